@@ -1,0 +1,1 @@
+"""Your own machine: PostgreSQL and Redis from wheels, and every process of the Procfile."""

@@ -1,0 +1,1 @@
+"""The floor that everything in `models` stands on."""

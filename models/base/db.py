@@ -1,0 +1,138 @@
+"""The database: the base of every table, and the only place in the product that commits."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+import structlog
+import uuid_utils.compat
+from sqlalchemy import BigInteger, Enum, MetaData, Text, text
+from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
+from sqlalchemy.orm import DeclarativeBase
+
+log = structlog.get_logger(__name__)
+
+_NOTIFY = text("select pg_notify('jobs', queue) from unnest(cast(:queues as text[])) queue")
+
+NAMES = {
+    "ix": "%(table_name)s_%(column_0_N_name)s",
+    "uq": "%(table_name)s_%(column_0_N_name)s_key",
+    "ck": "%(table_name)s_%(constraint_name)s_check",
+    "fk": "%(table_name)s_%(column_0_N_name)s_fkey",
+    "pk": "%(table_name)s_pkey",
+}
+
+
+def _values(states: type[StrEnum]) -> list[str]:
+    return [state.value for state in states]
+
+
+class Row(DeclarativeBase):
+    """The base of every table: text without lengths, aware times, JSON as jsonb."""
+
+    metadata = MetaData(naming_convention=NAMES)
+    type_annotation_map = {  # noqa: RUF012 - SQLAlchemy reads it as a class attribute
+        str: Text(),
+        int: BigInteger(),
+        datetime: TIMESTAMP(timezone=True),
+        dict[str, Any]: JSONB(),
+        list[Any]: JSONB(),
+        # Text with a check: a native enum type cannot lose a value, and gains one only outside a transaction.
+        StrEnum: Enum(StrEnum, native_enum=False, create_constraint=True, length=24, values_callable=_values),
+    }
+
+
+def new_id() -> UUID:
+    """A UUID of version 7: unguessable enough to name things, ordered by time so that indexes stay small."""
+    return uuid_utils.compat.uuid7()
+
+
+@dataclass(slots=True)
+class News:
+    """What a transaction has to tell once it is committed: queues that have work, topics that have changed."""
+
+    queues: set[str] = field(default_factory=set)
+    topics: set[str] = field(default_factory=set)
+
+
+Tell = Callable[[News], Awaitable[bool]]
+
+
+def news_of(session: AsyncSession) -> News:
+    """The news that this transaction has gathered so far."""
+    news: News = session.info.setdefault("news", News())
+    return news
+
+
+def changed(session: AsyncSession, topic: str) -> None:
+    """Say that whatever `topic` names (`order/<id>`, `person/<id>`) will look different once this commits."""
+    news_of(session).topics.add(topic)
+
+
+def database_url(url: str) -> URL:
+    """The URL in the form that SQLAlchemy and asyncpg want, whichever common form it came in."""
+    return make_url(url.replace("postgres://", "postgresql://", 1)).set(drivername="postgresql+asyncpg")
+
+
+class Database:
+    """A pool of connections and the one way to hold a transaction.
+
+    `tell` is called after each commit that has news. It must not raise: the news is a courtesy, the rows
+    are the truth. When it says that it could not tell, the bells ring through PostgreSQL instead.
+    """
+
+    def __init__(
+        self, url: str, *, pool_size: int = 10, tell: Tell | None = None, name: str = "galley"
+    ) -> None:
+        self.engine: AsyncEngine = create_async_engine(
+            database_url(url),
+            pool_size=pool_size,
+            max_overflow=0,
+            pool_timeout=10,
+            pool_pre_ping=False,
+            pool_recycle=1800,
+            connect_args={
+                "timeout": 5,
+                "command_timeout": 30,
+                "server_settings": {"application_name": name, "idle_in_transaction_session_timeout": "60000"},
+            },
+        )
+        self._sessions = async_sessionmaker(self.engine, expire_on_commit=False)
+        self.tell = tell
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[AsyncSession]:
+        """Hold a session that commits when the block ends and rolls back when it raises.
+
+        The news is told after the commit, and only then: nobody hears of what never happened.
+        """
+        async with self._sessions() as session:
+            async with session.begin():
+                yield session
+            news: News | None = session.info.get("news")
+        if news is not None and (news.queues or news.topics) and not (self.tell and await self.tell(news)):
+            await self._notify(news.queues)
+
+    async def _notify(self, queues: set[str]) -> None:
+        """Ring by NOTIFY. After the commit and not in it: a NOTIFY inside makes every commit wait in one line."""
+        if not queues:
+            return
+        try:
+            async with self._sessions() as session, session.begin():
+                await session.execute(
+                    text("select pg_notify('jobs', queue) from unnest(:queues) queue"),
+                    {"queues": list(queues)},
+                )
+        except (SQLAlchemyError, OSError, TimeoutError):
+            log.warning("news.not_told", queues=sorted(queues))
+
+    async def close(self) -> None:
+        """Give every connection back."""
+        await self.engine.dispose()

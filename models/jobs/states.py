@@ -1,0 +1,29 @@
+"""The states of a job, as a drawing."""
+
+from enum import StrEnum
+
+from models.base.states import Moves
+
+
+class JobState(StrEnum):
+    """Where a job stands. `scheduled` is also how a failed attempt waits for its next one."""
+
+    SCHEDULED = "scheduled"
+    WAITING = "waiting"
+    ACTIVE = "active"
+    COMPLETED = "completed"
+    DEAD = "dead"
+    CANCELLED = "cancelled"
+
+
+S = JobState
+MOVES: Moves[JobState] = {
+    S.SCHEDULED: frozenset({S.WAITING, S.CANCELLED}),
+    S.WAITING: frozenset({S.ACTIVE, S.CANCELLED}),
+    S.ACTIVE: frozenset({S.COMPLETED, S.SCHEDULED, S.WAITING, S.DEAD, S.CANCELLED}),
+    S.COMPLETED: frozenset(),
+    S.DEAD: frozenset({S.WAITING}),
+    S.CANCELLED: frozenset({S.WAITING}),
+}
+
+UNFINISHED = frozenset({S.SCHEDULED, S.WAITING, S.ACTIVE})

@@ -1,0 +1,142 @@
+"""The dispatcher process: `python -m tasks.dispatcher`. Safe to run twice; one acts, by an advisory lock.
+
+It lets scheduled jobs wait when their time has come, takes back what dead workers held, rings again for what
+nobody came for, fires the schedules, and forgets what is old.
+"""
+
+import asyncio
+import contextlib
+import importlib
+import signal
+import time
+from datetime import timedelta
+from typing import Final
+
+import asyncpg
+import structlog
+from models.base.logs import configure
+from sqlalchemy import text
+
+from models.base.clock import now
+from models.base.db import Database, News
+from models.base.settings import Settings, start
+from models.jobs.actions import forget_workers, rescue
+from models.jobs.retention import forget_finished
+from models.jobs.schedules import Schedule, fire
+from models.jobs.store import PROMOTE, connect
+from tasks.receiver import DATABASE_AWAY
+from tasks.world import World, open_world
+
+log = structlog.get_logger(__name__)
+
+#: Any number, the same for every dispatcher of this product.
+ADVISORY_LOCK: Final = 7_223_002
+TICK_SECONDS: Final = 0.25
+RESCUE_SECONDS: Final = 1.0
+CARE_SECONDS: Final = 60.0
+STALE: Final = timedelta(seconds=2)
+
+_FORGOTTEN = text(
+    "select distinct queue from (select queue from jobs where state = 'waiting' and run_at < now() - cast(:stale as interval)"
+    " order by rank_at limit 1000) late"
+)
+
+
+class Dispatcher:
+    """The one that acts, for as long as its connection holds the lock."""
+
+    def __init__(self, world: World, schedules: tuple[Schedule, ...]) -> None:
+        self._world = world
+        self._database: Database = world.database
+        self._schedules = schedules
+        self._lease = timedelta(seconds=world.settings.jobs.lease_seconds)
+        # Workers may have been cut off from the database as we were: nobody is taken for dead before everyone
+        # has had a full lease to beat again.
+        self._patient_until = time.monotonic() + world.settings.jobs.lease_seconds
+
+    async def act(self, lock: asyncpg.Connection) -> None:
+        """Tick until something fails; then whoever takes the lock next begins afresh."""
+        rescue_at = care_at = 0.0
+        while True:
+            began = time.monotonic()
+            # On the connection that holds the lock: if the lock is lost, so is the tick.
+            promoted = {row["queue"] for row in await lock.fetch(PROMOTE, 1000)}
+            await self._ring(promoted)
+            if began >= rescue_at:
+                rescue_at = began + RESCUE_SECONDS
+                await self._rescue()
+            if began >= care_at:
+                care_at = began + CARE_SECONDS
+                await self._care()
+            await asyncio.sleep(max(0.0, TICK_SECONDS - (time.monotonic() - began)))
+
+    async def _rescue(self) -> None:
+        if time.monotonic() >= self._patient_until:
+            async with self._database.transaction() as session:
+                if saved := await rescue(session, self._lease):
+                    log.warning("jobs.rescued", jobs=[str(job) for job in saved])
+        async with self._database.transaction() as session:
+            late = set((await session.execute(_FORGOTTEN, {"stale": STALE})).scalars())
+            for schedule in self._schedules:
+                await fire(session, schedule, now())
+        await self._ring(late)
+
+    async def _ring(self, queues: set[str]) -> None:
+        if queues and self._database.tell is not None:
+            await self._database.tell(News(queues=queues))
+
+    async def _care(self) -> None:
+        async with self._database.transaction() as session:
+            await forget_workers(session)
+            await forget_finished(session, timedelta(days=self._world.settings.jobs.keep_days))
+
+
+def schedules() -> tuple[Schedule, ...]:
+    """Every schedule of the product: each part that has some names them in `SCHEDULES` of its jobs module."""
+    found: list[Schedule] = []
+    for part in ("models.mail.jobs", "models.payments.jobs", "models.orders.jobs"):
+        found += getattr(importlib.import_module(part), "SCHEDULES", ())
+    return tuple(found)
+
+
+async def dispatch(settings: Settings) -> None:
+    """Wait for the lock, act while it is held, begin again when the database was away, until a signal comes."""
+    loop = asyncio.get_running_loop()
+    me = asyncio.current_task()
+    assert me is not None
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, me.cancel)
+    async with open_world(settings, connections=2, name="dispatcher") as world:
+        log.info("dispatcher.ready")
+        while True:
+            with contextlib.suppress(*DATABASE_AWAY):
+                await _hold_and_act(world)
+            await asyncio.sleep(1)
+
+
+async def _hold_and_act(world: World) -> None:
+    lock = await connect(world.settings.database.url, "dispatcher lock")
+    try:
+        while not await lock.fetchval("select pg_try_advisory_lock($1)", ADVISORY_LOCK):
+            await asyncio.sleep(1)  # noqa: ASYNC110 - the event is in another process
+        log.info("dispatcher.acting")
+        await Dispatcher(world, schedules()).act(lock)
+    except DATABASE_AWAY as error:
+        log.warning("dispatcher.interrupted", error=f"{type(error).__name__}: {error}")
+        raise
+    finally:
+        lock.terminate()
+
+
+def main() -> None:
+    """Dispatch."""
+    settings = start()
+    configure(settings, process="dispatcher")
+    with contextlib.suppress(asyncio.CancelledError):
+        import uvloop
+
+        uvloop.run(dispatch(settings))
+
+
+if __name__ == "__main__":
+    main()

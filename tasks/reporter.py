@@ -1,0 +1,73 @@
+"""Shows how far the running jobs are: four times a second to whoever looks, once a second into the rows."""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Final
+from uuid import UUID
+
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
+
+from models.jobs.progress import Line, Progress, flush, publish
+from tasks.runs import Attempt
+from tasks.world import World
+
+log = structlog.get_logger(__name__)
+
+TICK: Final = 0.25
+TICKS_PER_FLUSH: Final = 4
+#: Lines of a job that cannot be written for so long are dropped, oldest first: memory is not a log.
+LINES_HELD: Final = 5000
+
+
+class Reporter:
+    """Gathers what runners say and coalesces it, so that a chatty runner costs what a quiet one costs."""
+
+    def __init__(self, world: World, running: Mapping[UUID, Attempt]) -> None:
+        self._world = world
+        self._running = running
+        self._news: dict[UUID, Progress] = {}
+        self._lines: list[tuple[UUID, int, Line]] = []
+        self._ended: list[Attempt] = []
+
+    def last(self, attempt: Attempt) -> None:
+        """Take over what an attempt has left to say when it ends."""
+        if attempt.is_dirty or attempt.new_lines:
+            self._ended.append(attempt)
+
+    async def report(self) -> None:
+        """Show and write until cancelled."""
+        tick = 0
+        while True:
+            await asyncio.sleep(TICK)
+            tick += 1
+            await self._show()
+            if tick % TICKS_PER_FLUSH == 0:
+                await self.flush()
+
+    async def _show(self) -> None:
+        gone, self._ended = self._ended, []
+        dirty = [one for one in (*self._running.values(), *gone) if one.is_dirty or one.new_lines]
+        if not dirty:
+            return
+        for one in dirty:
+            one.is_dirty = False
+            self._news[one.claim.id] = one.progress
+            self._lines += [(one.claim.id, one.claim.attempt, line) for line in one.new_lines]
+            one.new_lines = []
+        await publish(self._world.redis, [(one.progress, one.claim.subject) for one in dirty])
+
+    async def flush(self) -> None:
+        """Write what is known into the rows; what cannot be written now is kept for the next time."""
+        await self._show()
+        if not self._news and not self._lines:
+            return
+        news, lines = list(self._news.values()), self._lines[-LINES_HELD:]
+        self._news, self._lines = {}, []
+        try:
+            async with self._world.database.transaction() as session:
+                await flush(session, news, lines)
+        except (SQLAlchemyError, OSError, TimeoutError) as error:
+            log.warning("progress.not_written", error=str(error))
+            self._lines = lines + self._lines
+            self._news = {one.job_id: one for one in news} | self._news

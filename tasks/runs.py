@@ -1,0 +1,112 @@
+"""One message, one runner: the decorator that joins them, and what a runner is given to work with."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any, TypeVar, cast
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from models.base.clock import now
+from models.jobs.actions import complete, hold
+from models.jobs.message import Job
+from models.jobs.progress import LINES_SHOWN, Line, Progress
+from models.jobs.store import Claim, Fence
+from tasks.world import World
+
+Result = dict[str, Any] | None
+J = TypeVar("J", bound=Job)
+Runner = Callable[[Any, "Work"], Awaitable[Result]]
+
+RUNNERS: dict[type[Job], Runner] = {}
+
+
+class Snooze(Exception):
+    """Come back after `wait`, without spending an attempt: what was waited for is not there yet."""
+
+    def __init__(self, wait: timedelta) -> None:
+        super().__init__(f"snoozed for {wait}")
+        self.wait = wait
+
+
+@dataclass(slots=True)
+class Attempt:
+    """What the worker knows of one running job, shared between its runner, its receiver and its reporter."""
+
+    claim: Claim
+    fence: Fence
+    progress: Progress
+    new_lines: list[Line] = field(default_factory=list)
+    is_dirty: bool = False
+    is_finished: bool = False
+
+
+class Work:
+    """A runner's hands: the world, transactions that only count while the job is still ours, and progress."""
+
+    def __init__(self, world: World, attempt: Attempt) -> None:
+        self.world = world
+        self._attempt = attempt
+
+    @property
+    def claim(self) -> Claim:
+        """The row as it was claimed."""
+        return self._attempt.claim
+
+    @property
+    def job_id(self) -> UUID:
+        """The job's id."""
+        return self._attempt.claim.id
+
+    @property
+    def attempt(self) -> int:
+        """Which attempt this is, from 1."""
+        return self._attempt.claim.attempt
+
+    @property
+    def is_last_attempt(self) -> bool:
+        """Whether a failure now is the last one."""
+        return self._attempt.claim.attempt >= self._attempt.claim.max_attempts
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[AsyncSession]:
+        """A short transaction on the way. Raises `LostLease`, and writes nothing, once the job is no longer ours."""
+        async with self.world.database.transaction() as session:
+            await hold(session, self._attempt.fence)
+            yield session
+
+    @asynccontextmanager
+    async def finish(self, result: Result = None) -> AsyncIterator[AsyncSession]:
+        """The last transaction: what it writes, what it asks for and the job's completion are committed together."""
+        async with self.world.database.transaction() as session:
+            yield session
+            await complete(session, self._attempt.fence, result)
+        self._attempt.is_finished = True
+
+    def step(self, done: int, total: int, words: str) -> None:
+        """Say how far we are: `done` of `total` steps, and in words what is being done now."""
+        progress = self._attempt.progress
+        progress.done, progress.total, progress.words = done, total, words
+        self._attempt.is_dirty = True
+
+    def log(self, line: str) -> None:
+        """Add a line to the job's log, which operators read and, for orders, customers."""
+        entry = Line(now(), line)
+        self._attempt.new_lines.append(entry)
+        self._attempt.progress.lines = [*self._attempt.progress.lines, entry][-LINES_SHOWN:]
+        self._attempt.is_dirty = True
+
+
+def runs(
+    message: type[J],
+) -> Callable[[Callable[[J, Work], Awaitable[Result]]], Callable[[J, Work], Awaitable[Result]]]:
+    """Join a message with the function that does what it asks. A second runner for one message is a mistake."""
+
+    def join(runner: Callable[[J, Work], Awaitable[Result]]) -> Callable[[J, Work], Awaitable[Result]]:
+        if RUNNERS.setdefault(message, cast("Runner", runner)) is not runner:
+            raise TypeError(f"{message.__name__} has two runners: {RUNNERS[message]!r} and {runner!r}")
+        return runner
+
+    return join

@@ -1,0 +1,124 @@
+"""The worker process: `python -m tasks.worker [--queues mail,orders]`.
+
+SIGTERM or Ctrl-C drains: no new jobs, running ones may end within the grace, the rest goes back at once
+without losing an attempt. A second signal does not wait.
+"""
+
+import argparse
+import asyncio
+import contextlib
+import importlib
+import json
+import signal
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+import structlog
+from models.base.logs import configure
+
+from models.base.db import new_id
+from models.base.settings import Settings, start
+from tasks.broker import BellBroker
+from tasks.heartbeat import Heartbeat, memory_bytes
+from tasks.receiver import DATABASE_AWAY, JobReceiver
+from tasks.world import open_world
+
+log = structlog.get_logger(__name__)
+
+#: Where runners are: one module per slice, and one per platform package that has work to do.
+PARTS: Final = ("tasks.mail", "tasks.payments", "tasks.orders")
+
+QUEUES_FILE: Final = Path(__file__).with_name("queues.json")
+RECONCILE_SECONDS: Final = 5
+STATUS_SECONDS: Final = 60
+
+
+def load_parts() -> None:
+    """Import every module that holds runners, so that `tasks.runs.RUNNERS` is complete."""
+    for part in PARTS:
+        importlib.import_module(part)
+
+
+def slots_of(queues: Sequence[str]) -> dict[str, int]:
+    """The slots of the named queues (all of them if none is named), from queues.json."""
+    known: dict[str, dict[str, int]] = json.loads(QUEUES_FILE.read_text())
+    if unknown := set(queues) - set(known):
+        sys.stderr.write(
+            f"--queues: there is no queue {', '.join(sorted(unknown))}. There are {', '.join(known)}.\n"
+        )
+        raise SystemExit(2)
+    return {name: one["slots"] for name, one in known.items() if not queues or name in queues}
+
+
+async def work(settings: Settings, slots: dict[str, int]) -> None:
+    """Be a worker until a signal comes."""
+    worker_id = new_id()
+    structlog.contextvars.bind_contextvars(worker=str(worker_id))
+    finish = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    me = asyncio.current_task()
+    assert me is not None
+
+    def stop() -> None:
+        if finish.is_set():
+            me.cancel()
+        finish.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop)
+    connections = min(sum(slots.values()) + 2, 20)
+    async with open_world(settings, connections=connections, name=f"worker {worker_id}") as world:
+        broker = BellBroker(settings.redis.url, slots, worker_id)
+        receiver = JobReceiver(broker, world, slots, worker_id)
+        heartbeat = Heartbeat(settings, worker_id, slots, lambda: len(receiver.running))
+        await asyncio.to_thread(heartbeat.start)
+        log.info("worker.ready", queues=slots)
+        caring = asyncio.create_task(_care(receiver))
+        try:
+            await receiver.listen(finish)
+        finally:
+            caring.cancel()
+            heartbeat.is_draining = True
+            await asyncio.to_thread(heartbeat.stop)
+            log.info("worker.gone", **receiver.counts)
+
+
+async def _care(receiver: JobReceiver) -> None:
+    """Look after strays, and say once a minute how we are."""
+    status_at = time.monotonic() + STATUS_SECONDS
+    while True:
+        await asyncio.sleep(RECONCILE_SECONDS)
+        with contextlib.suppress(*DATABASE_AWAY):
+            await receiver.reconcile()
+        if time.monotonic() >= status_at:
+            status_at += STATUS_SECONDS
+            memory = memory_bytes() // 1_000_000
+            log.info(
+                "worker.status",
+                queues=receiver.slots,
+                running=len(receiver.running),
+                memory_mb=memory,
+                **receiver.counts,
+            )
+
+
+def main() -> None:
+    """Read the command line and work."""
+    parser = argparse.ArgumentParser(prog="python -m tasks.worker", description="Runs Galley's jobs.")
+    parser.add_argument("--queues", default="", help="comma separated; all queues if not given")
+    options = parser.parse_args()
+    settings = start()
+    configure(settings, process="worker")
+    load_parts()
+    slots = slots_of([queue for queue in options.queues.split(",") if queue])
+    with contextlib.suppress(asyncio.CancelledError):
+        import uvloop
+
+        uvloop.run(work(settings, slots))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,111 @@
+"""The world that tests run in: a real PostgreSQL and a real Redis, started once, an own database for each test."""
+
+import os
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from uuid import uuid4
+
+import asyncpg
+import pytest
+from redis.asyncio import Redis
+from sqlalchemy.engine import make_url
+
+from infra.local.embedded import EmbeddedPostgres, EmbeddedRedis
+from emails.post import OutboxPost
+from models.base.db import Database
+from models.base.news import Herald, connect
+from models.base.settings import Settings, load
+from models.migrations import migrate
+from tasks.world import World, keys_of
+
+#: A test database may lose everything when the machine dies. The reliability suite brings a safe one of its own.
+FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+
+
+@pytest.fixture(scope="session")
+def run_folder() -> Path:
+    """A folder that every process of this test run shares, whether pytest-xdist is at work or not.
+
+    Not one of pytest's: those are closed to other users, and PostgreSQL never runs as root.
+    """
+    run = os.environ.get("PYTEST_XDIST_TESTRUNUID", str(os.getpid()))
+    return Path(tempfile.gettempdir()) / f"galley-tests-{run}"
+
+
+@pytest.fixture(scope="session")
+def postgres(run_folder: Path) -> Iterator[EmbeddedPostgres]:
+    """The PostgreSQL server of this run."""
+    server = EmbeddedPostgres(run_folder / "postgres", FAST)
+    yield server
+    if server.stop():
+        shutil.rmtree(run_folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def migrated(postgres: EmbeddedPostgres) -> str:
+    """The name of a database that was built by migrating: what each test's own one is copied from."""
+    name = f"template_{os.getpid()}"
+    migrate(postgres.database(name))
+    return name
+
+
+@pytest.fixture
+async def database_url(postgres: EmbeddedPostgres, migrated: str) -> AsyncIterator[str]:
+    """The URL of a migrated database that belongs to this test alone."""
+    name = f"test_{uuid4().hex}"
+    admin = await asyncpg.connect(postgres.url)
+    await admin.execute(f'create database "{name}" template "{migrated}"')
+    yield make_url(postgres.url).set(database=name).render_as_string(hide_password=False)
+    await admin.execute(f'drop database "{name}" with (force)')
+    await admin.close()
+
+
+@pytest.fixture(scope="session")
+def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedRedis]:
+    """The Redis server of this test process."""
+    server = EmbeddedRedis(tmp_path_factory.mktemp("redis"))
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+async def redis(redis_server: EmbeddedRedis) -> AsyncIterator[Redis]:
+    """A client of an empty Redis."""
+    client = connect(redis_server.url)
+    await client.flushall()
+    yield client
+    await client.aclose()
+    await client.connection_pool.disconnect()
+
+
+@pytest.fixture
+async def database(database_url: str, redis: Redis) -> AsyncIterator[Database]:
+    """A migrated database of this test's own, whose commits tell their news through Redis."""
+    one = Database(database_url, pool_size=5, tell=Herald(redis).tell)
+    yield one
+    await one.close()
+
+
+@pytest.fixture
+def settings(database_url: str, redis_server: EmbeddedRedis, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    """The settings of a fresh installation in test mode."""
+    environment = {
+        "ENVIRONMENT": "test",
+        "PUBLIC_URL": "http://localhost:8000",
+        "SECRET_KEY": "a secret of the tests, long enough to be one",
+        "DATABASE_URL": database_url,
+        "REDIS_URL": redis_server.url,
+        "STRIPE_SECRET_KEY": "sk_test_of_the_tests",
+        "STRIPE_WEBHOOK_SECRETS": "whsec_of_the_tests",
+    }
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    return load()
+
+
+@pytest.fixture
+def world(settings: Settings, database: Database, redis: Redis) -> World:
+    """What a worker of this installation has."""
+    return World(settings, database, redis, keys_of(settings), OutboxPost())
