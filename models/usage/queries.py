@@ -1,0 +1,33 @@
+"""What has been asked of models, and what it has cost so far."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from decimal import Decimal
+
+from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from models.usage.tables import ModelCallRow
+
+
+async def calls_of(session: AsyncSession, subject: str) -> Sequence[ModelCallRow]:
+    """Every call made for the subject, oldest first."""
+    query = (
+        select(ModelCallRow)
+        .where(ModelCallRow.subject == subject)
+        .order_by(ModelCallRow.started_at, ModelCallRow.id)
+    )
+    return (await session.scalars(query)).all()
+
+
+async def spent_cents(
+    session: AsyncSession, *, subject: str | None = None, since: datetime | None = None
+) -> Decimal:
+    """What the calls have cost, in US cents; those that have not ended count with what they reserved."""
+    cost = func.coalesce(ModelCallRow.cost_cents, ModelCallRow.reserved_cents)
+    query = select(func.coalesce(func.sum(cost), 0))
+    if subject is not None:
+        query = query.where(ModelCallRow.subject == subject)
+    if since is not None:
+        query = query.where(ModelCallRow.started_at >= since)
+    return Decimal((await session.execute(query)).scalar_one())

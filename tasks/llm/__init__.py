@@ -1,0 +1,24 @@
+"""Asking language models: one door, a ledger, and budgets."""
+
+from models.usage.rules import BudgetSpent
+from tasks.llm.ask import Answer, Llm
+from tasks.llm.bucket import Bucket, ProcessBucket
+from tasks.llm.errors import BadAnswer, CallFailed, ContentRefused, NothingStored, RequestRejected
+from tasks.llm.options import Endpoint, LlmOptions, ModelName, Price
+
+__all__ = [
+    "Answer",
+    "BadAnswer",
+    "Bucket",
+    "BudgetSpent",
+    "CallFailed",
+    "ContentRefused",
+    "Endpoint",
+    "Llm",
+    "LlmOptions",
+    "ModelName",
+    "NothingStored",
+    "Price",
+    "ProcessBucket",
+    "RequestRejected",
+]

@@ -1,0 +1,1 @@
+"""Making texts: placing links and writing articles."""

@@ -1,0 +1,37 @@
+"""A question that the tests ask, and how they ask it."""
+
+from collections.abc import Sequence
+
+from pydantic import BaseModel, ConfigDict
+
+from models.usage.queries import calls_of
+from models.usage.tables import ModelCallRow
+from tasks.llm import Answer, Llm
+
+SUBJECT = "order/1"
+GOOD = '{"word": "harbour", "count": 2}'
+
+
+class Word(BaseModel):
+    """A word and how often it stands there."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    word: str
+    count: int
+
+
+async def ask(llm: Llm, *, subject: str = SUBJECT, article: str = "The harbour wall is old.") -> Answer[Word]:
+    return await llm.ask(
+        "find_word",
+        Word,
+        {"article": article},
+        subject=subject,
+        instructions="Find the most telling word.",
+        max_output_tokens=500,
+    )
+
+
+async def ledger(llm: Llm, subject: str = SUBJECT) -> Sequence[ModelCallRow]:
+    async with llm.database.transaction() as session:
+        return await calls_of(session, subject)
