@@ -1,0 +1,92 @@
+"""What each letter of this slice must be told. Everything is text or a number, so that it can wait in a row."""
+
+from typing import NotRequired, TypedDict
+
+
+class About(TypedDict):
+    order_url: str
+    order_number: str  # as people say it: "G-1042"
+    article_title: str
+    site_name: str
+
+    unsubscribe_url: NotRequired[str | None]
+    is_test: NotRequired[bool]
+
+
+class Placement(About):
+    """Both are None when a whole article was ordered."""
+
+    anchor_text: str | None
+    target_url: str | None
+
+
+class Paid(Placement):
+    amount_cents: int
+    currency: str
+
+
+class RequestReceived(Paid):
+    promise_words: str  # when the text will be ready: "usually within 10 minutes"
+    review_days: int
+
+
+class BacklinkReady(Placement):
+    review_deadline: str  # "5 December 2026"
+
+
+class RegenerationReady(Placement):
+    version_number: int
+
+
+class ArticleReady(About):
+    review_deadline: str
+
+
+class SentBack(Placement):
+    reason: str
+
+
+class Published(Placement):
+    public_url: str
+
+
+class OrderFailed(Paid):
+    reason: str  # a whole sentence, for the customer
+
+
+class ReviewReminder(Placement):
+    days_left: int
+    review_deadline: str
+
+
+class AdminLetter(TypedDict):
+    unsubscribe_url: NotRequired[str | None]
+    is_test: NotRequired[bool]
+
+
+class AdminNewReview(AdminLetter):
+    review_url: str
+    order_number: str
+    article_title: str
+    site_name: str
+    customer_email: str
+
+
+class AdminOrderFailed(AdminLetter):
+    admin_url: str
+    order_number: str
+    reason: str
+
+
+class AdminDispute(AdminLetter):
+    admin_url: str
+    order_number: str
+    amount_cents: int
+    currency: str
+    reason: str
+
+
+class AdminAlert(AdminLetter):
+    admin_url: str
+    title: str
+    body: str
