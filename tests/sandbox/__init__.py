@@ -1,0 +1,1 @@
+"""The pay sandbox, held against the real Stripe library over real HTTP."""
