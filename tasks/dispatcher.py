@@ -14,11 +14,11 @@ from typing import Final
 
 import asyncpg
 import structlog
-from models.base.logs import configure
 from sqlalchemy import text
 
 from models.base.clock import now
 from models.base.db import Database, News
+from models.base.logs import configure
 from models.base.settings import Settings, start
 from models.jobs.actions import forget_workers, rescue
 from models.jobs.retention import forget_finished
@@ -117,8 +117,8 @@ async def dispatch(settings: Settings) -> None:
 async def _hold_and_act(world: World) -> None:
     lock = await connect(world.settings.database.url, "dispatcher lock")
     try:
-        while not await lock.fetchval("select pg_try_advisory_lock($1)", ADVISORY_LOCK):
-            await asyncio.sleep(1)  # noqa: ASYNC110 - the event is in another process
+        while not await lock.fetchval("select pg_try_advisory_lock($1)", ADVISORY_LOCK):  # noqa: ASYNC110 - held elsewhere
+            await asyncio.sleep(1)
         log.info("dispatcher.acting")
         await Dispatcher(world, schedules()).act(lock)
     except DATABASE_AWAY as error:

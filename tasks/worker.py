@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import Final
 
 import structlog
-from models.base.logs import configure
 
 from models.base.db import new_id
+from models.base.logs import configure
 from models.base.settings import Settings, start
 from tasks.broker import BellBroker
 from tasks.heartbeat import Heartbeat, memory_bytes

@@ -13,7 +13,7 @@ from models.base.news import Herald, connect
 from models.base.settings import MailSettings, Settings
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class World:
     """What a worker process has: settings, the truth, the news, the keys, and the way to send letters."""
 

@@ -12,8 +12,8 @@ import pytest
 from redis.asyncio import Redis
 from sqlalchemy.engine import make_url
 
-from infra.local.embedded import EmbeddedPostgres, EmbeddedRedis
 from emails.post import OutboxPost
+from infra.local.embedded import EmbeddedPostgres, EmbeddedRedis
 from models.base.db import Database
 from models.base.news import Herald, connect
 from models.base.settings import Settings, load

@@ -40,7 +40,7 @@ async def run_everything(world: World, *, hurry: bool = False, within: float = 3
     """Run every job that is due, and what those ask for. `hurry` also runs those that are scheduled for later."""
     async with working(world) as receiver, asyncio.timeout(within):
         quiet = 0
-        while quiet < 2:  # noqa: ASYNC110 - the jobs' states are in the database
+        while quiet < 2:
             async with world.database.transaction() as session:
                 if hurry:
                     await session.execute(_HURRY)

@@ -18,7 +18,15 @@ SECRET_KEYS: Final = frozenset(
     {"token", "code", "secret", "password", "cookie", "cookies", "authorization", "csrf", "sealed"}
 )
 #: Libraries that say more than anybody reads.
-QUIET: Final = ("uvicorn.access", "uvicorn.error", "asyncio", "httpx2", "httpcore2", "sse_starlette", "botocore")
+QUIET: Final = (
+    "uvicorn.access",
+    "uvicorn.error",
+    "asyncio",
+    "httpx2",
+    "httpcore2",
+    "sse_starlette",
+    "botocore",
+)
 
 
 def configure(settings: Settings, *, process: str) -> None:
@@ -36,8 +44,14 @@ def configure(settings: Settings, *, process: str) -> None:
         _without_secrets,
     ]
     if is_json:
-        before.append(structlog.processors.dict_tracebacks)
-    last: Processor = structlog.processors.JSONRenderer() if is_json else structlog.dev.ConsoleRenderer()
+        # Never with the values of local variables: among them are tokens and what people typed.
+        frames = structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
+        before.append(structlog.processors.ExceptionRenderer(frames))
+    last: Processor = (
+        structlog.processors.JSONRenderer()
+        if is_json
+        else structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+    )
     structlog.configure(
         processors=[*before, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),

@@ -95,4 +95,9 @@ async def be_impatient(job: Impatient, work: Work) -> None:
 
 
 def _mine(work: Work, words: str) -> dict[str, object]:
-    return {"job": work.job_id, "attempt": work.attempt, "worker": work._attempt.fence.worker_id, "words": words}
+    return {
+        "job": work.job_id,
+        "attempt": work.attempt,
+        "worker": work._attempt.fence.worker_id,
+        "words": words,
+    }

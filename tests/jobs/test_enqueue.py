@@ -53,7 +53,10 @@ async def test_asking_twice_with_one_key_asks_once(database: Database) -> None:
     async with database.transaction() as session:
         assert await enqueue(session, Knit(order_id=new_id()), unique="scarf") is not None
         assert await enqueue(session, Knit(order_id=new_id()), unique="scarf") is None
-        assert len(await enqueue_all(session, [Wish(Knit(order_id=new_id()), unique="hat") for _ in range(5)])) == 1
+        assert (
+            len(await enqueue_all(session, [Wish(Knit(order_id=new_id()), unique="hat") for _ in range(5)]))
+            == 1
+        )
     assert await count(database) == 2
 
 

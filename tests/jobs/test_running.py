@@ -59,7 +59,9 @@ async def test_a_runner_that_writes_nothing_is_completed_by_the_engine(world: Wo
     jobs = [await ask(world.database, Play(act="return")) for _ in range(30)]
     await run_everything(world)
     rows = [await row_of(world.database, job) for job in jobs]
-    assert {(row.state, row.attempt, str(row.result)) for row in rows} == {(JobState.COMPLETED, 1, "{'answer': 42}")}
+    assert {(row.state, row.attempt, str(row.result)) for row in rows} == {
+        (JobState.COMPLETED, 1, "{'answer': 42}")
+    }
 
 
 async def test_a_hiccup_is_tried_again_and_leaves_its_traces(world: World) -> None:
@@ -74,7 +76,9 @@ async def test_a_hiccup_is_tried_again_and_leaves_its_traces(world: World) -> No
     ]
 
 
-async def test_the_last_failure_buries_the_job_and_asks_for_what_was_to_follow(world: World, effects: None) -> None:
+async def test_the_last_failure_buries_the_job_and_asks_for_what_was_to_follow(
+    world: World, effects: None
+) -> None:
     job = await ask(world.database, Play(act="fault"), when_dead=Mourn(name="Hamlet"))
     await run_everything(world, hurry=True)
     row = await row_of(world.database, job)
@@ -96,7 +100,7 @@ async def test_a_refusal_is_never_retried(world: World) -> None:
 async def test_arguments_that_do_not_fit_are_a_refusal(world: World) -> None:
     job = await ask(world.database, Play(act="return"))
     async with world.database.transaction() as session:
-        await session.execute(text("update jobs set args = '{\"act\": \"return\", \"colour\": \"red\"}'"))
+        await session.execute(text('update jobs set args = \'{"act": "return", "colour": "red"}\''))
     await run_everything(world)
     row = await row_of(world.database, job)
     assert row.state is JobState.DEAD
@@ -132,7 +136,9 @@ async def test_a_higher_priority_goes_first_and_a_long_wait_outweighs_it(world: 
     urgent = await ask(world.database, Play(act="count"), priority=0)
     patient = await ask(world.database, Play(act="count"), priority=9)
     async with world.database.transaction() as session:
-        await session.execute(text("update jobs set rank_at = rank_at - interval '50 minutes' where id = :id"), {"id": patient})
+        await session.execute(
+            text("update jobs set rank_at = rank_at - interval '50 minutes' where id = :id"), {"id": patient}
+        )
     store = Store(world.settings.database.url, new_id(), "test")
     order = [(await store.claim({"test": 1}))[0].id for _ in range(3)]
     await store.close()
@@ -183,7 +189,9 @@ async def test_a_late_writer_writes_nothing(world: World) -> None:
     await second.close()
 
 
-async def test_progress_and_log_lines_are_seen_while_it_runs_and_kept_afterwards(world: World, redis: Redis) -> None:
+async def test_progress_and_log_lines_are_seen_while_it_runs_and_kept_afterwards(
+    world: World, redis: Redis
+) -> None:
     job = await ask(world.database, Play(act="talk"))
     seen: set[str | None] = set()
     async with working(world):
@@ -199,7 +207,9 @@ async def test_progress_and_log_lines_are_seen_while_it_runs_and_kept_afterwards
     assert lines == ["line 1", "line 2", "line 3"]
 
 
-async def test_without_redis_a_bell_rings_through_postgresql(world: World, redis_server: Any, effects: None) -> None:
+async def test_without_redis_a_bell_rings_through_postgresql(
+    world: World, redis_server: Any, effects: None
+) -> None:
     async with working(world):
         redis_server.stop()
         try:
@@ -212,8 +222,10 @@ async def test_without_redis_a_bell_rings_through_postgresql(world: World, redis
             redis_server.restart()
 
 
-async def test_draining_gives_back_what_does_not_end_in_time(world: World, effects: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    settings = world.settings.model_copy(update={"jobs": world.settings.jobs.model_copy(update={"drain_seconds": 0.3})})
+async def test_draining_gives_back_what_does_not_end_in_time(world: World, effects: None) -> None:
+    settings = world.settings.model_copy(
+        update={"jobs": world.settings.jobs.model_copy(update={"drain_seconds": 0.3})}
+    )
     hasty = World(settings, world.database, world.redis, world.keys, world.post)
     long = await ask(world.database, Play(act="sleep", seconds=30))
     short = await ask(world.database, Play(act="sleep", seconds=0.2))

@@ -1,0 +1,132 @@
+"""Signed-in browsers: a row each, found by the fingerprint of a secret that only the browser has."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Final, NamedTuple
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, case, literal, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from models.accounts.rules import lifetime
+from models.accounts.states import Role
+from models.accounts.tables import Person, Session
+from models.base.crypto import fingerprint, new_token
+from models.base.db import changed
+
+#: How exactly `last_seen_at` is kept: a write per page view would buy nothing.
+SEEN_EVERY: Final = timedelta(minutes=1)
+
+
+class Found(NamedTuple):
+    """Who a browser's secret belongs to, which session says so, and when they proved it."""
+
+    person: Person
+    session_id: UUID
+    authenticated_at: datetime
+
+
+async def start(
+    session: AsyncSession, person: Person, *, method: str, user_agent: str, ip: str, at: datetime
+) -> tuple[Session, str]:
+    """Begin a session. Returns it with its secret of 256 bits, which nobody can read again."""
+    token = new_token()
+    row = Session(
+        token_hash=fingerprint(token),
+        person_id=person.id,
+        method=method,
+        user_agent=user_agent[:500],
+        ip=ip,
+        created_at=at,
+        authenticated_at=at,
+        last_seen_at=at,
+        expires_at=at + lifetime(person.role).whole,
+    )
+    session.add(row)
+    await session.flush()
+    changed(session, f"person/{person.id}")
+    return row, token
+
+
+async def find(session: AsyncSession, token: str, at: datetime) -> Found | None:
+    """The session that this secret opens, or None if it opens none any more.
+
+    Being asked for keeps a session from going idle.
+    """
+    query = (
+        select(Person, Session.id, Session.authenticated_at, Session.last_seen_at)
+        .join(Session, Session.person_id == Person.id)
+        .where(Session.token_hash == fingerprint(token), *_alive(at))
+    )
+    row = (await session.execute(query)).one_or_none()
+    if row is None:
+        return None
+    person, session_id, authenticated_at, last_seen_at = row
+    if last_seen_at < at - SEEN_EVERY:
+        await _seen(session, session_id, at)
+    return Found(person, session_id, authenticated_at)
+
+
+async def list_of(session: AsyncSession, person_id: UUID, at: datetime) -> Sequence[Session]:
+    """Where this person is signed in, the latest seen first."""
+    query = select(Session).join(Person, Session.person_id == Person.id)
+    query = query.where(Session.person_id == person_id, *_alive(at))
+    return (await session.scalars(query.order_by(Session.last_seen_at.desc(), Session.id.desc()))).all()
+
+
+async def is_of(session: AsyncSession, session_id: UUID, person_id: UUID) -> bool:
+    """Whether this session is, or was, this person's."""
+    row = await session.get(Session, session_id)
+    return row is not None and row.person_id == person_id
+
+
+async def revoke(session: AsyncSession, session_id: UUID, *, person_id: UUID, at: datetime) -> bool:
+    """End one of this person's sessions. False if there is no such session, or none any more."""
+    return await _revoke(session, person_id, at, Session.id == session_id) > 0
+
+
+async def revoke_all(
+    session: AsyncSession, person_id: UUID, *, at: datetime, except_id: UUID | None = None
+) -> int:
+    """End all of this person's sessions, or all but one. Returns how many that were."""
+    others = [Session.id != except_id] if except_id else []
+    return await _revoke(session, person_id, at, *others)
+
+
+async def revoke_token(session: AsyncSession, token: str, at: datetime) -> None:
+    """End whatever session this secret opens: a browser that signs in keeps none of before."""
+    query = select(Session.person_id).where(Session.token_hash == fingerprint(token))
+    if person_id := await session.scalar(query):
+        await _revoke(session, person_id, at, Session.token_hash == fingerprint(token))
+
+
+async def _revoke(session: AsyncSession, person_id: UUID, at: datetime, *which: ColumnElement[bool]) -> int:
+    mine = (Session.person_id == person_id, Session.revoked_at.is_(None))
+    ended = await session.scalars(
+        update(Session).where(*mine, *which).values(revoked_at=at).returning(Session.id)
+    )
+    count = len(ended.all())
+    if count:
+        # Pages that this person has open elsewhere hear it and look again whether they may go on.
+        changed(session, f"person/{person_id}")
+    return count
+
+
+async def _seen(session: AsyncSession, session_id: UUID, at: datetime) -> None:
+    # Ten requests of one page must not wait for each other to write the same minute down.
+    free = select(Session.id).where(Session.id == session_id).with_for_update(skip_locked=True)
+    await session.execute(
+        update(Session).where(Session.id.in_(free.scalar_subquery())).values(last_seen_at=at)
+    )
+
+
+def _alive(at: datetime) -> tuple[ColumnElement[bool], ...]:
+    idle = case(
+        *((Person.role == role, literal(at - lifetime(role).idle)) for role in Role), else_=literal(at)
+    )
+    return (
+        Session.revoked_at.is_(None),
+        Session.expires_at > at,
+        Session.last_seen_at > idle,
+        Person.disabled_at.is_(None),
+    )

@@ -1,0 +1,98 @@
+"""People, how they sign in, and what they did."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import BigInteger, ForeignKey, Identity, Index, LargeBinary, SmallInteger, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from models.accounts.states import Role
+from models.base.db import Row, new_id
+
+
+class Person(Row):
+    """Somebody with an e-mail address that they have shown to be theirs."""
+
+    __tablename__ = "accounts_people"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    #: As `rules.normal_address` returns it; one person per address.
+    email: Mapped[str] = mapped_column(unique=True)
+    role: Mapped[Role] = mapped_column(server_default=Role.CUSTOMER)
+    created_at: Mapped[datetime] = mapped_column(server_default=text("now()"))
+    disabled_at: Mapped[datetime | None]
+
+    __table_args__ = (Index("accounts_people_staff", "role", postgresql_where=text("role <> 'customer'")),)
+
+
+class SignInRequest(Row):
+    """One wish to sign in: a link and a code in one letter. Only digests are kept of either."""
+
+    __tablename__ = "accounts_sign_in_requests"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    email: Mapped[str]
+    token_hash: Mapped[bytes] = mapped_column(LargeBinary, unique=True)
+    code_mac: Mapped[bytes] = mapped_column(LargeBinary)
+    #: Fingerprint of the cookie of the browser that asked: the link works there only. None for a link made on
+    #: the server's own command line: it works in the first browser that uses it.
+    browser_hash: Mapped[bytes | None] = mapped_column(LargeBinary)
+    #: The IPv4 address or IPv6 /64 network that asked, for limits.
+    network: Mapped[str]
+    #: What to go on with after signing in, kept here because a URL can be forged: {"draft": id} or
+    #: {"path": "/…"}.
+    intent: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'"))
+    attempts: Mapped[int] = mapped_column(SmallInteger, server_default="0")
+    created_at: Mapped[datetime] = mapped_column(server_default=text("now()"))
+    expires_at: Mapped[datetime]
+    consumed_at: Mapped[datetime | None]
+    superseded_at: Mapped[datetime | None]
+
+    __table_args__ = (
+        Index("accounts_sign_in_requests_browser", "browser_hash", "created_at"),
+        Index("accounts_sign_in_requests_email", "email", "created_at"),
+        Index("accounts_sign_in_requests_network", "network", "created_at"),
+        Index("accounts_sign_in_requests_created", "created_at"),
+    )
+
+
+class Session(Row):
+    """One signed-in browser. The id is stored as its fingerprint: who reads this table cannot be anybody."""
+
+    __tablename__ = "accounts_sessions"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    token_hash: Mapped[bytes] = mapped_column(LargeBinary, unique=True)
+    person_id: Mapped[UUID] = mapped_column(ForeignKey("accounts_people.id", ondelete="CASCADE"))
+    #: How the person proved who they are: link, code or passkey.
+    method: Mapped[str]
+    user_agent: Mapped[str]
+    ip: Mapped[str]
+    created_at: Mapped[datetime] = mapped_column(server_default=text("now()"))
+    authenticated_at: Mapped[datetime] = mapped_column(server_default=text("now()"))
+    last_seen_at: Mapped[datetime] = mapped_column(server_default=text("now()"))
+    expires_at: Mapped[datetime]
+    revoked_at: Mapped[datetime | None]
+
+    __table_args__ = (Index("accounts_sessions_person", "person_id", "created_at"),)
+
+
+class AuditEntry(Row):
+    """Something that a person or the product did and that must be explainable later. Never changed."""
+
+    __tablename__ = "accounts_audit_entries"
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    at: Mapped[datetime] = mapped_column(server_default=text("now()"))
+    actor_id: Mapped[UUID | None]
+    #: In words that survive the person's deletion: `customer`, `editor`, `system`, `stripe`.
+    actor: Mapped[str]
+    action: Mapped[str]
+    subject: Mapped[str]
+    detail: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'"))
+
+    __table_args__ = (
+        Index("accounts_audit_entries_subject", "subject", "id"),
+        Index("accounts_audit_entries_actor", "actor_id", "id"),
+    )

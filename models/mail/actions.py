@@ -1,0 +1,161 @@
+"""Writing letters, and every move that a letter makes on its way out."""
+
+from collections.abc import Collection, Mapping
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import structlog
+from sqlalchemy import case, null, select, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from models.base.db import changed, new_id
+from models.base.errors import NotFound
+from models.base.states import move, sources
+from models.jobs import enqueue
+from models.mail.jobs import SendLetter
+from models.mail.rules import CLAIM_LIFE, FINAL, SETTLING, is_sent_again, is_stale
+from models.mail.states import MOVES, LetterState
+from models.mail.states import LetterState as S
+from models.mail.tables import EmailMessage
+
+
+async def write_letter(
+    session: AsyncSession,
+    kind: str,
+    to: str,
+    facts: Mapping[str, Any],
+    *,
+    key: str,
+    about: str | None = None,
+    sealed: bytes | None = None,
+    expires_at: datetime | None = None,
+    is_test: bool = False,
+) -> UUID | None:
+    """Write the letter `kind` (`orders.backlink_ready`) and ask for it to be sent.
+
+    `facts` are the letter's keyword arguments as JSON values; those that open doors go into `sealed` instead
+    (`Keys.seal` of a JSON object). `key` is built from ids and counters: returns None, and writes nothing, if a
+    letter with it exists. After `expires_at` it is not sent any more, and never sent twice by itself.
+    """
+    row = {
+        "id": new_id(),
+        "kind": kind,
+        "key": key,
+        "to_address": to,
+        "facts": dict(facts),
+        "sealed_facts": sealed,
+        "about": about,
+        "expires_at": expires_at,
+        "is_test": is_test,
+        "correlation_id": structlog.contextvars.get_contextvars().get("correlation_id"),
+    }
+    written = insert(EmailMessage).values(row).on_conflict_do_nothing(index_elements=["key"])
+    email_id: UUID | None = await session.scalar(written.returning(EmailMessage.id))
+    if email_id is None:
+        return None
+    await enqueue(session, SendLetter(email_id=email_id), subject=about)
+    changed(session, "mail")
+    if about:
+        changed(session, about)
+    return email_id
+
+
+async def next_step(session: AsyncSession, email_id: UUID, at: datetime) -> EmailMessage:
+    """The letter, whose state says what there is to do: `queued` is to be sent, `sending` is being sent by
+    somebody else at this moment, and anything else is done with.
+
+    On the way, what has become clear by itself is written down: a code that ran out, a sender that died, and a
+    lost answer that nobody has explained in time.
+    """
+    query = select(EmailMessage).where(EmailMessage.id == email_id).with_for_update()
+    letter = (await session.scalars(query)).one_or_none()
+    if letter is None:
+        raise NotFound("There is no such letter.")
+    claimed_at = letter.claimed_at or letter.created_at
+    moved = None
+    if letter.state is S.SENDING and claimed_at <= at - CLAIM_LIFE:
+        moved = await answer_lost(session, email_id, "the sender stopped between asking and hearing", at)
+    elif letter.state is S.QUEUED and is_stale(letter.expires_at, at):
+        moved = await _move(
+            session, email_id, {S.QUEUED}, S.OBSOLETE, error="worthless before it could be sent"
+        )
+    elif (
+        letter.state is S.UNKNOWN
+        and claimed_at <= at - SETTLING
+        and is_sent_again(letter.lost, letter.expires_at)
+    ):
+        moved = await _move(session, email_id, {S.UNKNOWN}, S.QUEUED)
+    return moved or letter
+
+
+async def begin_sending(
+    session: AsyncSession, email_id: UUID, *, subject: str, sealed_mime: bytes, way: str, at: datetime
+) -> bool:
+    """Claim the letter, to be committed before the call. False if somebody else was faster."""
+    claim: dict[str, Any] = {"subject": subject, "sealed_mime": sealed_mime, "way": way, "claimed_at": at}
+    attempts = EmailMessage.attempts + 1
+    return bool(
+        await _move(session, email_id, {S.QUEUED}, S.SENDING, attempts=attempts, error=null(), **claim)
+    )
+
+
+async def was_sent(session: AsyncSession, email_id: UUID, provider_id: str | None, at: datetime) -> None:
+    """The way to send has taken it. True also of a letter that was given up as unknown in the meantime."""
+    await _move(session, email_id, sources(MOVES, S.SENT), S.SENT, provider_id=provider_id, sent_at=at)
+
+
+async def was_not_taken(session: AsyncSession, email_id: UUID, reason: str) -> None:
+    """Proven not taken, so it may be sent again."""
+    await _move(session, email_id, {S.SENDING}, S.QUEUED, error=reason)
+
+
+async def has_failed(session: AsyncSession, email_id: UUID, reason: str) -> None:
+    """It will not be sent: refused for good, or given up."""
+    await _move(session, email_id, {S.QUEUED, S.SENDING}, S.FAILED, error=reason)
+
+
+async def answer_lost(
+    session: AsyncSession, email_id: UUID, reason: str, at: datetime
+) -> EmailMessage | None:
+    """Nobody knows whether it was taken. What may go out again is looked at when events have had their time."""
+    lost = EmailMessage.lost + 1
+    letter = await _move(session, email_id, {S.SENDING}, S.UNKNOWN, error=reason, lost=lost, claimed_at=at)
+    if letter and is_sent_again(letter.lost, letter.expires_at):
+        await enqueue(session, SendLetter(email_id=email_id), run_at=at + SETTLING, subject=letter.about)
+    return letter
+
+
+async def drop_letters(session: AsyncSession, about: str, kinds: Collection[str]) -> int:
+    """Take back what has not been sent and is no longer true, such as "ready" of a refunded order."""
+    mine = (EmailMessage.about == about, EmailMessage.kind.in_(kinds), EmailMessage.state == S.QUEUED)
+    waiting = (await session.scalars(select(EmailMessage.id).where(*mine))).all()
+    moves = [await _move(session, one, {S.QUEUED}, S.OBSOLETE, error="no longer true") for one in waiting]
+    return len([one for one in moves if one])
+
+
+async def _move(
+    session: AsyncSession, email_id: UUID, here: Collection[LetterState], there: LetterState, **values: Any
+) -> EmailMessage | None:
+    """One compare-and-set along the drawing. Returns the letter as it is now, or None if it was elsewhere."""
+    for one in here:
+        move(MOVES, one, there)
+    if there in FINAL:
+        values["sealed_facts"] = null()
+    elif there is S.UNKNOWN:  # what expires is never sent again, so what opens doors has had its use
+        forgotten = case((EmailMessage.expires_at.is_(None), EmailMessage.sealed_facts), else_=null())
+        values["sealed_facts"] = forgotten
+    statement = (
+        update(EmailMessage)
+        .where(EmailMessage.id == email_id, EmailMessage.state.in_(here))
+        .values(state=there, **values)
+        .returning(EmailMessage)
+        .execution_options(synchronize_session=False, populate_existing=True)
+    )
+    letter = (await session.scalars(statement)).one_or_none()
+    if letter:
+        changed(session, "mail")
+        if letter.about:
+            changed(session, letter.about)
+    return letter

@@ -1,0 +1,204 @@
+"""What somebody is about to order: kept on the server, through sign-in, until it is paid for."""
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlalchemy import func, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import joinedload
+
+from models.accounts.address import normal_address
+from models.accounts.tables import Person
+from models.base.crypto import fingerprint
+from models.base.db import changed
+from models.base.errors import Conflict, Invalid, NotFound
+from models.base.settings import Settings
+from models.jobs import enqueue
+from models.orders.jobs import CheckTarget, CreateOrder, FollowPayment
+from models.orders.markdown import is_outgoing, links
+from models.orders.quality.domains import registrable_domain
+from models.orders.quality.obstacles import anchor_obstacles, order_obstacles, url_obstacles
+from models.orders.rules import MAX_NOTES, target_problem
+from models.orders.states import ArticleStatus
+from models.orders.tables import Article, Draft, Version
+from models.payments.checkouts import expect_payment
+from models.payments.tables import Checkout
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What the order form asks for."""
+
+    email: str
+    target_url: str
+    anchor_text: str
+    notes: str = ""
+
+
+async def open_article(session: AsyncSession, article_id: UUID) -> tuple[Article, Version]:
+    """A published article of an open site, with the text that readers see. Raises `NotFound`."""
+    row = (
+        await session.execute(
+            select(Article, Version)
+            .join(Version, Version.id == Article.published_version_id)
+            .options(joinedload(Article.site))
+            .where(Article.id == article_id, Article.status == ArticleStatus.PUBLISHED)
+        )
+    ).one_or_none()
+    if row is None or not row.Article.site.is_open:
+        raise NotFound("This article is not for sale.")
+    return row.Article, row.Version
+
+
+def problems_of(wish: Wish, article: Article, version: Version, settings: Settings) -> dict[str, str]:
+    """Everything that is wrong with a wish, by field, before anything is asked of the network."""
+    rules = settings.orders
+    found: dict[str, str] = {}
+    try:
+        normal_address(wish.email)
+    except Invalid as invalid:
+        found |= invalid.fields
+    private = rules.allowed_private_targets if settings.app.is_local else ()
+    if not wish.target_url:
+        found["target_url"] = "Enter the address that the link should lead to."
+    elif problem := target_problem(wish.target_url, rules.denied_domains, private):
+        found["target_url"] = problem
+    elif obstacles := url_obstacles(wish.target_url) or order_obstacles(
+        version.markdown, url=wish.target_url, max_links=_link_limit(article, version)
+    ):
+        found["target_url"] = " ".join(obstacles)
+    elif registrable_domain(wish.target_url) == registrable_domain(f"https://{article.site.domain}"):
+        found["target_url"] = (
+            "Enter an address on another site: this publication does not sell links to itself."
+        )
+    if not wish.anchor_text:
+        found["anchor_text"] = "Enter the words that the link should stand on."
+    elif obstacles := anchor_obstacles(wish.anchor_text):
+        found["anchor_text"] = " ".join(obstacles)
+    if len(wish.notes) > MAX_NOTES:
+        found["notes"] = f"Shorten the notes to {MAX_NOTES} characters; they have {len(wish.notes)}."
+    return found
+
+
+def _link_limit(article: Article, version: Version) -> int:
+    """How many outgoing links the text may have: those that the publication set itself, and those that it sells."""
+    outgoing = sum(is_outgoing(link.href) for link in links(version.markdown))
+    own = outgoing - article.placement_count
+    return own + article.site.max_links_per_article
+
+
+async def save_draft(
+    session: AsyncSession,
+    wish: Wish,
+    *,
+    article_id: UUID,
+    browser: str,
+    person: Person | None,
+    settings: Settings,
+    draft_id: UUID | None = None,
+) -> Draft:
+    """Keep a wish, new or changed, and ask for its target to be looked at. Raises `Invalid` with every problem."""
+    article, version = await open_article(session, article_id)
+    problems = problems_of(wish, article, version, settings)
+    if problems:
+        raise Invalid(problems)
+    if draft_id is None:
+        draft = Draft(
+            browser_hash=fingerprint(browser), article_id=article_id, email="", target_url="", anchor_text=""
+        )
+        session.add(draft)
+    else:
+        draft = await draft_of(session, draft_id, browser=browser, person=person)
+        if draft.ordered_at is not None:
+            raise Conflict("This order has been paid for already.")
+    draft.person_id = person.id if person else draft.person_id
+    draft.email = person.email if person else normal_address(wish.email)
+    draft.target_url, draft.anchor_text, draft.notes = wish.target_url, wish.anchor_text, wish.notes
+    if not settings.orders.check_targets:
+        draft.checked_url, draft.target_problem = draft.target_url, None
+    await session.flush()
+    if draft.checked_url != draft.target_url:
+        # Looked at by a worker: a page must not wait for a stranger's server, nor reach into our network.
+        draft.target_problem = None
+        await enqueue(
+            session, CheckTarget(draft_id=draft.id), unique=f"check-target/{draft.id}/{draft.target_url}"
+        )
+    await session.flush()
+    return draft
+
+
+async def draft_of(session: AsyncSession, draft_id: UUID, *, browser: str, person: Person | None) -> Draft:
+    """The draft, if it is this person's, or nobody's yet and this browser's. Raises `NotFound`."""
+    draft = (
+        await session.scalars(
+            select(Draft)
+            .options(joinedload(Draft.article).joinedload(Article.site))
+            .where(Draft.id == draft_id)
+            .execution_options(populate_existing=True)
+        )
+    ).one_or_none()
+    is_mine = draft is not None and (
+        draft.person_id == person.id
+        if draft.person_id and person
+        else draft.person_id is None and draft.browser_hash == fingerprint(browser)
+    )
+    if draft is None or not is_mine:
+        raise NotFound("There is no such draft.")
+    return draft
+
+
+async def claim_draft(session: AsyncSession, draft_id: UUID, *, browser: str, person: Person) -> Draft:
+    """Give this browser's draft to the person who has just signed in in it. Their address is the order's from now on."""
+    draft = await draft_of(session, draft_id, browser=browser, person=person)
+    if draft.person_id is None:
+        claimed = await session.execute(
+            update(Draft)
+            .where(Draft.id == draft_id, Draft.person_id.is_(None))
+            .values(person_id=person.id, email=person.email, updated_at=func.now())
+            .returning(Draft.id)
+        )
+        if claimed.one_or_none() is None:
+            raise NotFound("There is no such draft.")
+        await session.refresh(draft, ["person_id", "email"])
+    return draft
+
+
+async def note_target(session: AsyncSession, draft_id: UUID, url: str, problem: str | None) -> None:
+    """Write down what came of looking at a draft's target, unless it has been changed meanwhile."""
+    await session.execute(
+        update(Draft)
+        .where(Draft.id == draft_id, Draft.target_url == url)
+        .values(checked_url=url, target_problem=problem)
+    )
+    changed(session, f"draft/{draft_id}")
+
+
+async def ask_for_payment(
+    session: AsyncSession, draft: Draft, person: Person, settings: Settings
+) -> Checkout:
+    """Freeze the price of a checked draft and expect its payment. Raises `Conflict` or `Invalid` if it cannot be paid."""
+    if draft.ordered_at is not None:
+        raise Conflict("This order has been paid for already.")
+    if draft.checked_url != draft.target_url:
+        raise Conflict("The target is still being looked at. Try again in a moment.")
+    article, version = await open_article(session, draft.article_id)
+    wish = Wish(draft.email, draft.target_url, draft.anchor_text, draft.notes)
+    problems = problems_of(wish, article, version, settings)
+    if draft.target_problem:
+        problems["target_url"] = draft.target_problem
+    if problems:
+        raise Invalid(problems)
+    return await expect_payment(
+        session,
+        subject=f"draft/{draft.id}",
+        person_id=person.id,
+        email=person.email,
+        description=f"Backlink placement in “{article.title}”, {article.site.name}",
+        amount_cents=article.price_cents,
+        currency=article.currency,
+        when_paid=CreateOrder(draft_id=draft.id),
+        when_moved=FollowPayment(),
+        return_path=f"/orders/drafts/{draft.id}/order",
+        cancel_path=f"/orders/drafts/{draft.id}",
+        is_live=settings.stripe.is_live,
+    )

@@ -1,0 +1,309 @@
+"""What people decide about an order: its customer, the editors, and the clock when nobody does."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from models.accounts.audit import audit
+from models.accounts.tables import Person
+from models.base.clock import now
+from models.base.errors import Conflict, Invalid, NotFound
+from models.base.settings import Settings
+from models.orders.letters import facts_of, public_url, tell_customer
+from models.orders.making import begin, fail_order, tell_of_review, tell_ready
+from models.orders.markdown import is_outgoing, links, word_count
+from models.orders.moves import SYSTEM, Actor, customer, editor, held, move_order, must_be_movable
+from models.orders.rules import REMINDER_DAYS, Limits, day_words, when_regenerable
+from models.orders.states import ArticleStatus, FailReason, GenerationState, OrderStatus, RegenerateReason
+from models.orders.tables import Article, Generation, Order, Version
+
+_MAX_REASON = 1000
+
+
+async def regenerate(
+    session: AsyncSession,
+    settings: Settings,
+    order_id: UUID,
+    person: Person,
+    reasons: Sequence[RegenerateReason] = (),
+    at: datetime | None = None,
+) -> Order:
+    """Have another version written, from the published text. A second press finds the order at work: `Conflict`."""
+    order = await held(session, order_id, person.id)
+    must_be_movable(order)
+    if order.status is OrderStatus.PROCESSING:
+        raise Conflict("A new version is being made already.")
+    if order.status is not OrderStatus.QUALITY_CHECK:
+        raise Conflict("This order does not wait for you any more, so no other version can be made.")
+    at = at or now()
+    free_at = await regenerable_at(session, settings, order_id, at)
+    if free_at > at:
+        seconds = int((free_at - at).total_seconds()) + 1
+        wait = f"{seconds} seconds" if seconds <= 120 else f"{-(-seconds // 60)} minutes"  # noqa: PLR2004 - two minutes
+        raise Conflict(f"Another version can be asked for in {wait}.")
+    await move_order(
+        session, order, OrderStatus.PROCESSING, "regenerate", customer(person), review_due_at=None
+    )
+    await begin(session, order, "regenerate", ",".join(reasons) or None)
+    return order
+
+
+async def regenerable_at(session: AsyncSession, settings: Settings, order_id: UUID, at: datetime) -> datetime:
+    """From when on the customer may ask for another version."""
+    asked = select(Generation.created_at).where(
+        Generation.order_id == order_id, Generation.cause == "regenerate"
+    )
+    times = (await session.scalars(asked.order_by(Generation.number.desc()).limit(100))).all()
+    rules = settings.orders
+    return when_regenerable(times, at, Limits(rules.regeneration_wait, rules.regenerations_per_day))
+
+
+async def submit(
+    session: AsyncSession,
+    settings: Settings,
+    order_id: UUID,
+    version_id: UUID,
+    person: Person,
+    latest_seen: UUID | None = None,
+    at: datetime | None = None,
+) -> Order:
+    """Hand one of the order's own versions to the editors.
+
+    `latest_seen` is the version that the customer's page showed as the newest: if there is a newer one by now,
+    the page was stale, and choosing from it is refused.
+    """
+    order = await held(session, order_id, person.id)
+    must_be_movable(order)
+    if order.status is OrderStatus.PROCESSING:
+        raise Conflict("A new version is being made. Wait for it, then choose.")
+    if latest_seen is not None and latest_seen != order.version_id:
+        raise Conflict("A newer version has been made since you opened this page. Look at it, then choose.")
+    await _own_version(session, order, version_id)
+    await _submit(session, settings, order, version_id, customer(person), "submitted", at or now())
+    return order
+
+
+async def _own_version(session: AsyncSession, order: Order, version_id: UUID) -> Version:
+    version = await session.get(Version, version_id)
+    if version is None or version.order_id != order.id or not version.is_qc_passed:
+        raise NotFound("This order has no such version.")
+    return version
+
+
+async def _submit(
+    session: AsyncSession,
+    settings: Settings,
+    order: Order,
+    version_id: UUID,
+    actor: Actor,
+    action: str,
+    at: datetime,
+) -> None:
+    values: dict[str, Any] = {"submitted_version_id": version_id, "submitted_at": at, "review_due_at": None}
+    await move_order(session, order, OrderStatus.ADMIN_REVIEW, action, actor, **values)
+    facts = await facts_of(session, order.id)
+    await tell_customer(
+        session, settings, facts, "submitted_for_review", f"{order.generation}:{version_id}:{at:%s}"
+    )
+    await tell_of_review(session, settings, facts, f"{version_id}:{at:%s}")
+
+
+async def cancel(session: AsyncSession, settings: Settings, order_id: UUID, person: Person) -> Order:
+    """Take the order back and give its money back, as long as no worker has begun."""
+    order = await held(session, order_id, person.id)
+    must_be_movable(order)
+    stopped = await session.execute(
+        update(Generation)
+        .where(
+            Generation.order_id == order_id,
+            Generation.number == 1,
+            Generation.state == GenerationState.ACTIVE,
+            Generation.started_at.is_(None),
+        )
+        .values(state=GenerationState.CANCELLED, finished_at=now())
+        .returning(Generation.id)
+    )
+    if order.status is not OrderStatus.PROCESSING or stopped.one_or_none() is None:
+        raise Conflict("Work on this order has begun, so it can no longer be cancelled.")
+    words = "You cancelled this order before work began."
+    await fail_order(
+        session, settings, order, FailReason.CANCELLED, words, customer(person), letter="cancelled"
+    )
+    return order
+
+
+async def approve(
+    session: AsyncSession, settings: Settings, order_id: UUID, person: Person, at: datetime | None = None
+) -> Order:
+    """Publish the submitted version, if the article is still the text that it was made from.
+
+    If that has moved, with another customer's link or an editor's change, the placement is made anew on the new
+    text and comes back: two customers of one article both keep their links. Returns the order as it is then.
+    """
+    order = await held(session, order_id)
+    must_be_movable(order)
+    if order.status is not OrderStatus.ADMIN_REVIEW or order.submitted_version_id is None:
+        raise Conflict("This order does not wait for a review any more.")
+    version = await session.get_one(Version, order.submitted_version_id)
+    article = (
+        await session.scalars(
+            select(Article)
+            .where(Article.id == order.article_id)
+            .with_for_update()
+            .execution_options(populate_existing=True)
+        )
+    ).one()
+    if article.status is not ArticleStatus.PUBLISHED:
+        raise Conflict("The article is not published. Publish it again, or reject the order with a refund.")
+    at = at or now()
+    if article.published_version_id != version.base_version_id:
+        await move_order(
+            session,
+            order,
+            OrderStatus.PROCESSING,
+            "rebase",
+            editor(person),
+            "The article has changed meanwhile.",
+        )
+        await begin(session, order, "rebase")
+        await audit(session, person, "order.rebased", f"order/{order.id}")
+        return order
+    await _publish(session, article, version)
+    done: dict[str, Any] = {"completed_at": at, "published_version_id": version.id}
+    await move_order(session, order, OrderStatus.COMPLETED, "approved", editor(person), **done)
+    await audit(session, person, "order.approved", f"order/{order.id}", version=str(version.id))
+    facts = await facts_of(session, order.id)
+    await tell_customer(
+        session, settings, facts, "published", "1", public_url=public_url(settings, facts.site, article)
+    )
+    return order
+
+
+async def _publish(session: AsyncSession, article: Article, version: Version) -> None:
+    """Show the version to readers. The condition is the compare-and-set: the lock of the caller makes it hold."""
+    published = await session.execute(
+        update(Article)
+        .where(Article.id == article.id, Article.published_version_id == version.base_version_id)
+        .values(
+            published_version_id=version.id,
+            word_count=word_count(version.markdown),
+            link_count=sum(is_outgoing(link.href) for link in links(version.markdown)),
+            placement_count=Article.placement_count + 1,
+        )
+        .returning(Article.id)
+    )
+    if published.one_or_none() is None:
+        raise Conflict("The article has changed at this very moment. Look at it again.")
+
+
+async def send_back(
+    session: AsyncSession, settings: Settings, order_id: UUID, person: Person, words: str
+) -> Order:
+    """Return a submitted version to its customer, with a reason; or show them one that was held for an editor."""
+    order = await held(session, order_id)
+    must_be_movable(order)
+    if order.status is not OrderStatus.ADMIN_REVIEW:
+        raise Conflict("This order does not wait for a review any more.")
+    words = _reason(words)
+    was_held = await _was_held(session, order)
+    due_at = now() + _review_time(settings)
+    values = {
+        "editor_words": words,
+        "submitted_version_id": None,
+        "submitted_at": None,
+        "review_due_at": due_at,
+    }
+    await move_order(session, order, OrderStatus.QUALITY_CHECK, "sent back", editor(person), words, **values)
+    await audit(session, person, "order.sent_back", f"order/{order.id}", reason=words)
+    facts = await facts_of(session, order.id)
+    if was_held:
+        version = await session.get_one(Version, order.version_id)
+        await tell_ready(session, settings, facts, order.generation, version, due_at)
+    else:
+        await tell_customer(session, settings, facts, "sent_back", f"{now():%s}", reason=words)
+    return order
+
+
+async def _was_held(session: AsyncSession, order: Order) -> bool:
+    """Whether the customer has never seen the version that is being reviewed."""
+    version = await session.get_one(Version, order.submitted_version_id)
+    return version.needs_editor and version.generation == order.generation == 1
+
+
+async def reject(
+    session: AsyncSession, settings: Settings, order_id: UUID, person: Person, words: str
+) -> Order:
+    """End an order that will not be published, with a reason and a refund."""
+    order = await held(session, order_id)
+    words = _reason(words)
+    if order.status not in {OrderStatus.ADMIN_REVIEW, OrderStatus.QUALITY_CHECK, OrderStatus.PROCESSING}:
+        raise Conflict("This order has ended already.")
+    await fail_order(session, settings, order, FailReason.REJECTED, words, editor(person))
+    await audit(session, person, "order.rejected", f"order/{order.id}", reason=words)
+    return order
+
+
+def _reason(words: str) -> str:
+    words = words.strip()
+    if not words:
+        raise Invalid({"reason": "Say why, in words that the customer will read."})
+    if len(words) > _MAX_REASON:
+        raise Invalid({"reason": f"Shorten the reason to {_MAX_REASON} characters."})
+    return words
+
+
+async def tend_reviews(session: AsyncSession, settings: Settings, at: datetime, limit: int = 200) -> int:
+    """Submit the newest version of orders whose review time is over, and remind the others. Returns how many moved.
+
+    What was promised before payment: after `review_days` without a decision, the version goes to the editors.
+    """
+    waiting = Order.status == OrderStatus.QUALITY_CHECK
+    over = (
+        select(Order.id).where(waiting, Order.review_due_at <= at).order_by(Order.review_due_at).limit(limit)
+    )
+    moved = 0
+    for order_id in (await session.scalars(over)).all():
+        order = await held(session, order_id)
+        is_over = order.review_due_at is not None and order.review_due_at <= at
+        if order.status is OrderStatus.QUALITY_CHECK and order.version_id and is_over:
+            await _submit(session, settings, order, order.version_id, SYSTEM, "review time over", at)
+            moved += 1
+    await _remind(session, settings, at, limit)
+    return moved
+
+
+async def _remind(session: AsyncSession, settings: Settings, at: datetime, limit: int) -> None:
+    """Remind once per reminder day. The letter's key keeps it at once, however often this runs."""
+    total = settings.orders.review_days
+    days = [day for day in REMINDER_DAYS if day < total]
+    if not days:
+        return
+    first_due = at + _review_time(settings) - timedelta(days=min(days))
+    waiting = (
+        select(Order)
+        .where(
+            Order.status == OrderStatus.QUALITY_CHECK,
+            Order.review_due_at > at,
+            Order.review_due_at <= first_due,
+        )
+        .order_by(Order.review_due_at)
+        .limit(limit)
+    )
+    for order in (await session.scalars(waiting)).all():
+        assert order.review_due_at is not None
+        left = (order.review_due_at - at).days
+        waited = total - left
+        day = max((one for one in days if one <= waited), default=None)
+        if day is None:
+            continue
+        facts = await facts_of(session, order.id)
+        told = {"days_left": max(left, 1), "review_deadline": day_words(order.review_due_at)}
+        await tell_customer(session, settings, facts, "review_reminder", f"{order.generation}:{day}", **told)
+
+
+def _review_time(settings: Settings) -> timedelta:
+    return timedelta(days=settings.orders.review_days)

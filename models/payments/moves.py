@@ -1,0 +1,96 @@
+"""The two axes of a checkout, moved by compare-and-set, and who is told."""
+
+from collections.abc import Collection
+from typing import Any
+from uuid import UUID
+
+import msgspec
+import structlog
+from sqlalchemy import or_, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from models.base.db import changed
+from models.base.states import sources
+from models.jobs import Job, enqueue
+from models.jobs.message import unpack
+from models.payments.rules import Owed
+from models.payments.states import CHECKOUT_MOVES, PAYMENT_MOVES, CheckoutState, PaymentState
+from models.payments.tables import Checkout
+
+log = structlog.get_logger(__name__)
+
+
+class Unknown(Exception):
+    """Stripe speaks of a payment that was made for us and that we do not know, or do not know yet."""
+
+
+class NotOurs(Exception):
+    """Stripe speaks of a payment that something else on its account made."""
+
+
+def owed(checkout: Checkout) -> Owed:
+    """What the checkout asks for, without its row."""
+    is_live = checkout.is_live
+    return Owed(checkout.id, checkout.subject, checkout.amount_cents, checkout.currency, is_live=is_live)
+
+
+def paid_key(checkout_id: UUID) -> str:
+    """The unique key of the job that is asked for when a checkout is paid."""
+    return f"checkout/{checkout_id}/paid"
+
+
+def addressed(job: Job, checkout_id: UUID) -> dict[str, Any]:
+    """The message to store, told of its checkout if it has a field `checkout_id`."""
+    if "checkout_id" in job.__struct_fields__:
+        job = msgspec.structs.replace(job, checkout_id=checkout_id)
+    return job.packed()
+
+
+async def move_checkout(
+    session: AsyncSession, checkout_id: UUID, there: CheckoutState, **values: Any
+) -> Checkout | None:
+    """Move the checkout if the drawing allows it from where it is. Returns it as it is now, or None."""
+    here = sources(CHECKOUT_MOVES, there)
+    return await _move(session, checkout_id, Checkout.state, here, {"state": there} | values)
+
+
+async def move_payment(
+    session: AsyncSession, checkout_id: UUID, there: PaymentState, **values: Any
+) -> Checkout | None:
+    """Move what became of the money, and tell the slice by the message that it left for that."""
+    here = sources(PAYMENT_MOVES, there)
+    moved = await _move(session, checkout_id, Checkout.payment_state, here, {"payment_state": there} | values)
+    if moved is not None:
+        log.info("payments.moved", checkout=str(checkout_id), payment_state=there.value)
+        await enqueue(session, unpack(moved.when_moved), subject=moved.subject)
+    return moved
+
+
+async def _move(
+    session: AsyncSession, checkout_id: UUID, axis: Any, here: Collection[Any], values: dict[str, Any]
+) -> Checkout | None:
+    statement = (
+        update(Checkout)
+        .where(Checkout.id == checkout_id, axis.in_(here))
+        .values(values)
+        .returning(Checkout)
+        .execution_options(synchronize_session=False, populate_existing=True)
+    )
+    moved = (await session.scalars(statement)).one_or_none()
+    if moved is not None:
+        changed(session, f"checkout/{checkout_id}")
+        changed(session, moved.subject)
+    return moved
+
+
+async def hold(session: AsyncSession, checkout_id: UUID) -> Checkout:
+    """The checkout, locked until the transaction ends: what is added up beside it must not change meanwhile."""
+    query = select(Checkout).where(Checkout.id == checkout_id).with_for_update()
+    return (await session.scalars(query.execution_options(populate_existing=True))).one()
+
+
+async def find_paid(session: AsyncSession, intent_id: str | None, charge_id: str | None) -> Checkout | None:
+    """The checkout that a payment or a charge belongs to, locked; None if there is none here."""
+    mine = or_(Checkout.payment_intent_id == intent_id, Checkout.charge_id == charge_id)
+    query = select(Checkout).where(mine).with_for_update().execution_options(populate_existing=True)
+    return (await session.scalars(query)).one_or_none()

@@ -1,0 +1,150 @@
+"""What is owed, what was paid, what Stripe told us, what goes back."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ForeignKey, Index, SmallInteger, UniqueConstraint, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from models.base.db import Row, new_id
+from models.payments.states import CheckoutState, EventState, PaymentState, RefundState
+
+
+class Checkout(Row):
+    """One attempt to pay for one thing, at a price frozen here."""
+
+    __tablename__ = "payments_checkouts"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    #: What is paid for, as `draft/<id>`; attempts for one subject are numbered.
+    subject: Mapped[str]
+    attempt: Mapped[int] = mapped_column(SmallInteger)
+    person_id: Mapped[UUID | None] = mapped_column(ForeignKey("accounts_people.id", ondelete="SET NULL"))
+    email: Mapped[str]
+    description: Mapped[str]
+    amount_cents: Mapped[int]
+    #: Lower case, as Stripe writes it.
+    currency: Mapped[str]
+    state: Mapped[CheckoutState] = mapped_column(server_default=CheckoutState.NEW)
+    payment_state: Mapped[PaymentState | None]
+    #: What Stripe took; in a mismatch neither the amount nor the currency need be the price's.
+    captured_cents: Mapped[int] = mapped_column(server_default="0")
+    captured_currency: Mapped[str | None]
+    #: Of that, what has arrived back at the customer.
+    refunded_cents: Mapped[int] = mapped_column(server_default="0")
+    #: The messages to ask for when this is paid, and when its payment state moves: {kind, args}.
+    when_paid: Mapped[dict[str, Any]]
+    when_moved: Mapped[dict[str, Any]]
+    return_path: Mapped[str]
+    cancel_path: Mapped[str]
+    session_id: Mapped[str | None] = mapped_column(unique=True)
+    session_url: Mapped[str | None]
+    payment_intent_id: Mapped[str | None] = mapped_column(unique=True)
+    charge_id: Mapped[str | None] = mapped_column(unique=True)
+    receipt_url: Mapped[str | None]
+    is_live: Mapped[bool]
+    problem: Mapped[str | None]
+    created_at: Mapped[datetime] = mapped_column(server_default=text("now()"))
+    expires_at: Mapped[datetime]
+    paid_at: Mapped[datetime | None]
+
+    __table_args__ = (
+        UniqueConstraint("subject", "attempt"),
+        Index(
+            "payments_checkouts_open",
+            "created_at",
+            postgresql_where=text("state in ('new', 'open', 'pending')"),
+        ),
+        Index("payments_checkouts_paid", "paid_at", postgresql_where=text("paid_at is not null")),
+        Index("payments_checkouts_person", "person_id", "id"),
+    )
+
+
+class StripeEvent(Row):
+    """The inbox: an event as Stripe signed it, written down before anything is done about it."""
+
+    __tablename__ = "payments_stripe_events"
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    type: Mapped[str]
+    object_id: Mapped[str | None]
+    api_version: Mapped[str | None]
+    is_live: Mapped[bool]
+    payload: Mapped[dict[str, Any]]
+    state: Mapped[EventState] = mapped_column(server_default=EventState.RECEIVED)
+    problem: Mapped[str | None]
+    received_at: Mapped[datetime] = mapped_column(server_default=text("now()"))
+    processed_at: Mapped[datetime | None]
+
+    __table_args__ = (
+        Index(
+            "payments_stripe_events_open",
+            "received_at",
+            postgresql_where=text("state in ('received', 'stranded')"),
+        ),
+        Index("payments_stripe_events_received", "received_at"),
+    )
+
+
+class Refund(Row):
+    """Money to give back. One row per checkout and kind: asking twice gives back once."""
+
+    __tablename__ = "payments_refunds"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    checkout_id: Mapped[UUID] = mapped_column(ForeignKey("payments_checkouts.id"))
+    #: Why, in one word: failed, rejected, cancelled, duplicate, mismatch, goodwill; `dashboard:<id>` if made there.
+    kind: Mapped[str]
+    amount_cents: Mapped[int]
+    currency: Mapped[str]
+    state: Mapped[RefundState] = mapped_column(server_default=RefundState.ASKED)
+    #: Counts the askings: a refund that failed may be asked for again, under a new idempotency key.
+    attempt: Mapped[int] = mapped_column(SmallInteger, server_default="1")
+    stripe_id: Mapped[str | None] = mapped_column(unique=True)
+    asked_by: Mapped[UUID | None]
+    problem: Mapped[str | None]
+    created_at: Mapped[datetime] = mapped_column(server_default=text("now()"))
+    settled_at: Mapped[datetime | None]
+
+    __table_args__ = (
+        UniqueConstraint("checkout_id", "kind"),
+        Index(
+            "payments_refunds_open",
+            "created_at",
+            postgresql_where=text("state in ('asked', 'pending', 'failed')"),
+        ),
+    )
+
+
+class Dispute(Row):
+    """A payment that the card's holder has called into question."""
+
+    __tablename__ = "payments_disputes"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    checkout_id: Mapped[UUID] = mapped_column(ForeignKey("payments_checkouts.id"), index=True)
+    stripe_id: Mapped[str] = mapped_column(unique=True)
+    status: Mapped[str]
+    reason: Mapped[str | None]
+    amount_cents: Mapped[int]
+    currency: Mapped[str]
+    opened_at: Mapped[datetime] = mapped_column(server_default=text("now()"))
+    closed_at: Mapped[datetime | None]
+
+
+class Difference(Row):
+    """Something that the daily comparison found to be one thing at Stripe and another here. There should be none."""
+
+    __tablename__ = "payments_differences"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    #: The object of Stripe that differs (`cs_…`, `re_…`), and in which way.
+    stripe_id: Mapped[str]
+    what: Mapped[str]
+    checkout_id: Mapped[UUID | None] = mapped_column(ForeignKey("payments_checkouts.id"))
+    words: Mapped[str]
+    found_at: Mapped[datetime] = mapped_column(server_default=text("now()"))
+    seen_at: Mapped[datetime] = mapped_column(server_default=text("now()"))
+
+    __table_args__ = (UniqueConstraint("stripe_id", "what"),)

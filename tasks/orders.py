@@ -1,0 +1,217 @@
+"""Runners of orders: look at targets, make orders of payments, place links, and mind the deadlines."""
+
+from dataclasses import asdict
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+import structlog
+
+from models.base.clock import now
+from models.base.errors import Refusal
+from models.orders import making
+from models.orders.comparison import edit_made
+from models.orders.drafts import note_target
+from models.orders.jobs import (
+    CheckTarget,
+    CreateOrder,
+    FailGeneration,
+    FollowPayment,
+    IntegrateBacklink,
+    TendReviews,
+)
+from models.orders.making import Brief, Draught, Stale
+from models.orders.payments import follow_payment
+from models.orders.quality import check_integration
+from models.orders.reviewing import tend_reviews
+from models.orders.states import REASON_WORDS, RegenerateReason
+from models.orders.tables import Draft
+from tasks.runs import Work, runs
+from tasks.world import World
+from tasks.writing import basic
+
+if TYPE_CHECKING:
+    from tasks.llm import Llm
+
+log = structlog.get_logger(__name__)
+
+STEPS = 4
+
+
+class Exhausted(Refusal):
+    """The writer has no (other) place for the link in this article."""
+
+
+@runs(CheckTarget)
+async def check_target(job: CheckTarget, work: Work) -> None:
+    """Look at a draft's target from where we stand, and write down what a customer should know."""
+    from tasks.targets import problem_of
+
+    async with work.transaction() as session:
+        draft = await session.get(Draft, job.draft_id)
+    if draft is None:
+        return
+    problem = await problem_of(draft.target_url, work.world.settings)
+    async with work.finish() as session:
+        await note_target(session, job.draft_id, draft.target_url, problem)
+
+
+@runs(CreateOrder)
+async def create_order(job: CreateOrder, work: Work) -> None:
+    """Make the order of a payment."""
+    assert job.checkout_id is not None
+    async with work.finish() as session:
+        await making.create_order(session, work.world.settings, job.draft_id, job.checkout_id)
+
+
+@runs(FollowPayment)
+async def follow(job: FollowPayment, work: Work) -> None:
+    """Let the order follow its money."""
+    assert job.checkout_id is not None
+    async with work.finish() as session:
+        await follow_payment(session, work.world.settings, job.checkout_id)
+
+
+@runs(IntegrateBacklink)
+async def integrate_backlink(job: IntegrateBacklink, work: Work) -> None:
+    """Place the link: read the published text, find a place, control it, hand it in."""
+    work.step(0, STEPS, "Reading the published article")
+    try:
+        async with work.transaction() as session:
+            brief = await making.take_up(session, job.order_id, job.generation)
+    except Stale as stale:
+        work.log(f"Nothing to do: {stale}")
+        return
+    work.log(f"Attempt {work.attempt}. The published text has {len(brief.markdown.split())} words.")
+    work.step(1, STEPS, "Finding a place for the link")
+    try:
+        draught = await _write(brief, work)
+    except Exhausted as exhausted:
+        await _no_more(brief, work, exhausted)
+        return
+    work.step(3, STEPS, "Saving the new version")
+    try:
+        async with work.finish() as session:
+            await making.hand_in(session, work.world.settings, brief, draught)
+    except Stale as stale:
+        work.log(f"The text is no longer wanted: {stale}")
+        return
+    work.step(STEPS, STEPS, "Ready for review")
+
+
+async def _no_more(brief: Brief, work: Work, exhausted: Exhausted) -> None:
+    """Without an earlier version to fall back on, this is a failure like any other."""
+    work.log(exhausted.words)
+    if not brief.earlier:
+        raise exhausted
+    try:
+        async with work.finish() as session:
+            await making.no_more(session, brief, exhausted.words)
+    except Stale as stale:
+        work.log(f"Nobody waits any more: {stale}")
+
+
+async def _write(brief: Brief, work: Work) -> Draught:
+    """The text, by the model if one is configured, or else by the basic writer; controlled here, whoever wrote it."""
+    if (same := _same_again(brief)) is not None:
+        text, edit = same, {"writer": "editor", "method": "rebase", "is_same": True}
+        attempts, needs_editor = 1, False
+    elif (llm := llm_of(work.world)) is not None:
+        text, edit, attempts = await _by_model(llm, brief)
+        needs_editor = False
+    else:
+        proposal = _by_basic_writer(brief)
+        text, attempts, needs_editor = proposal.markdown, 1, proposal.needs_editor
+        edit = asdict(proposal.edit) | {"writer": "basic", "method": proposal.method, "score": proposal.score}
+    work.step(2, STEPS, "Checking the result")
+    report = check_integration(brief.markdown, text, url=brief.target_url, anchor=brief.anchor_text)
+    for check in report.checks:
+        if not check.passed:
+            work.log(f"Quality control: {check.title}: {check.detail}")
+    if not report.passed:
+        raise ValueError(f"quality control refused the text: {report.reason}")
+    work.log(f"Quality control: {len(report.checks)} checks passed.")
+    return Draught(text, edit, report.as_dict(), attempts, needs_editor)
+
+
+def _same_again(brief: Brief) -> str | None:
+    """The placement that the customer chose, on the text that is published now, if it still fits there."""
+    from models.orders.edits import BadEdit, splice
+
+    edit = edit_made(*brief.chosen) if brief.chosen is not None else None
+    if edit is None:
+        return None
+    try:
+        text = splice(brief.markdown, edit, url=brief.target_url, anchor=brief.anchor_text)
+    except BadEdit:
+        return None
+    passed = check_integration(brief.markdown, text, url=brief.target_url, anchor=brief.anchor_text).passed
+    return text if passed else None
+
+
+def _by_basic_writer(brief: Brief) -> basic.Proposal:
+    previous = [edit for before, after in brief.earlier if (edit := edit_made(before, after)) is not None]
+    proposal = basic.propose(
+        brief.markdown,
+        url=brief.target_url,
+        anchor=brief.anchor_text,
+        topic=brief.topic,
+        number=len(previous),
+        reasons=brief.reasons,
+        previous=previous,
+        language=brief.language,
+    )
+    if proposal is None:
+        other = "There is no other place in this article that the link would fit."
+        raise Exhausted(other if previous else "No paragraph of this article can take the link.")
+    return proposal
+
+
+async def _by_model(llm: "Llm", brief: Brief) -> tuple[str, dict[str, Any], int]:
+    from tasks.writing.model import NotPlaced, propose_with_model
+
+    wishes = [REASON_WORDS[RegenerateReason(reason)] for reason in brief.reasons]
+    try:
+        proposal = await propose_with_model(
+            llm,
+            subject=f"order/{brief.order_id}",
+            markdown=brief.markdown,
+            url=brief.target_url,
+            anchor=brief.anchor_text,
+            wishes=wishes,
+        )
+    except NotPlaced as not_placed:
+        raise ValueError(f"the model found no acceptable place: {not_placed.words}") from not_placed
+    return (
+        proposal.markdown,
+        asdict(proposal.edit) | {"writer": proposal.model, "method": "sentence"},
+        proposal.asked,
+    )
+
+
+@lru_cache(maxsize=4)
+def _llm(world: World) -> "Llm | None":
+    from tasks.llm import Llm, LlmOptions
+
+    options = LlmOptions.from_settings(world.settings.llm)
+    return Llm(world.database, options) if options is not None else None
+
+
+def llm_of(world: World) -> "Llm | None":
+    """The models that this installation asks, or None: then the basic writer works."""
+    return _llm(world) if world.settings.llm.model else None
+
+
+@runs(FailGeneration)
+async def fail_generation(job: FailGeneration, work: Work) -> None:
+    """Fail the order of a generation that has died."""
+    async with work.finish() as session:
+        await making.fail_generation(
+            session, work.world.settings, job.order_id, job.generation, "Every attempt failed."
+        )
+
+
+@runs(TendReviews)
+async def tend(job: TendReviews, work: Work) -> None:  # noqa: ARG001 - the clock asks for nothing in particular
+    """Remind, and submit what has waited long enough."""
+    async with work.finish() as session:
+        await tend_reviews(session, work.world.settings, now())
