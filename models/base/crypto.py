@@ -4,10 +4,13 @@ import base64
 import hashlib
 import hmac
 import secrets
+from typing import Self
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+from models.base.settings import Settings
 
 
 def new_token() -> str:
@@ -31,6 +34,13 @@ class Keys:
             [Fernet(base64.urlsafe_b64encode(_derive(one, "seal"))) for one in self._secrets]
         )
         self._macs: dict[str, bytes] = {}
+
+    @classmethod
+    def of(cls, settings: Settings) -> Self:
+        """The keys of this installation: SECRET_KEY first, then what OLD_SECRET_KEYS still opens."""
+        app = settings.app
+        older = (key.strip() for key in app.old_secret_keys.get_secret_value().split(","))
+        return cls(app.secret_key.get_secret_value(), *(key for key in older if key))
 
     def mac(self, purpose: str, *parts: str) -> bytes:
         """A keyed digest of `parts`, for what is short enough to be guessed (codes) or must not be forged (CSRF)."""

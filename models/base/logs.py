@@ -70,6 +70,8 @@ def configure(settings: Settings, *, process: str) -> None:
     root.setLevel(settings.app.log_level.upper())
     for name in QUIET:
         logging.getLogger(name).setLevel(logging.WARNING)
+    # Taskiq's receiver says each start and each failure; ours says them with the job's outcome.
+    logging.getLogger("taskiq").setLevel(logging.CRITICAL)
 
 
 class _Named:

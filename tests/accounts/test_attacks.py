@@ -1,0 +1,485 @@
+"""What others have tried against sign-in by letter, each against the real application."""
+
+import asyncio
+from datetime import timedelta
+from typing import Any
+from uuid import uuid4
+
+import pytest
+import structlog
+from sqlalchemy import event, select, text, update
+
+from infra.local.visitor import Browser
+from models.accounts.actions import set_role
+from models.accounts.queries import person_by_email
+from models.accounts.states import Role
+from models.accounts.tables import Person, Session, SignInRequest
+from models.base.clock import now
+from models.base.crypto import Keys
+from models.base.db import Database
+from tests.accounts.conftest import Browsers, ask, letters, requests_made, session_of, sessions_made, sign_in
+from tests.web.site import Site
+from web.accounts.onward import path_of
+from web.csrf import FIELD
+
+
+# ---------------------------------------------------------------- scanners and previews
+async def test_looking_at_a_link_a_hundred_times_uses_nothing_up(
+    browsers: Browsers, database: Database, keys: Keys
+) -> None:
+    ada, scanner = browsers(), browsers(ip="203.0.113.5")
+    await ask(ada, "ada@example.com")
+    (letter,) = await letters(database, keys)
+    (before,) = await requests_made(database)
+    for method in ("GET", "HEAD", "OPTIONS") * 33:
+        for who in (scanner, ada):
+            answer = await who.client.request(method, letter.path, follow_redirects=True)
+            assert answer.status_code < 500
+    (after,) = await requests_made(database)
+    assert (after.consumed_at, after.attempts, after.superseded_at) == (None, 0, None)
+    assert after.expires_at == before.expires_at
+    screen = await ada.open(letter.path)
+    assert (await ada.submit(screen.form("/sign-in/confirm"))).path == "/account"
+
+
+async def test_a_scanner_that_sends_every_form_gets_nothing_and_breaks_nothing(
+    browsers: Browsers, database: Database, keys: Keys
+) -> None:
+    ada, scanner = browsers(), browsers(ip="203.0.113.5")
+    await ask(ada, "ada@example.com")
+    (letter,) = await letters(database, keys)
+    screen = await scanner.open(letter.path)
+    for form in screen.forms:
+        await scanner.submit(form)
+    token = screen.form("code-form").fields[FIELD]
+    answer = await scanner.send("/sign-in/confirm", "post", {FIELD: token})
+    assert answer.status == 410
+    assert await sessions_made(database) == 0
+    assert session_of(scanner) is None
+    assert (await requests_made(database))[-1].attempts == 0
+    screen = await ada.open(letter.path)
+    assert (await ada.submit(screen.form("/sign-in/confirm"))).path == "/account"
+
+
+async def test_a_scanner_without_cookies_gets_no_further_than_the_redirect(
+    browsers: Browsers, database: Database, keys: Keys
+) -> None:
+    ada, scanner = browsers(), browsers(ip="203.0.113.5")
+    await ask(ada, "ada@example.com")
+    (letter,) = await letters(database, keys)
+    answer = await scanner.client.get(letter.path)
+    assert answer.headers["location"] == "/sign-in/confirm"
+    scanner.client.cookies.clear()
+    assert (await scanner.client.get("/sign-in/confirm")).status_code == 410
+    scanner.client.cookies.clear()
+    assert (await scanner.client.post("/sign-in/confirm")).status_code == 403
+    assert await sessions_made(database) == 0
+
+
+async def test_the_link_leaves_the_address_and_tells_nobody_where_it_was(
+    browsers: Browsers, database: Database, keys: Keys
+) -> None:
+    ada = browsers()
+    await ask(ada, "ada@example.com")
+    (letter,) = await letters(database, keys)
+    with structlog.testing.capture_logs() as lines:
+        first = await ada.client.get(letter.path)
+        second = await ada.client.get(first.headers["location"])
+    for answer, referrer in ((first, "no-referrer"), (second, "same-origin")):
+        assert answer.headers["cache-control"] == "no-store"
+        assert answer.headers["referrer-policy"] == referrer
+        assert "noindex" in answer.headers["x-robots-tag"]
+        assert "frame-ancestors 'none'" in answer.headers["content-security-policy"]
+        assert letter.token not in answer.text
+    assert letter.token not in str(lines)
+    cookie = next(one for one in first.headers.get_list("set-cookie") if "galley_link" in one).lower()
+    assert cookie.startswith("__host-galley_link=")
+    for attribute in ("httponly", "secure", "samesite=lax", "path=/", "max-age=600"):
+        assert attribute in cookie
+
+
+async def test_fifty_presses_of_the_button_make_one_session(
+    browsers: Browsers, database: Database, keys: Keys
+) -> None:
+    ada = browsers()
+    await ask(ada, "ada@example.com")
+    screen = await ada.open((await letters(database, keys))[0].path)
+    form = screen.form("/sign-in/confirm")
+    await asyncio.gather(*(ada.submit(form, follow=False) for _ in range(50)))
+    assert await sessions_made(database) == 1
+
+
+# ---------------------------------------------------------------- somebody else's session
+async def test_an_attackers_link_does_not_sign_the_victim_in_as_the_attacker(
+    browsers: Browsers, database: Database, keys: Keys
+) -> None:
+    mallory, victim = browsers(ip="203.0.113.5"), browsers()
+    await ask(mallory, "mallory@example.com")
+    (letter,) = await letters(database, keys)
+    await victim.open("/sign-in")
+    screen = await victim.open(letter.path)
+    assert screen.heading == "Enter the code from the letter"
+    assert "m•••@example.com" in screen.text
+    assert not any(form.action == "/sign-in/confirm" for form in screen.forms)
+    token = screen.form("code-form").fields[FIELD]
+    assert (await victim.send("/sign-in/confirm", "post", {FIELD: token})).status == 410
+    assert session_of(victim) is None
+    assert await sessions_made(database) == 0
+
+
+async def test_an_attackers_link_leaves_somebody_who_is_signed_in_who_they_are(
+    browsers: Browsers, database: Database, keys: Keys
+) -> None:
+    mallory, victim = browsers(ip="203.0.113.5"), browsers()
+    await sign_in(victim, database, keys)
+    before = session_of(victim)
+    await ask(mallory, "mallory@example.com")
+    letter = (await letters(database, keys))[0]
+    await victim.open(letter.path)
+    assert (await victim.open("/probe/x")).response.text == "x of ada@example.com"
+    assert session_of(victim) == before
+
+
+async def test_another_site_cannot_start_or_finish_a_sign_in(
+    browsers: Browsers, database: Database, keys: Keys
+) -> None:
+    victim = browsers()
+    screen = await victim.open("/sign-in")
+    fields = screen.form("sign-in").fields | {"email": "mallory@example.com"}
+    foreign: list[dict[str, str]] = [
+        {"Origin": "https://evil.example"},
+        {"Origin": "null"},
+        {"Sec-Fetch-Site": "cross-site"},
+        {"Sec-Fetch-Site": "same-site"},
+    ]
+    for headers in foreign:
+        for path in ("/sign-in", "/sign-in/code", "/sign-in/confirm", "/sign-out"):
+            answer = await victim.send(path, "post", fields, follow=True, **headers)
+            assert answer.status == 403
+    assert (await victim.send("/sign-in", "post", fields | {FIELD: "forged"})).status == 403
+    assert await requests_made(database) == []
+
+
+@pytest.mark.parametrize("planted", ["attacker-chosen-id", "A" * 43])
+async def test_a_planted_session_cookie_is_replaced(
+    browsers: Browsers, database: Database, keys: Keys, planted: str
+) -> None:
+    ada, mallory = browsers(), browsers()
+    ada.client.cookies.set("__Host-galley_session", planted)
+    await ada.open("/sign-in")
+    await sign_in(ada, database, keys)
+    fresh = ada.client.cookies.get("__Host-galley_session", domain="galley.test")
+    assert fresh not in {planted, None}
+    mallory.client.cookies.set("__Host-galley_session", planted)
+    assert (await mallory.open("/account")).path == "/sign-in"
+
+
+async def test_an_attackers_own_session_planted_on_the_victim_ends_when_the_victim_signs_in(
+    browsers: Browsers, database: Database, keys: Keys
+) -> None:
+    mallory, victim = browsers(ip="203.0.113.5"), browsers()
+    await sign_in(mallory, database, keys, "mallory@example.com")
+    planted = session_of(mallory)
+    assert planted is not None
+    victim.client.cookies.set("__Host-galley_session", planted, domain="galley.test", path="/")
+    await sign_in(victim, database, keys, "victim@example.com")
+    assert session_of(victim) != planted
+    assert (await victim.open("/probe/x")).response.text == "x of victim@example.com"
+    assert (await mallory.open("/account")).path == "/sign-in"
+
+
+async def test_a_cookie_that_a_subdomain_could_plant_is_not_read(
+    browsers: Browsers, database: Database, keys: Keys
+) -> None:
+    ada, other = browsers(), browsers()
+    await sign_in(ada, database, keys)
+    token = session_of(ada)
+    assert token is not None
+    other.client.cookies.set("galley_session", token)
+    assert (await other.open("/account")).path == "/sign-in"
+
+
+async def test_the_session_is_new_at_every_sign_in_and_dead_after_signing_out(
+    browsers: Browsers, database: Database, keys: Keys
+) -> None:
+    ada, thief = browsers(), browsers()
+    await sign_in(ada, database, keys)
+    first = session_of(ada)
+    await sign_in(ada, database, keys)
+    second = session_of(ada)
+    assert first != second
+    screen = await ada.open("/account")
+    screen = await ada.submit(screen.form("/sign-out"), follow=False)
+    assert session_of(ada) is None
+    for stolen in (first, second):
+        assert stolen is not None
+        thief.client.cookies.set("__Host-galley_session", stolen, domain="galley.test", path="/")
+        assert (await thief.open("/account")).path == "/sign-in"
+    async with database.transaction() as session:
+        assert all(row.revoked_at for row in (await session.scalars(select(Session))).all())
+
+
+async def test_nobody_ends_the_sessions_of_others(browsers: Browsers, database: Database, keys: Keys) -> None:
+    ada, mallory = browsers(), browsers(ip="203.0.113.5")
+    await sign_in(ada, database, keys)
+    async with database.transaction() as session:
+        (adas,) = (await session.scalars(select(Session))).all()
+    screen = await sign_in(mallory, database, keys, "mallory@example.com")
+    fields = screen.form("/account/sessions/revocation").fields
+    for target in (adas.id, uuid4()):
+        answer = await mallory.send(f"/account/sessions/{target}/revocation", "post", fields)
+        assert answer.status == 404
+    assert (await ada.open("/account")).path == "/account"
+
+
+async def test_a_role_opens_its_pages_and_a_new_role_wants_a_new_sign_in(
+    browsers: Browsers, database: Database, keys: Keys
+) -> None:
+    ada = browsers()
+    await sign_in(ada, database, keys)
+    assert (await ada.open("/desk")).status == 404
+    async with database.transaction() as session:
+        person = await person_by_email(session, "ada@example.com")
+        assert person is not None
+        await set_role(session, person.id, Role.EDITOR, by="command line", at=now())
+    assert (await ada.open("/desk")).path == "/sign-in"
+    await sign_in(ada, database, keys)
+    assert (await ada.open("/desk")).response.text == "desk"
+    assert (await ada.open("/office")).status == 404
+    assert (await ada.open("/safe")).response.text == "safe"
+    async with database.transaction() as session:
+        await session.execute(update(Session).values(authenticated_at=now() - timedelta(minutes=11)))
+    screen = await ada.open("/safe")
+    assert screen.path == "/sign-in"
+    assert screen.form("sign-in").fields["email"] == "ada@example.com"
+
+
+async def test_a_closed_account_is_told_so_only_after_it_has_proven_itself(
+    browsers: Browsers, database: Database, keys: Keys
+) -> None:
+    async with database.transaction() as session:
+        session.add(Person(email="ada@example.com", disabled_at=now()))
+    ada = browsers()
+    assert (await ask(ada, "ada@example.com")).heading == "Look into your inbox"
+    screen = await ada.open((await letters(database, keys))[0].path)
+    screen = await ada.submit(screen.form("/sign-in/confirm"))
+    assert screen.status == 403
+    assert "This account is closed" in screen.text
+    assert await sessions_made(database) == 0
+
+
+# ---------------------------------------------------------------- where it leads
+@pytest.mark.parametrize(
+    ("intent", "path"),
+    [
+        ({}, "/account"),
+        ({"path": "/orders/5?tab=text"}, "/orders/5?tab=text"),
+        ({"path": "//evil.example"}, "/account"),
+        ({"path": "/\\evil.example"}, "/account"),
+        ({"path": "https://evil.example"}, "/account"),
+        ({"path": "javascript:alert(1)"}, "/account"),
+        ({"path": 7}, "/account"),
+        (
+            {"draft": "0199a2f4-0000-7000-8000-000000000001"},
+            "/orders/drafts/0199a2f4-0000-7000-8000-000000000001",
+        ),
+        ({"draft": "../../admin"}, "/account"),
+        ({"draft": None}, "/account"),
+    ],
+)
+def test_an_intent_leads_to_a_page_of_ours(intent: dict[str, Any], path: str) -> None:
+    assert path_of(intent) == path
+
+
+@pytest.mark.parametrize(
+    "query", ["next=//evil.example", "next=/admin", "intent=x", "path=https://evil.example"]
+)
+async def test_the_address_of_the_sign_in_page_does_not_say_where_it_leads(
+    browsers: Browsers, database: Database, keys: Keys, query: str
+) -> None:
+    ada = browsers()
+    screen = await ada.open(f"/sign-in?{query}")
+    await ada.submit(screen.form("sign-in"), email="ada@example.com")
+    letter = (await letters(database, keys))[0]
+    screen = await ada.open(f"{letter.path}?{query}")
+    screen = await ada.send(
+        f"/sign-in/confirm?{query}", "post", screen.form("/sign-in/confirm").fields, follow=False
+    )
+    assert screen.response.headers["location"] == "/account"
+
+
+async def test_a_forged_wish_is_not_followed(browsers: Browsers, database: Database, keys: Keys) -> None:
+    ada, mallory = browsers(), browsers(ip="203.0.113.5")
+    await mallory.open("/sign-in")
+    await mallory.open("/probe/mallory")
+    signed_for_another = mallory.client.cookies.get("__Host-galley_wanted")
+    assert signed_for_another
+    for wish in ("/probe/forged", signed_for_another):
+        ada.client.cookies.set("__Host-galley_wanted", wish, domain="galley.test", path="/")
+        screen = await sign_in(ada, database, keys)
+        assert screen.path == "/account"
+        async with database.transaction() as session:
+            await session.execute(update(SignInRequest).values(created_at=now() - timedelta(hours=1)))
+
+
+# ---------------------------------------------------------------- who has an account
+async def test_every_address_gets_the_same_answer_and_the_same_work(
+    browsers: Browsers, database: Database, keys: Keys
+) -> None:
+    async with database.transaction() as session:
+        session.add_all(
+            [
+                Person(email="known@example.com"),
+                Person(email="admin@example.com", role=Role.ADMIN),
+                Person(email="close@example.com", disabled_at=now()),
+            ]
+        )
+    seen: dict[str, Any] = {}
+    for number, who in enumerate(("known", "admin", "close", "never", "again")):
+        browser = browsers(ip=f"198.51.100.{number}")
+        screen = await browser.open("/sign-in")
+        statements: list[str] = []
+        with listening(database, statements):
+            sent = await browser.submit(screen.form("sign-in"), email=f"{who}@example.com", follow=False)
+        shown = await browser.open("/sign-in/code")
+        seen[who] = (
+            sent.status,
+            sorted(sent.response.headers.keys()),
+            sent.response.headers["location"],
+            sent.response.content,
+            shown.text.replace(who, ""),
+            shown.status,
+            statements,
+        )
+    first, *others = seen.values()
+    assert all(one == first for one in others)
+    assert len(await letters(database, keys)) == 5
+
+
+class listening:  # noqa: N801 - reads as a statement: with listening(...)
+    """Notes the statements that this database is sent while the block lasts."""
+
+    def __init__(self, database: Database, statements: list[str]) -> None:
+        self.engine = database.engine.sync_engine
+        self.statements = statements
+
+    def __enter__(self) -> None:
+        event.listen(self.engine, "before_cursor_execute", self.note)
+
+    def __exit__(self, *_: object) -> None:
+        event.remove(self.engine, "before_cursor_execute", self.note)
+
+    def note(self, _connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        self.statements.append(statement)
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "a@b.com,evil@example.com",
+        "a@b.com\r\nBcc: evil@example.com",
+        "a\x00@b.com",
+        '"a@b"@c.com',
+        "a" * 5000,
+    ],
+)
+async def test_an_address_that_is_two_or_none_is_written_to_by_nobody(
+    browsers: Browsers, database: Database, keys: Keys, address: str
+) -> None:
+    screen = await ask(browsers(), address)
+    assert screen.status == 422
+    assert await letters(database, keys) == []
+    assert await requests_made(database) == []
+
+
+# ---------------------------------------------------------------- too often
+async def statuses(browser: Browser, *emails: str, **headers: str) -> list[int]:
+    found = []
+    for email in emails:
+        screen = await browser.open("/sign-in?again=yes")
+        fields = screen.form("sign-in").fields | {"email": email}
+        answer = await browser.send("/sign-in", "post", fields, follow=False, **headers)
+        found.append(answer.status)
+    return found
+
+
+async def test_the_eleventh_letter_of_a_network_is_refused_politely(
+    browsers: Browsers, database: Database, keys: Keys
+) -> None:
+    shared = browsers()
+    people = [f"p{n}@example.com" for n in range(11)]
+    assert await statuses(shared, *people) == [303] * 10 + [429]
+    screen = await ask(shared, "p12@example.com")
+    assert screen.status == 429
+    assert 0 < int(screen.response.headers["retry-after"]) <= 600
+    assert "Wait 10 minutes, then try again." in screen.text
+    assert screen.form("sign-in").fields["email"] == "p12@example.com"
+    assert len(await letters(database, keys)) == 10
+
+
+async def test_a_whole_ipv6_network_counts_as_one(browsers: Browsers) -> None:
+    found = [
+        (await statuses(browsers(ip=f"2001:db8:1:1::{n:x}"), f"p{n}@example.com"))[0] for n in range(1, 12)
+    ]
+    assert found == [303] * 10 + [429]
+    assert await statuses(browsers(ip="2001:db8:1:2::1"), "q@example.com") == [303]
+
+
+async def test_a_made_up_forwarded_address_does_not_help(browsers: Browsers) -> None:
+    spoofer = browsers()
+    found = [
+        (await statuses(spoofer, f"p{n}@example.com", **{"X-Forwarded-For": f"203.0.113.{n}"}))[0]
+        for n in range(11)
+    ]
+    assert found == [303] * 10 + [429]
+
+
+async def test_one_inbox_is_not_filled_by_many_networks(
+    browsers: Browsers, database: Database, keys: Keys
+) -> None:
+    found = [(await statuses(browsers(ip=f"203.0.113.{n}"), "victim@example.com"))[0] for n in range(6)]
+    assert found == [303, 303, 303, 429, 429, 429]
+    assert len(await letters(database, keys)) == 3
+
+
+async def test_somebody_who_was_here_before_is_not_locked_out_by_strangers(
+    browsers: Browsers, database: Database, keys: Keys
+) -> None:
+    ada = browsers()
+    await sign_in(ada, database, keys)
+    for n in range(5):
+        await statuses(browsers(ip=f"203.0.113.{n}"), "ada@example.com")
+    assert (await statuses(browsers(ip="203.0.113.99"), "ada@example.com")) == [429]
+    assert (await sign_in(ada, database, keys)).path == "/account"
+
+
+async def test_a_form_with_a_plus_tag_is_another_address_within_the_networks_limit(
+    browsers: Browsers,
+) -> None:
+    tagged = [f"ada+{n}@example.com" for n in range(11)]
+    assert await statuses(browsers(), *tagged) == [303] * 10 + [429]
+
+
+async def test_the_link_is_built_from_our_own_address_whatever_the_host_header_says(
+    browsers: Browsers, database: Database, keys: Keys
+) -> None:
+    ada = browsers()
+    screen = await ada.open("/sign-in")
+    fields = screen.form("sign-in").fields | {"email": "ada@example.com"}
+    for headers in ({"X-Forwarded-Host": "evil.example"}, {"Forwarded": "host=evil.example"}):
+        await ada.send("/sign-in", "post", fields, follow=True, **headers)
+    await ada.client.post(
+        "/sign-in", data=fields, headers={"Host": "evil.example", "Origin": "https://galley.test"}
+    )
+    assert {letter.link.rpartition("/l/")[0] for letter in await letters(database, keys)} == {
+        "https://galley.test/sign-in"
+    }
+
+
+async def test_the_letters_job_carries_an_id_and_nothing_else(
+    browsers: Browsers, database: Database, keys: Keys, shop: Site
+) -> None:
+    await ask(browsers(), "ada@example.com")
+    async with database.transaction() as session:
+        (args,) = (await session.execute(text("select args from jobs"))).scalars()
+    assert set(args) == {"email_id"}

@@ -1,0 +1,95 @@
+"""The account page: who you are to us, and where you are signed in."""
+
+from typing import Any
+from uuid import UUID
+
+from litestar import Controller, Request, Response, get, post
+from litestar.params import FromPath
+
+from models.accounts import sessions
+from models.accounts.audit import audit
+from models.accounts.rules import browser_words, lifetime
+from models.base.clock import now
+from models.base.errors import NotFound
+from web import cookies
+from web.cookies import CookieJar
+from web.guards import signed_in
+from web.pages import page, redirect
+from web.params import Transaction, Who
+
+AnyRequest = Request[Any, Any, Any]
+
+ENDED: dict[bool, str] = {
+    True: "That browser is signed out.",
+    False: "That browser was signed out already.",
+}
+
+
+@post("/sign-out")
+async def sign_out(request: AnyRequest, session: Transaction, visitor: Who) -> Response[None]:
+    """End this browser's session. Doing it twice is doing it once."""
+    if visitor.person is not None and visitor.session_id is not None:
+        await sessions.revoke(session, visitor.session_id, person_id=visitor.person.id, at=now())
+        await audit(session, visitor.person, "signed_out", f"person/{visitor.person.id}")
+    return _gone(request, "You are signed out.")
+
+
+class Account(Controller):
+    """One's own account."""
+
+    path = "/account"
+    guards = [signed_in]  # noqa: RUF012 - Litestar reads it as a class attribute
+
+    @get()
+    async def show(self, session: Transaction, visitor: Who) -> Response[None]:
+        """Who you are, and where you are signed in."""
+        assert visitor.person is not None
+        rows = await sessions.list_of(session, visitor.person.id, now())
+        browsers = [
+            {
+                "id": row.id,
+                "words": browser_words(row.user_agent),
+                "ip": row.ip,
+                "since": row.created_at,
+                "seen": row.last_seen_at,
+                "is_this": row.id == visitor.session_id,
+            }
+            for row in rows
+        ]
+        life = lifetime(visitor.person.role)
+        return page(
+            "accounts/account.html", visitor=visitor, person=visitor.person, browsers=browsers, life=life
+        )
+
+    @post("/sessions/{session_id:uuid}/revocation")
+    async def sign_out_one(
+        self, request: AnyRequest, session: Transaction, visitor: Who, session_id: FromPath[UUID]
+    ) -> Response[None]:
+        """Sign one of your browsers out."""
+        assert visitor.person is not None
+        person = visitor.person
+        if not await sessions.is_of(session, session_id, person.id):
+            raise NotFound
+        is_ended = await sessions.revoke(session, session_id, person_id=person.id, at=now())
+        if is_ended:
+            await audit(session, person, "session.revoked", f"person/{person.id}", session_id=str(session_id))
+        if session_id == visitor.session_id:
+            return _gone(request, "You are signed out.")
+        return redirect("/account", notice=ENDED[is_ended])
+
+    @post("/sessions/revocation")
+    async def sign_out_everywhere(
+        self, request: AnyRequest, session: Transaction, visitor: Who
+    ) -> Response[None]:
+        """Sign all your browsers out, this one too."""
+        assert visitor.person is not None
+        ended = await sessions.revoke_all(session, visitor.person.id, at=now())
+        await audit(session, visitor.person, "sessions.revoked", f"person/{visitor.person.id}", count=ended)
+        return _gone(request, "You are signed out everywhere.")
+
+
+def _gone(request: AnyRequest, words: str) -> Response[None]:
+    jar: CookieJar = request.app.state.jar
+    response = redirect("/", notice=words)
+    response.set_cookie(jar.drop(cookies.SESSION))
+    return response

@@ -1,0 +1,58 @@
+"""From a proven address to a signed-in browser, and on to where the person wanted to go."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+from uuid import UUID
+
+from litestar import Request, Response
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from models.accounts.actions import sign_in
+from models.accounts.rules import lifetime
+from models.accounts.tables import SignInRequest
+from models.base.clock import now
+from web import cookies
+from web.cookies import CookieJar
+from web.pages import redirect
+from web.visitor import Visitor
+
+#: The token of a link that was followed, until its page is done with: so that it does not stay in the address.
+LINK: Final = "galley_link"
+HOME: Final = "/account"
+
+AnyRequest = Request[Any, Any, Any]
+
+
+async def let_in(
+    request: AnyRequest, session: AsyncSession, visitor: Visitor, proven: SignInRequest, method: str
+) -> Response[None]:
+    """Sign in whoever has proven `proven`, in this browser, and go on with what they came for."""
+    done = await sign_in(
+        session,
+        proven,
+        method=method,
+        user_agent=visitor.user_agent,
+        ip=visitor.ip,
+        at=now(),
+        presented=visitor.session_token,
+    )
+    jar: CookieJar = request.app.state.jar
+    response = redirect(path_of(done.intent))
+    response.set_cookie(jar.make(cookies.SESSION, done.token, lifetime(done.person.role).whole))
+    response.set_cookie(jar.drop(LINK))
+    response.set_cookie(jar.drop(cookies.WANTED))
+    return response
+
+
+def path_of(intent: Mapping[str, Any]) -> str:
+    """Where an intent leads: to a path of ours, whatever is in it. What may be seen there is decided there."""
+    match intent:
+        case {"draft": str(draft)}:
+            try:
+                return f"/orders/drafts/{UUID(draft)}"
+            except ValueError:
+                return HOME
+        case {"path": str(path)} if path.startswith("/") and not path.startswith(("//", "/\\")):
+            return path
+        case _:
+            return HOME

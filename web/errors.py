@@ -1,0 +1,233 @@
+"""Every answer that is not what was asked for: as a page, as a part of one, or as JSON (RFC 9457), always saying
+what happened and what to do, never more than the person may know.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from http import HTTPStatus
+from typing import Any, Final
+
+import orjson
+import structlog
+from litestar import Request, Response
+from litestar.exceptions import HTTPException
+from litestar.types import ExceptionHandlersMap
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+from models.base.errors import Conflict, Forbidden, Invalid, NotFound, Refusal, TooMany
+from web.guards import SignInWanted, remember_wanted
+from web.limits import seconds
+from web.pages import fragment, is_htmx, page, redirect
+from web.visitor import stranger
+
+log = structlog.get_logger(__name__)
+
+AnyRequest = Request[Any, Any, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """An error as its page tells it: what happened, what to do, and where the button leads."""
+
+    status: int
+    title: str
+    happened: str
+    todo: str
+    words: str = "Go to the first page"
+    href: str = "/"
+    reference: str | None = None
+
+
+#: The one place that says which refusal is which status.
+REFUSALS: Final[dict[type[Refusal], Trouble]] = {
+    NotFound: Trouble(404, "Page not found", "", "Check the address, or start from the first page."),
+    Conflict: Trouble(
+        409, "That is not possible any more", "", "Go back and reload the page to see how things stand now."
+    ),
+    Invalid: Trouble(
+        422, "There is a problem", "", "Go back, correct it and send it again. Nothing was changed."
+    ),
+    Forbidden: Trouble(403, "That was not allowed", "", "Nothing was changed."),
+    TooMany: Trouble(429, "Too many requests", "", ""),
+}
+
+STATUSES: Final[dict[int, Trouble]] = {
+    400: Trouble(
+        400,
+        "We could not read that",
+        "The address or the form is not as we made it.",
+        "Start from the first page.",
+    ),
+    404: Trouble(
+        404,
+        "Page not found",
+        "There is no page at this address.",
+        "Check the address, or start from the first page.",
+    ),
+    405: Trouble(
+        405, "That cannot be done here", "This address does not take that.", "Start from the first page."
+    ),
+    413: Trouble(
+        413,
+        "That is too large",
+        "What you sent is larger than we take here. Nothing was changed.",
+        "Send less.",
+    ),
+    415: Trouble(415, "We could not read that", "What you sent is not a form.", "Start from the first page."),
+}
+
+#: Seconds above which a wait is told in minutes.
+EASILY_COUNTED: Final = 90
+
+AWAY: Final = Trouble(
+    503,
+    "We will be back in a moment",
+    "We cannot reach our records right now. Nothing that was saved is lost.",
+    "Wait a minute and try again. If you had just sent something, look first whether it arrived.",
+    words="Try again",
+    href="",
+)
+FAULT: Final = Trouble(
+    500,
+    "Sorry, there is a problem with the service",
+    "Something went wrong on our side. What you sent was not saved.",
+    "Try again in a few minutes. We have been told and look into it.",
+)
+SIGN_IN: Final = Trouble(
+    401, "Sign in to go on", "Nobody is signed in here.", "Sign in and try again.", "Sign in", "/sign-in"
+)
+
+
+def on_refusal(request: AnyRequest, error: Refusal) -> Response[Any]:
+    """The rules said no, in words for the person who asked."""
+    kind = next(kind for kind in type(error).__mro__ if kind in REFUSALS)
+    fields = error.fields if isinstance(error, Invalid) else {}
+    return answer(request, replace(REFUSALS[kind], happened=error.words), fields=fields)
+
+
+def on_http_error(request: AnyRequest, error: HTTPException) -> Response[Any]:
+    """Litestar said no: no such address, another method, too large, not readable."""
+    status = error.status_code
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        return on_fault(request, error)
+    trouble = STATUSES.get(status) or replace(STATUSES[400], status=status)
+    headers = {name: value for name, value in (error.headers or {}).items() if name.lower() == "allow"}
+    return answer(request, trouble, headers=headers)
+
+
+def on_sign_in_wanted(request: AnyRequest, error: SignInWanted) -> Response[Any]:
+    """To the sign-in page, and back afterwards; machines are told to bring credentials instead."""
+    if _wants_json(request) or _is_stream(request):
+        return answer(request, SIGN_IN)
+    onward = redirect("/sign-in?again=yes" if error.is_again else "/sign-in")
+    remember_wanted(request, onward)
+    return onward
+
+
+def on_too_many(request: AnyRequest, error: TooMany) -> Response[Any]:
+    """Too often: when it may be asked again."""
+    wait = seconds(error.retry_after)
+    span = f"{wait} seconds" if wait <= EASILY_COUNTED else f"{-(-wait // 60)} minutes"
+    trouble = replace(REFUSALS[TooMany], happened=error.words, todo=f"Wait {span} and try again.")
+    return answer(request, trouble, headers={"Retry-After": str(wait)})
+
+
+def on_fault(request: AnyRequest, error: Exception) -> Response[Any]:
+    """A fault of ours, or the database is away. The person gets a reference, the log gets the rest."""
+    where = {"method": request.method, "route": request.scope.get("path_template", "(none)")}
+    if is_database_away(error):
+        log.error("web.database_away", error=str(error), **where)
+        here = request.url.path if request.method == "GET" else "/"
+        return answer(request, replace(AWAY, href=here), headers={"Retry-After": "30"})
+    log.error("web.fault", exc_info=error, **where)
+    return answer(request, FAULT)
+
+
+def is_database_away(error: BaseException) -> bool:
+    """Whether PostgreSQL could not be reached, or went away, or had no connection left for us."""
+    if isinstance(error, BaseExceptionGroup):
+        return any(map(is_database_away, error.exceptions))
+    if isinstance(error, PoolTimeout):
+        return True
+    if isinstance(error, DBAPIError):
+        state = str(getattr(error.orig, "sqlstate", None) or "")
+        return error.connection_invalidated or state.startswith(("08", "57P", "53"))
+    # The driver lets the socket's own errors through; others of the same type mean something else.
+    return isinstance(error, OSError) and "asyncpg" in _rooms(error)
+
+
+def _rooms(error: BaseException) -> Iterator[str]:
+    trace = error.__traceback__
+    while trace is not None:
+        yield str(trace.tb_frame.f_globals.get("__name__", "")).partition(".")[0]
+        trace = trace.tb_next
+
+
+def answer(
+    request: AnyRequest,
+    trouble: Trouble,
+    *,
+    fields: Mapping[str, str] | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> Response[Any]:
+    """`trouble` in the shape that the asker can use."""
+    reference = structlog.contextvars.get_contextvars().get("correlation_id")
+    if _wants_json(request) or _is_stream(request):
+        response = _problem(trouble, fields or {}, reference)
+    elif is_htmx(request):
+        response = fragment(
+            "errors/_trouble.html",
+            visitor=stranger(request),
+            status=trouble.status,
+            error=trouble,
+            fields=fields or {},
+        )
+    else:
+        # A refusal is no fault of ours to be looked up; a fault is.
+        shown = replace(
+            trouble, reference=reference if trouble.status >= HTTPStatus.INTERNAL_SERVER_ERROR else None
+        )
+        response = page(
+            "errors/trouble.html",
+            visitor=stranger(request),
+            status=trouble.status,
+            error=shown,
+            fields=fields or {},
+        )
+    for name, value in {"Cache-Control": "no-store", **(headers or {})}.items():
+        response.headers[name] = value
+    return response
+
+
+def _problem(trouble: Trouble, fields: Mapping[str, str], reference: str | None) -> Response[Any]:
+    problem: dict[str, Any] = {
+        "type": "about:blank",
+        "title": trouble.title,
+        "status": trouble.status,
+        "detail": " ".join(filter(None, (trouble.happened, trouble.todo))),
+        "reference": reference,
+    }
+    if fields:
+        problem["fields"] = dict(fields)
+    return Response(orjson.dumps(problem), status_code=trouble.status, media_type="application/problem+json")
+
+
+def _wants_json(request: AnyRequest) -> bool:
+    accept = request.headers.get("accept", "")
+    return request.url.path.startswith(("/api/", "/webhooks/", "/health/")) or (
+        "json" in accept and "text/html" not in accept
+    )
+
+
+def _is_stream(request: AnyRequest) -> bool:
+    return "text/event-stream" in request.headers.get("accept", "")
+
+
+handlers: ExceptionHandlersMap = {
+    Refusal: on_refusal,
+    HTTPException: on_http_error,
+    SignInWanted: on_sign_in_wanted,
+    TooMany: on_too_many,
+    Exception: on_fault,
+}

@@ -1,0 +1,91 @@
+"""Who may come in. Guards run before anything of the request is read; put them on a controller or a handler.
+
+    guards=[signed_in], guards=[editor], guards=[admin], guards=[admin, recently_signed_in]
+
+A wrong role gets the answer of a page that does not exist. What belongs to whom is checked again where it is read.
+"""
+
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from typing import Any, Final
+
+from litestar import Request, Response
+from litestar.handlers import BaseRouteHandler
+
+from models.accounts.states import Role
+from models.base.db import Database
+from models.base.errors import NotFound
+from web import cookies
+from web.cookies import Connection, CookieJar
+from web.visitor import Visitor, recognise, stranger
+
+Guard = Callable[[Connection, BaseRouteHandler], Awaitable[None]]
+
+#: How old a sign-in may be for what cannot be undone: refunds, approvals, roles.
+RECENT: Final = timedelta(minutes=10)
+WANTED_FOR: Final = timedelta(minutes=15)
+LONGEST_WANTED: Final = 500
+
+
+class SignInWanted(Exception):
+    """Nobody is signed in here, or not recently enough; the answer leads to the sign-in page and back."""
+
+    def __init__(self, *, is_again: bool = False) -> None:
+        super().__init__("Sign in to go on.")
+        self.is_again = is_again
+
+
+async def _visitor(connection: Connection) -> Visitor:
+    # A guard runs before the request's own transaction exists, so it takes a short one. Without a session
+    # cookie there is nothing to look up and no connection is taken.
+    if stranger(connection).session_token is None:
+        return stranger(connection)
+    database: Database = connection.app.state.database
+    async with database.transaction() as session:
+        return await recognise(connection, session)
+
+
+async def signed_in(connection: Connection, _handler: BaseRouteHandler) -> None:
+    """Let signed-in people in, whoever they are."""
+    if not (await _visitor(connection)).is_signed_in:
+        raise SignInWanted
+
+
+async def recently_signed_in(connection: Connection, _handler: BaseRouteHandler) -> None:
+    """Let people in who proved who they are within the last ten minutes."""
+    visitor = await _visitor(connection)
+    if not visitor.signed_in_within(RECENT):
+        raise SignInWanted(is_again=visitor.is_signed_in)
+
+
+def _at_least(role: Role) -> Guard:
+    async def guard(connection: Connection, _handler: BaseRouteHandler) -> None:
+        visitor = await _visitor(connection)
+        if not visitor.is_signed_in:
+            raise SignInWanted
+        if not visitor.has_role(role):
+            raise NotFound
+
+    guard.__doc__ = f"Let people in who may do what an {role} may."
+    return guard
+
+
+editor = _at_least(Role.EDITOR)
+admin = _at_least(Role.ADMIN)
+
+
+# ---------------------------------------------------------------- there and back
+# Where somebody wanted to go travels in a cookie that we signed for this browser: the address of the sign-in page
+# could be written by anybody.
+def remember_wanted(request: Request[Any, Any, Any], response: Response[Any]) -> None:
+    """Let `response` carry the address of this request, if it is one that can be opened again."""
+    path = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+    if request.method == "GET" and len(path) <= LONGEST_WANTED:
+        jar: CookieJar = request.app.state.jar
+        response.set_cookie(jar.make_signed(cookies.WANTED, path, stranger(request).browser, WANTED_FOR))
+
+
+def wanted_page(request: Request[Any, Any, Any]) -> str | None:
+    """The path that this browser was sent away from to sign in, within the last quarter of an hour."""
+    jar: CookieJar = request.app.state.jar
+    return jar.read_signed(request, cookies.WANTED, stranger(request).browser)
