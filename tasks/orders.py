@@ -105,7 +105,7 @@ async def _no_more(brief: Brief, work: Work, exhausted: Exhausted) -> None:
         raise exhausted
     try:
         async with work.finish() as session:
-            await making.no_more(session, brief, exhausted.words)
+            await making.no_more(session, work.world.settings, brief, exhausted.words)
     except Stale as stale:
         work.log(f"Nobody waits any more: {stale}")
 

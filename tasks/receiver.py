@@ -130,11 +130,11 @@ class JobReceiver(Receiver):
             await self._claim_until(finish_event)
             await self._drain()
         finally:
-            for task in (bells, finishing, reporting):
-                task.cancel()
             self._is_draining = True
             self._flush.set()
-            await asyncio.gather(bells, finishing, reporting, flushing, return_exceptions=True)
+            for task in (bells, finishing, reporting):
+                await _end(task)
+            await asyncio.gather(flushing, return_exceptions=True)
             await self.reporter.flush()
             await self.broker.shutdown()
             await self._claims.close()
@@ -344,6 +344,13 @@ def _task(receiver: JobReceiver, message: type[Job], runner: Runner) -> Any:
         return await runner(msgspec.json.decode(work.claim.args, type=message), work)
 
     return run
+
+
+async def _end(task: asyncio.Task[Any]) -> None:
+    """Cancel until it has ended: redis-py 8 swallows a cancellation that meets one of its own timeouts."""
+    while not task.done():
+        task.cancel()
+        await asyncio.wait([task], timeout=0.5)
 
 
 def _packed(value: Any) -> str | None:

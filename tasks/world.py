@@ -48,13 +48,6 @@ def post_of(mail: MailSettings) -> Post:
     return OutboxPost()
 
 
-def keys_of(settings: Settings) -> Keys:
-    """The keys of this installation, newest first."""
-    app = settings.app
-    older = [key for key in app.old_secret_keys.get_secret_value().split(",") if key]
-    return Keys(app.secret_key.get_secret_value(), *older)
-
-
 @asynccontextmanager
 async def open_world(settings: Settings, *, connections: int, name: str) -> AsyncIterator[World]:
     """Build the world of one process and take it down in order."""
@@ -62,7 +55,7 @@ async def open_world(settings: Settings, *, connections: int, name: str) -> Asyn
     herald = Herald(redis)
     database = Database(settings.database.url, pool_size=connections, tell=herald.tell, name=name)
     try:
-        yield World(settings, database, redis, keys_of(settings), post_of(settings.mail))
+        yield World(settings, database, redis, Keys.of(settings), post_of(settings.mail))
     finally:
         await database.close()
         await herald.close()

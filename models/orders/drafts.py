@@ -128,7 +128,7 @@ async def save_draft(
 
 
 async def draft_of(session: AsyncSession, draft_id: UUID, *, browser: str, person: Person | None) -> Draft:
-    """The draft, if it is this person's, or nobody's yet and this browser's. Raises `NotFound`."""
+    """The draft, if it is this person's; or nobody's yet, and this browser's or for this address. Raises `NotFound`."""
     draft = (
         await session.scalars(
             select(Draft)
@@ -140,7 +140,11 @@ async def draft_of(session: AsyncSession, draft_id: UUID, *, browser: str, perso
     is_mine = draft is not None and (
         draft.person_id == person.id
         if draft.person_id and person
-        else draft.person_id is None and draft.browser_hash == fingerprint(browser)
+        else draft.person_id is None
+        # Or of whoever has proven the address on it: the letter may have been opened on another device.
+        and (
+            draft.browser_hash == fingerprint(browser) or (person is not None and person.email == draft.email)
+        )
     )
     if draft is None or not is_mine:
         raise NotFound("There is no such draft.")

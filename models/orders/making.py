@@ -17,7 +17,7 @@ from models.base.settings import Settings
 from models.jobs import enqueue
 from models.orders.jobs import FailGeneration, IntegrateBacklink
 from models.orders.letters import Facts, facts_of, review_url, tell_customer, tell_staff
-from models.orders.moves import STRIPE, SYSTEM, WRITER, Actor, held, move_order, write_history
+from models.orders.moves import HELD, STRIPE, SYSTEM, WRITER, Actor, held, move_order, write_history
 from models.orders.rules import MOVABLE, day_words
 from models.orders.states import ArticleStatus, FailReason, GenerationState, OrderStatus
 from models.orders.tables import Article, Draft, Generation, Order, Version
@@ -244,7 +244,7 @@ async def hand_in(
     # see it, and nothing is published without an editor anyway.
     is_held = draught.needs_editor and brief.cause == "first"
     if is_held or is_rebased:
-        action = "rebased" if is_rebased else "held for an editor"
+        action = "rebased" if is_rebased else HELD
         queued = shown | {"submitted_version_id": version.id, "submitted_at": at}
         await move_order(session, order, OrderStatus.ADMIN_REVIEW, action, WRITER, **queued)
         await tell_of_review(session, settings, facts, str(version.number))
@@ -301,11 +301,21 @@ async def add_version(session: AsyncSession, article_id: UUID, **values: Any) ->
     return version
 
 
-async def no_more(session: AsyncSession, brief: Brief, words: str) -> None:
+async def no_more(session: AsyncSession, settings: Settings, brief: Brief, words: str) -> None:
     """The writer has no other place to offer, but the customer has earlier versions to choose from: back to them."""
     order, generation = await _wanted(session, brief.order_id, brief.generation)
-    generation.state, generation.problem, generation.finished_at = GenerationState.FAILED, words, now()
-    await move_order(session, order, OrderStatus.QUALITY_CHECK, "no other place", WRITER, words)
+    at = now()
+    generation.state, generation.problem, generation.finished_at = GenerationState.FAILED, words, at
+    # Whoever waits has to have an end to it: without a deadline nothing would ever be submitted by itself.
+    due_at = at + timedelta(days=settings.orders.review_days)
+    chosen_anew: dict[str, Any] = {
+        "submitted_version_id": None,
+        "submitted_at": None,
+        "review_due_at": due_at,
+    }
+    await move_order(
+        session, order, OrderStatus.QUALITY_CHECK, "no other place", WRITER, words, **chosen_anew
+    )
 
 
 async def fail_generation(

@@ -1,7 +1,7 @@
 """The one way in which an order moves: a compare-and-set and a row of history in the same transaction."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import func, select, update
@@ -24,6 +24,9 @@ class Actor:
     role: str
     person_id: UUID | None = None
 
+
+#: The action of the move by which a version goes to an editor before its customer has seen it.
+HELD: Final = "held for an editor"
 
 WRITER = Actor("writer")
 STRIPE = Actor("stripe")

@@ -11,17 +11,21 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from models.accounts.audit import audit
 from models.accounts.tables import Person
 from models.base.clock import now
+from models.base.db import changed
 from models.base.errors import Conflict, Invalid, NotFound
 from models.base.settings import Settings
 from models.orders.letters import facts_of, public_url, tell_customer
 from models.orders.making import begin, fail_order, tell_of_review, tell_ready
 from models.orders.markdown import is_outgoing, links, word_count
-from models.orders.moves import SYSTEM, Actor, customer, editor, held, move_order, must_be_movable
+from models.orders.moves import HELD, SYSTEM, Actor, customer, editor, held, move_order, must_be_movable
 from models.orders.rules import REMINDER_DAYS, Limits, day_words, when_regenerable
 from models.orders.states import ArticleStatus, FailReason, GenerationState, OrderStatus, RegenerateReason
-from models.orders.tables import Article, Generation, Order, Version
+from models.orders.tables import Article, Generation, Order, Transition, Version
+from models.payments.refunds import ask_refund, refundable
+from models.payments.states import RefundState
+from models.payments.tables import Refund
 
-_MAX_REASON = 1000
+MAX_REASON = 1000
 
 
 async def regenerate(
@@ -137,17 +141,24 @@ async def cancel(session: AsyncSession, settings: Settings, order_id: UUID, pers
 
 
 async def approve(
-    session: AsyncSession, settings: Settings, order_id: UUID, person: Person, at: datetime | None = None
+    session: AsyncSession,
+    settings: Settings,
+    order_id: UUID,
+    person: Person,
+    at: datetime | None = None,
+    seen: UUID | None = None,
 ) -> Order:
     """Publish the submitted version, if the article is still the text that it was made from.
 
     If that has moved, with another customer's link or an editor's change, the placement is made anew on the new
     text and comes back: two customers of one article both keep their links. Returns the order as it is then.
+    `seen` is the version that the editor looked at: a decision about another one is refused.
     """
     order = await held(session, order_id)
     must_be_movable(order)
     if order.status is not OrderStatus.ADMIN_REVIEW or order.submitted_version_id is None:
         raise Conflict("This order does not wait for a review any more.")
+    _must_have_seen(order, seen)
     version = await session.get_one(Version, order.submitted_version_id)
     article = (
         await session.scalars(
@@ -200,25 +211,44 @@ async def _publish(session: AsyncSession, article: Article, version: Version) ->
         raise Conflict("The article has changed at this very moment. Look at it again.")
 
 
+def _must_have_seen(order: Order, seen: UUID | None) -> None:
+    if seen is not None and seen != order.submitted_version_id:
+        raise Conflict(
+            "The order has changed since you opened this page. Look at it as it is now, then decide."
+        )
+
+
 async def send_back(
-    session: AsyncSession, settings: Settings, order_id: UUID, person: Person, words: str
+    session: AsyncSession,
+    settings: Settings,
+    order_id: UUID,
+    person: Person,
+    words: str,
+    seen: UUID | None = None,
 ) -> Order:
-    """Return a submitted version to its customer, with a reason; or show them one that was held for an editor."""
+    """Return a submitted version to its customer, with a reason; or show them one that was held for an editor.
+
+    What was held has no reason to be sent back for, so a note is enough, or none.
+    """
     order = await held(session, order_id)
     must_be_movable(order)
     if order.status is not OrderStatus.ADMIN_REVIEW:
         raise Conflict("This order does not wait for a review any more.")
-    words = _reason(words)
+    _must_have_seen(order, seen)
     was_held = await _was_held(session, order)
+    words = _reason(words, is_wanted=not was_held)
     due_at = now() + _review_time(settings)
     values = {
-        "editor_words": words,
+        "editor_words": words or None,
         "submitted_version_id": None,
         "submitted_at": None,
         "review_due_at": due_at,
     }
-    await move_order(session, order, OrderStatus.QUALITY_CHECK, "sent back", editor(person), words, **values)
-    await audit(session, person, "order.sent_back", f"order/{order.id}", reason=words)
+    action = "shown by the editor" if was_held else "sent back"
+    await move_order(
+        session, order, OrderStatus.QUALITY_CHECK, action, editor(person), words or None, **values
+    )
+    await audit(session, person, f"order.{action.replace(' ', '_')}", f"order/{order.id}", reason=words)
     facts = await facts_of(session, order.id)
     if was_held:
         version = await session.get_one(Version, order.version_id)
@@ -229,30 +259,65 @@ async def send_back(
 
 
 async def _was_held(session: AsyncSession, order: Order) -> bool:
-    """Whether the customer has never seen the version that is being reviewed."""
-    version = await session.get_one(Version, order.submitted_version_id)
-    return version.needs_editor and version.generation == order.generation == 1
+    """Whether the customer has never seen the version that is being reviewed: the writer's last move held it."""
+    moves = select(Transition.action).where(Transition.order_id == order.id)
+    return await session.scalar(moves.order_by(Transition.id.desc()).limit(1)) == HELD
 
 
 async def reject(
-    session: AsyncSession, settings: Settings, order_id: UUID, person: Person, words: str
+    session: AsyncSession,
+    settings: Settings,
+    order_id: UUID,
+    person: Person,
+    words: str,
+    seen: UUID | None = None,
 ) -> Order:
     """End an order that will not be published, with a reason and a refund."""
     order = await held(session, order_id)
-    words = _reason(words)
     if order.status not in {OrderStatus.ADMIN_REVIEW, OrderStatus.QUALITY_CHECK, OrderStatus.PROCESSING}:
         raise Conflict("This order has ended already.")
+    _must_have_seen(order, seen)
+    words = _reason(words)
     await fail_order(session, settings, order, FailReason.REJECTED, words, editor(person))
     await audit(session, person, "order.rejected", f"order/{order.id}", reason=words)
     return order
 
 
-def _reason(words: str) -> str:
+async def refund(session: AsyncSession, order_id: UUID, person: Person, words: str) -> Refund:
+    """Give back what is left of an ended order's money. The order stays as it ended: a published link stays.
+
+    Asked again while it is on its way, it is refused; a refund that failed is tried anew.
+    """
+    order = await held(session, order_id)
+    if order.status not in {OrderStatus.COMPLETED, OrderStatus.FAILED}:
+        raise Conflict("This order is still under way. To end it with a refund, reject it.")
+    words = _reason(words)
+    can = await refundable(session, order.checkout_id)
+    if can.obstacle is not None:
+        raise Conflict(can.obstacle)
+    kind = order.fail_reason.value if order.fail_reason is not None else "goodwill"
+    asked = await ask_refund(session, order.checkout_id, kind, asked_by=person.id)
+    if asked is None or asked.state is not RefundState.ASKED:
+        raise Conflict("Nothing of this payment can be refunded now.")
+    await audit(
+        session,
+        person,
+        "order.refunded",
+        f"order/{order.id}",
+        reason=words,
+        amount_cents=asked.amount_cents,
+        currency=asked.currency,
+    )
+    changed(session, f"order/{order.id}")
+    return asked
+
+
+def _reason(words: str, *, is_wanted: bool = True) -> str:
     words = words.strip()
-    if not words:
+    if is_wanted and not words:
         raise Invalid({"reason": "Say why, in words that the customer will read."})
-    if len(words) > _MAX_REASON:
-        raise Invalid({"reason": f"Shorten the reason to {_MAX_REASON} characters."})
+    if len(words) > MAX_REASON:
+        raise Invalid({"reason": f"Shorten the reason to {MAX_REASON} characters."})
     return words
 
 

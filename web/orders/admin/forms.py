@@ -1,0 +1,51 @@
+"""What the forms of the editors are read into."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Annotated, TypeVar
+from uuid import UUID
+
+from models.accounts.states import Role
+from models.orders.admin_queries import Filter
+from models.orders.reviewing import MAX_REASON
+from models.orders.states import OrderStatus
+from models.payments.states import PaymentState
+from web.forms import choice, identity, text
+
+E = TypeVar("E", bound=StrEnum)
+
+_LONGEST_QUERY = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Deciding:
+    """A decision: why, and the version that the editor looked at. The rules say what of it is wanted."""
+
+    reason: Annotated[str, text(max_length=4 * MAX_REASON, is_prose=True)] = ""
+    seen: Annotated[UUID | None, identity("Reload the order, look at it, then decide.")] = None
+
+
+@dataclass(frozen=True, slots=True)
+class GivingRole:
+    """Another role for a person."""
+
+    role: Annotated[Role, choice(Role, "Choose a role.")]
+
+
+def filter_of(fields: Mapping[str, str]) -> Filter:
+    """The filter that an address asks for. What is not one of the choices filters nothing."""
+    return Filter(
+        query="".join(one for one in fields.get("q", "").strip() if one.isprintable())[:_LONGEST_QUERY],
+        status=one_of(OrderStatus, fields.get("status", "")),
+        payment_state=one_of(PaymentState, fields.get("payment", "")),
+        site="".join(one for one in fields.get("site", "") if one.isprintable()),
+    )
+
+
+def one_of(options: type[E], value: str) -> E | None:
+    """The option with this value, if it is one."""
+    try:
+        return options(value)
+    except ValueError:
+        return None

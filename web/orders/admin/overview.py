@@ -1,0 +1,65 @@
+"""The editors' first page: what needs a person now, and whether everything is as it must be."""
+
+from typing import Final
+
+from litestar import Response, get
+
+from models.base.clock import now
+from models.orders.admin_queries import waiting_for_review
+from models.orders.attention import RECENTLY, REVENUE_OF, attention
+from models.orders.rules import order_number
+from models.orders.states import FailReason
+from models.orders.truths import Breach, verdicts
+from web.guards import editor
+from web.pages import page
+from web.params import Transaction, Who
+
+#: Rows of a broken truth that are listed; the rest are counted.
+LISTED: Final = 12
+FAILURES: Final = {
+    FailReason.GENERATION: "no version could be made",
+    FailReason.REJECTED: "rejected by an editor",
+    FailReason.CANCELLED: "cancelled by its customer",
+    FailReason.ARTICLE_GONE: "the article was taken offline",
+    FailReason.DISPUTE: "the bank took the payment back",
+    FailReason.REFUNDED: "refunded while under way",
+}
+
+
+@get("/admin", guards=[editor])
+async def overview(session: Transaction, visitor: Who) -> Response[None]:
+    """What needs somebody, and the truths."""
+    waiting, oldest = await waiting_for_review(session)
+    found = await attention(session, now())
+    truths = [
+        {
+            "words": one.truth[0].upper() + one.truth[1:],
+            "is_kept": one.is_kept,
+            "count": len(one.breaches),
+            "breaches": [_breach(breach) for breach in one.breaches[:LISTED]],
+        }
+        for one in await verdicts(session)
+    ]
+    return page(
+        "orders/admin/overview.html",
+        visitor=visitor,
+        waiting=waiting,
+        oldest=oldest,
+        found=found,
+        failures=FAILURES,
+        number=order_number,
+        truths=truths,
+        broken=sum(not one["is_kept"] for one in truths),
+        recently=RECENTLY.days,
+        revenue_of=REVENUE_OF.days,
+    )
+
+
+def _breach(breach: Breach) -> dict[str, object]:
+    """A row that breaks a truth, with the page on which somebody can see to it."""
+    kind, _, name = breach.about.partition("/")
+    if breach.order is not None:
+        order_id, number = breach.order
+        return {"words": order_number(number), "href": f"/admin/orders/{order_id}", "since": breach.since}
+    href = f"/admin/jobs/{name}" if kind == "job" else None
+    return {"words": breach.about, "href": href, "since": breach.since}

@@ -1,0 +1,164 @@
+"""Orders for machines: JSON in, JSON out, errors as problem+json (RFC 9457). Described at /api/openapi.json."""
+
+from typing import Any, Final, TypeVar
+from uuid import UUID
+
+import msgspec
+from litestar import Controller, Request, Response, get, post
+from litestar.di import NamedDependency
+from litestar.params import FromPath
+from redis.asyncio import Redis
+
+from models.accounts.tables import Person
+from models.base.clock import now
+from models.base.errors import Invalid
+from models.jobs import progress
+from models.jobs.states import UNFINISHED
+from models.orders.queries import OrderView, order_view, texts_of, usual_duration, versions_of
+from models.orders.reviewing import regenerable_at, regenerate, submit
+from models.orders.states import OrderStatus
+from web.guards import signed_in
+from web.orders.openapi import document
+from web.params import Config, Transaction, Who
+from web.visitor import Visitor
+
+AnyRequest = Request[Any, Any, Any]
+News = NamedDependency[Redis]
+T = TypeVar("T")
+
+MESSAGES: Final = {
+    OrderStatus.PROCESSING: "The link is being placed.",
+    OrderStatus.QUALITY_CHECK: "A version waits for your decision.",
+    OrderStatus.ADMIN_REVIEW: "An editor looks at it.",
+    OrderStatus.COMPLETED: "The link is published.",
+    OrderStatus.FAILED: "The order has ended without a link.",
+}
+#: Each status as a step of the way.
+STEPS: Final = {
+    OrderStatus.PROCESSING: (1, "Placing the link"),
+    OrderStatus.QUALITY_CHECK: (2, "Waiting for your decision"),
+    OrderStatus.ADMIN_REVIEW: (3, "Waiting for the editor"),
+    OrderStatus.COMPLETED: (4, "Published"),
+    OrderStatus.FAILED: (4, "Ended"),
+}
+
+
+class OrderNamed(msgspec.Struct, forbid_unknown_fields=True):
+    """Which order is meant."""
+
+    orderId: UUID  # noqa: N815 - the interface is JSON's, and was there first
+
+
+class VersionNamed(OrderNamed):
+    """Which order is meant, and which of its versions."""
+
+    versionId: UUID  # noqa: N815 - as above
+
+
+class Purchases(Controller):
+    """The orders of whoever is signed in."""
+
+    path = "/api/v1/purchase"
+    guards = [signed_in]  # noqa: RUF012 - Litestar reads it as a class attribute
+
+    @get("/status/{order_id:uuid}")
+    async def status(
+        self, session: Transaction, visitor: Who, settings: Config, redis: News, order_id: FromPath[UUID]
+    ) -> Response[dict[str, Any]]:
+        """How far the order is."""
+        person = _person(visitor)
+        view = await order_view(session, order_id, person.id)
+        order = view.order
+        step, description = STEPS[order.status]
+        shown = await versions_of(session, view)
+        version = next((one for one in shown if one.id == order.version_id), next(iter(shown), None))
+        is_open = order.status is OrderStatus.QUALITY_CHECK and view.is_movable
+        at = now()
+        can_again = is_open and await regenerable_at(session, settings, order_id, at) <= at
+        answer = {
+            "status": order.status.value,
+            "statusMessage": MESSAGES[order.status],
+            "progress": {"step": step, "total": 4, "description": description},
+            "version": None
+            if version is None
+            else {
+                "versionId": str(version.id),
+                "content": (await texts_of(session, version))[1],
+                "qcStatus": "passed" if version.is_qc_passed else "failed",
+            },
+            "queue": await _queue(redis, view),
+            "canRegenerateBacklink": can_again,
+            "canSubmitForReview": is_open and version is not None,
+        }
+        return Response(answer, headers={"Cache-Control": "no-store"})
+
+    @post("/regenerate-backlink", status_code=200)
+    async def regenerate_backlink(
+        self, request: AnyRequest, session: Transaction, visitor: Who, settings: Config
+    ) -> Response[dict[str, Any]]:
+        """Have another version written."""
+        named = await _body(request, OrderNamed)
+        order = await regenerate(session, settings, named.orderId, _person(visitor))
+        view = await order_view(session, order.id, order.person_id)
+        usual = await usual_duration(session)
+        seconds = round(usual.total_seconds()) if usual else settings.orders.promise_minutes * 60
+        data = {
+            "jobId": str(view.generation.job_id) if view.generation else None,
+            "estimatedTime": seconds,
+            "note": "A letter is sent when it is ready. Earlier versions stay to choose from.",
+        }
+        return Response({"success": True, "message": "Another version is on its way.", "data": data})
+
+    @post("/submit-for-review", status_code=200)
+    async def submit_for_review(
+        self, request: AnyRequest, session: Transaction, visitor: Who, settings: Config
+    ) -> Response[dict[str, Any]]:
+        """Hand a version to the editors."""
+        named = await _body(request, VersionNamed)
+        order = await submit(session, settings, named.orderId, named.versionId, _person(visitor))
+        data = {"orderId": str(order.id), "versionId": str(named.versionId), "status": order.status.value}
+        return Response({"success": True, "message": "The editors have the version now.", "data": data})
+
+
+@get("/api/openapi.json")
+async def openapi(settings: Config) -> Response[dict[str, Any]]:
+    """The description of this interface (OpenAPI 3.1)."""
+    headers = {"Cache-Control": "public, max-age=300"}
+    return Response(document(settings.app.public_url, OrderNamed, VersionNamed), headers=headers)
+
+
+def _person(visitor: Visitor) -> Person:
+    assert visitor.person is not None, "the guard lets only signed-in people in"
+    return visitor.person
+
+
+async def _body(request: AnyRequest, kind: type[T]) -> T:
+    """The request's JSON as a `kind`; raise `Invalid` with what is wrong with it."""
+    try:
+        return msgspec.json.decode(await request.body(), type=kind)
+    except msgspec.ValidationError as error:
+        words, _, where = str(error).partition(" - at `$.")
+        field = where.rstrip("`") or next(iter(words.split("`")[1::2]), "body")
+        raise Invalid({field: f"{words}."}, "The fields are not as they should be.") from error
+    except msgspec.DecodeError as error:
+        raise Invalid({"body": "Send a JSON object."}, "The body could not be read.") from error
+
+
+async def _queue(redis: Redis, view: OrderView) -> dict[str, Any]:
+    job = view.job
+    if job is None or job.state not in UNFINISHED or view.order.status is not OrderStatus.PROCESSING:
+        return {"hasActiveJob": False, "jobs": []}
+    shown = await progress.read(redis, job.id)
+    seen = shown if shown is not None and shown.attempt >= job.attempt else job
+    return {
+        "hasActiveJob": True,
+        "jobs": [
+            {
+                "jobId": str(job.id),
+                "state": job.state.value,
+                "attempt": job.attempt,
+                "attempts": job.max_attempts,
+                "progress": {"step": seen.done, "total": seen.total, "description": seen.words},
+            }
+        ],
+    }

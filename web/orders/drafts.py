@@ -1,0 +1,334 @@
+"""From an article to a payment: the order form, the draft with its checked target, and the wait for the money."""
+
+from collections.abc import Mapping
+from typing import Any
+from uuid import UUID
+
+from litestar import Controller, Request, Response, get, post
+from litestar.params import FromPath
+from sqlalchemy.ext.asyncio import AsyncSession
+from sse_starlette import EventSourceResponse
+
+from models.accounts.actions import ask_to_sign_in
+from models.accounts.tables import Person
+from models.base.clock import now
+from models.base.errors import Conflict, Invalid, NotFound, TooMany
+from models.base.settings import Settings
+from models.orders.catalogue import Published, published_article
+from models.orders.drafts import ask_for_payment, claim_draft, draft_of, open_article, problems_of, save_draft
+from models.orders.queries import payment_of
+from models.orders.tables import Draft
+from models.payments.states import CheckoutState
+from models.payments.tables import Checkout
+from web.guards import signed_in
+from web.live import Moment, stream
+from web.orders.catalogue import about
+from web.orders.forms import wish_of
+from web.pages import page, redirect
+from web.params import Config, KeyRing, Submitted, Templates, Transaction, Who
+from web.visitor import Visitor
+
+AnyRequest = Request[Any, Any, Any]
+
+
+class OrderForm(Controller):
+    """What is asked before an order. Nobody needs to be signed in to fill it in."""
+
+    path = "/catalogue/{site:str}/{article:str}/order"
+
+    @get()
+    async def ask(
+        self,
+        session: Transaction,
+        visitor: Who,
+        settings: Config,
+        site: FromPath[str],
+        article: FromPath[str],
+    ) -> Response[None]:
+        """An empty form, with the address of whoever is signed in."""
+        found = await published_article(session, site, article, is_for_sale=True)
+        return _form(visitor, settings, found, {"email": _email(visitor) or ""}, {})
+
+    @post()
+    async def save(
+        self,
+        session: Transaction,
+        visitor: Who,
+        settings: Config,
+        keys: KeyRing,
+        form: Submitted,
+        site: FromPath[str],
+        article: FromPath[str],
+    ) -> Response[None]:
+        """Keep the wish; then on to the draft, or first to the letter that proves the address."""
+        found = await published_article(session, site, article, is_for_sale=True)
+        kept = await _keep(session, visitor, settings, form, found)
+        if isinstance(kept, Response):
+            return kept
+        if visitor.is_signed_in:
+            return redirect(f"/orders/drafts/{kept.id}")
+        try:
+            await ask_to_sign_in(
+                session,
+                email=kept.email,
+                browser=visitor.browser,
+                network=visitor.network,
+                user_agent=visitor.user_agent,
+                keys=keys,
+                public_url=settings.app.public_url,
+                at=now(),
+                intent={"draft": str(kept.id)},
+                purpose="go on with your order",
+            )
+        except TooMany:
+            # The draft is kept all the same: its page leads to the sign-in page, which says how long to wait.
+            return redirect(f"/orders/drafts/{kept.id}")
+        return redirect("/sign-in/code", notice="Your order is saved. Sign in with the letter to pay for it.")
+
+
+class Drafts(Controller):
+    """Somebody's wish, until it is paid for."""
+
+    path = "/orders/drafts/{draft_id:uuid}"
+    guards = [signed_in]  # noqa: RUF012 - Litestar reads it as a class attribute
+
+    @get()
+    async def show(
+        self, session: Transaction, visitor: Who, settings: Config, draft_id: FromPath[UUID]
+    ) -> Response[None]:
+        """The wish with its price, and whether its target can be reached."""
+        draft = await _claimed(session, visitor, draft_id)
+        if draft.ordered_at is not None:
+            return redirect(f"/orders/drafts/{draft_id}/order")
+        return await _draft_page(session, visitor, settings, draft)
+
+    @get("/events", opt={"referrer": "no-referrer"})
+    async def events(
+        self,
+        request: AnyRequest,
+        visitor: Who,
+        settings: Config,
+        pages: Templates,
+        draft_id: FromPath[UUID],
+    ) -> EventSourceResponse:
+        """The same, as the look at the target goes on."""
+        person = _person(visitor)
+
+        async def look(session: AsyncSession) -> Moment:
+            draft = await draft_of(session, draft_id, browser=visitor.browser, person=person)
+            facts = await _facts(session, settings, draft)
+            html = pages.render("orders/_draft.html", visitor=visitor, **facts)
+            return Moment(html, is_last=not facts["is_being_checked"])
+
+        return stream(request, [f"draft/{draft_id}"], look, visitor=visitor)
+
+    @get("/edit")
+    async def edit(
+        self, session: Transaction, visitor: Who, settings: Config, draft_id: FromPath[UUID]
+    ) -> Response[None]:
+        """The order form, filled in."""
+        draft = await _claimed(session, visitor, draft_id)
+        found = await _published(session, draft)
+        values = {name: getattr(draft, name) for name in ("email", "target_url", "anchor_text", "notes")}
+        return _form(visitor, settings, found, values, {}, draft)
+
+    @post("/edit")
+    async def change(
+        self,
+        session: Transaction,
+        visitor: Who,
+        settings: Config,
+        form: Submitted,
+        draft_id: FromPath[UUID],
+    ) -> Response[None]:
+        """Keep the wish as it is now. A new target is looked at anew."""
+        draft = await _claimed(session, visitor, draft_id)
+        kept = await _keep(session, visitor, settings, form, await _published(session, draft), draft)
+        return kept if isinstance(kept, Response) else redirect(f"/orders/drafts/{draft_id}")
+
+    @post("/payment")
+    async def pay(
+        self, session: Transaction, visitor: Who, settings: Config, draft_id: FromPath[UUID]
+    ) -> Response[None]:
+        """Freeze the price, and on to the page on which it is paid. Pressed twice, it is the same page."""
+        draft = await _claimed(session, visitor, draft_id)
+        try:
+            # What was written before a refusal is taken back; the page below is read after that.
+            async with session.begin_nested():
+                checkout = await ask_for_payment(session, draft, _person(visitor), settings)
+        except (Conflict, Invalid) as refusal:
+            return await _not_paid(session, visitor, settings, draft, refusal)
+        return redirect(f"/payments/{checkout.id}")
+
+
+class Confirming(Controller):
+    """Where the payment page leads back to: the order, as soon as there is one."""
+
+    path = "/orders/drafts/{draft_id:uuid}/order"
+    guards = [signed_in]  # noqa: RUF012 - Litestar reads it as a class attribute
+
+    @get()
+    async def show(self, session: Transaction, visitor: Who, draft_id: FromPath[UUID]) -> Response[None]:
+        """On to the order, or what we know of the payment."""
+        order_id, checkout = await payment_of(session, draft_id, _person(visitor).id)
+        if order_id is not None:
+            return redirect(f"/orders/{order_id}")
+        return page("orders/confirming.html", visitor=visitor, **_payment_facts(draft_id, None, checkout))
+
+    @get("/events")
+    async def events(
+        self,
+        request: AnyRequest,
+        session: Transaction,
+        visitor: Who,
+        pages: Templates,
+        draft_id: FromPath[UUID],
+    ) -> EventSourceResponse:
+        """The same, until the order is there: then htmx asks for the page again and is led to it."""
+        person_id = _person(visitor).id
+        _, checkout = await payment_of(session, draft_id, person_id)
+        topics = [f"draft/{draft_id}", *([f"checkout/{checkout.id}"] if checkout else [])]
+
+        async def look(session: AsyncSession) -> Moment:
+            order_id, checkout = await payment_of(session, draft_id, person_id)
+            facts = _payment_facts(draft_id, order_id, checkout)
+            html = pages.render("orders/_payment.html", visitor=visitor, **facts)
+            return Moment(html, is_last=order_id is not None)
+
+        return stream(request, topics, look, visitor=visitor)
+
+
+# ---------------------------------------------------------------- who and what
+def _person(visitor: Visitor) -> Person:
+    assert visitor.person is not None, "the guard lets only signed-in people in"
+    return visitor.person
+
+
+def _email(visitor: Visitor) -> str | None:
+    return visitor.person.email if visitor.person else None
+
+
+async def _claimed(session: AsyncSession, visitor: Visitor, draft_id: UUID) -> Draft:
+    return await claim_draft(session, draft_id, browser=visitor.browser, person=_person(visitor))
+
+
+async def _published(session: AsyncSession, draft: Draft) -> Published:
+    article, version = await open_article(session, draft.article_id)
+    return Published(article, article.site, version)
+
+
+# ---------------------------------------------------------------- the form
+async def _keep(
+    session: AsyncSession,
+    visitor: Visitor,
+    settings: Settings,
+    form: Mapping[str, list[str]],
+    found: Published,
+    draft: Draft | None = None,
+) -> Draft | Response[None]:
+    """Save what the form asks for, or show the form again with everything that is wrong with it."""
+    wish, unread = wish_of(dict(form), _email(visitor))
+    found.article.site = found.site
+    problems = problems_of(wish, found.article, found.version, settings) | unread
+    if not problems:
+        try:
+            return await save_draft(
+                session,
+                wish,
+                article_id=found.article.id,
+                browser=visitor.browser,
+                person=visitor.person,
+                settings=settings,
+                draft_id=draft.id if draft else None,
+            )
+        except Invalid as refusal:
+            problems = refusal.fields
+    values = {
+        "email": wish.email,
+        "target_url": wish.target_url,
+        "anchor_text": wish.anchor_text,
+        "notes": wish.notes,
+    }
+    return _form(visitor, settings, found, values, problems, draft)
+
+
+def _form(
+    visitor: Visitor,
+    settings: Settings,
+    found: Published,
+    values: Mapping[str, str],
+    problems: Mapping[str, str],
+    draft: Draft | None = None,
+) -> Response[None]:
+    facts = about(found, settings)
+    order = ("email", "target_url", "anchor_text", "notes")
+    return page(
+        "orders/form.html",
+        visitor=visitor,
+        status=422 if problems else 200,
+        **facts,
+        action=f"/orders/drafts/{draft.id}/edit" if draft else f"{facts['href']}/order",
+        draft=draft,
+        values=values,
+        # In the order of the fields, as the summary is read from the top.
+        problems={name: problems[name] for name in order if name in problems},
+    )
+
+
+# ---------------------------------------------------------------- the draft
+async def _facts(
+    session: AsyncSession, settings: Settings, draft: Draft, problem: str | None = None
+) -> dict[str, Any]:
+    try:
+        facts = about(await _published(session, draft), settings)
+        is_for_sale = True
+    except NotFound:
+        # It was taken offline after the draft was made.
+        found = Published(draft.article, draft.article.site, None)  # type: ignore[arg-type]  # `about` reads no text
+        facts, is_for_sale = about(found, settings), False
+    is_being_checked = draft.checked_url != draft.target_url
+    return {
+        **facts,
+        "draft": draft,
+        "is_being_checked": is_being_checked and is_for_sale,
+        "target_problem": None if is_being_checked else draft.target_problem,
+        "is_for_sale": is_for_sale,
+        "problem": problem,
+    }
+
+
+async def _draft_page(
+    session: AsyncSession,
+    visitor: Visitor,
+    settings: Settings,
+    draft: Draft,
+    *,
+    problem: str | None = None,
+    status: int = 200,
+) -> Response[None]:
+    facts = await _facts(session, settings, draft, problem)
+    return page("orders/draft.html", visitor=visitor, status=status, **facts)
+
+
+async def _not_paid(
+    session: AsyncSession, visitor: Visitor, settings: Settings, draft: Draft, refusal: Conflict | Invalid
+) -> Response[None]:
+    """Why it could not be paid, on the draft's own page; or on to the order, if it is paid already."""
+    order_id, checkout = await payment_of(session, draft.id, _person(visitor).id)
+    if order_id is not None or (checkout and checkout.state in {CheckoutState.PAID, CheckoutState.PENDING}):
+        return redirect(f"/orders/drafts/{draft.id}/order")
+    if isinstance(refusal, Invalid):
+        words = " ".join(refusal.fields.values())
+        return await _draft_page(session, visitor, settings, draft, problem=words, status=422)
+    return await _draft_page(session, visitor, settings, draft, problem=refusal.words, status=409)
+
+
+# ---------------------------------------------------------------- the wait
+def _payment_facts(draft_id: UUID, order_id: UUID | None, checkout: Checkout | None) -> dict[str, Any]:
+    return {
+        "draft_id": draft_id,
+        "order_id": order_id,
+        "state": checkout.state.value if checkout else "none",
+        "is_over": checkout is not None
+        and checkout.state in {CheckoutState.EXPIRED, CheckoutState.FAILED, CheckoutState.MISMATCH},
+    }

@@ -1,0 +1,133 @@
+"""How far the writer is, as the shell's run panel wants it."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from redis.asyncio import Redis
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from models.base.clock import now
+from models.jobs import progress
+from models.jobs.progress import LINES_SHOWN, Progress
+from models.jobs.states import JobState
+from models.jobs.tables import JobRow, LogRow
+from models.orders.queries import QUEUE_LOOK, OrderView, jobs_ahead, usual_duration
+
+#: What the writer does, in the order in which it says that it does it.
+STEPS: Final = (
+    "Read the published article",
+    "Find a place for the link",
+    "Check the result",
+    "Save the new version",
+)
+CAUSES: Final = {
+    "first": "Placing your link",
+    "regenerate": "Writing another version",
+    "sent_back": "Writing another version",
+    "rebase": "Placing your link in the changed article",
+}
+
+
+async def run_of(session: AsyncSession, redis: Redis, view: OrderView, email: str) -> dict[str, Any]:
+    """The panel of an order that is being worked on. What Redis does not know is read from the job's row."""
+    job, generation = view.job, view.generation
+    assert generation is not None, "an order in progress has a generation"
+    run: dict[str, Any] = {
+        "state": "waiting",
+        "title": CAUSES.get(generation.cause, CAUSES["first"]),
+        "status": "Waiting for a free writer.",
+        "percent": None,
+        "steps": _steps(None, []),
+        "attempt": None,
+        "attempts": None,
+        "eta": None,
+        "ahead": None,
+        "retry_at": None,
+        "started_at": None,
+        "took": None,
+        "email": email,
+    }
+    if job is None:
+        return run
+    seen = await _seen(session, redis, job)
+    usual = await usual_duration(session)
+    run |= {"attempt": max(job.attempt, 1), "attempts": job.max_attempts}
+    if job.state is JobState.ACTIVE:
+        return run | _running(job, seen, usual)
+    if job.attempt and job.state in {JobState.SCHEDULED, JobState.WAITING}:
+        return run | _retrying(job, seen)
+    ahead = await jobs_ahead(session, job)
+    shown = ahead if ahead is not None and ahead < QUEUE_LOOK else None
+    eta = usual * ((ahead or 0) + 1) if usual is not None else None
+    return run | {"ahead": shown, "eta": eta}
+
+
+async def _seen(session: AsyncSession, redis: Redis, job: JobRow) -> Progress:
+    """What the worker last showed of this very attempt."""
+    shown = await progress.read(redis, job.id)
+    if shown is not None and shown.attempt >= job.attempt:
+        return shown
+    newest = select(LogRow).where(LogRow.job_id == job.id).order_by(LogRow.id.desc()).limit(LINES_SHOWN)
+    rows = (await session.scalars(newest)).all()
+    return Progress(
+        job_id=job.id,
+        attempt=job.attempt,
+        max_attempts=job.max_attempts,
+        done=job.done,
+        total=job.total,
+        words=job.words,
+        started_at=job.started_at,
+        lines=[progress.Line(row.at, row.line) for row in reversed(rows)],
+    )
+
+
+def _running(job: JobRow, seen: Progress, usual: timedelta | None) -> dict[str, Any]:
+    began = job.started_at or now()
+    left = usual - (now() - began) if usual is not None else None
+    percent = round(100 * (seen.done or 0) / seen.total) if seen.total else None
+    return {
+        "state": "running",
+        "status": f"{seen.words or STEPS[0]}.",
+        "percent": percent,
+        "steps": _steps(seen.done or 0, _lines(seen), began),
+        "eta": left if left is not None and left > timedelta() else None,
+        "started_at": began,
+    }
+
+
+def _retrying(job: JobRow, seen: Progress) -> dict[str, Any]:
+    return {
+        "state": "retrying",
+        "status": "The last attempt did not succeed. A new one begins by itself.",
+        "attempt": min(job.attempt + 1, job.max_attempts),
+        "steps": _steps(seen.done, _lines(seen), state="failed"),
+        "retry_at": job.run_at if job.run_at > now() else None,
+    }
+
+
+def _lines(seen: Progress) -> list[str]:
+    return [f"{line.at:%H:%M:%S} {line.text}" for line in seen.lines]
+
+
+def _steps(
+    done: int | None, log: Sequence[str], began: datetime | None = None, state: str = "running"
+) -> list[dict[str, Any]]:
+    """Each step; the one at `done` is in `state` and holds the log. None: nothing has begun."""
+    steps = []
+    for number, words in enumerate(STEPS):
+        here = "waiting"
+        if done is not None:
+            here = "done" if number < done else state if number == done else "waiting"
+        is_current = here == state
+        steps.append(
+            {
+                "state": here,
+                "text": words,
+                "took": None,
+                "started_at": began if is_current and state == "running" else None,
+                "log": list(log) if is_current else [],
+            }
+        )
+    return steps
