@@ -9,3 +9,5 @@ import models.usage.tables
 from models.base.db import Row
 
 metadata = Row.metadata
+
+__all__ = ["metadata", "models"]

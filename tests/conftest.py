@@ -14,11 +14,12 @@ from sqlalchemy.engine import make_url
 
 from emails.post import OutboxPost
 from infra.local.embedded import EmbeddedPostgres, EmbeddedRedis
+from models.base.crypto import Keys
 from models.base.db import Database
 from models.base.news import Herald, connect
 from models.base.settings import Settings, load
 from models.migrations import migrate
-from tasks.world import World, keys_of
+from tasks.world import World
 
 #: A test database may lose everything when the machine dies. The reliability suite brings a safe one of its own.
 FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
@@ -108,4 +109,4 @@ def settings(database_url: str, redis_server: EmbeddedRedis, monkeypatch: pytest
 @pytest.fixture
 def world(settings: Settings, database: Database, redis: Redis) -> World:
     """What a worker of this installation has."""
-    return World(settings, database, redis, keys_of(settings), OutboxPost())
+    return World(settings, database, redis, Keys.of(settings), OutboxPost())

@@ -33,8 +33,7 @@ def main(arguments: list[str]) -> int:
 
 
 async def _admin(settings: Settings, email: str) -> tuple[str, str]:
-    older = settings.app.old_secret_keys.get_secret_value().split(",")
-    keys = Keys(settings.app.secret_key.get_secret_value(), *(key for key in map(str.strip, older) if key))
+    keys = Keys.of(settings)
     database = Database(settings.database.url, pool_size=1)
     try:
         async with database.transaction() as session:

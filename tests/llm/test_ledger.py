@@ -90,7 +90,7 @@ async def test_two_workers_cannot_both_spend_the_last_cents(database: Database):
         await begin_call(first, **CALL, subject=SUBJECT, reserved_cents=Decimal(3), budget=budget, at=NOON)
         second = asyncio.create_task(begin(database, subject="order/2", budget=budget))
         async with asyncio.timeout(10):
-            while not second.done() and not await first.scalar(blocked):  # noqa: ASYNC110 - no event tells
+            while not second.done() and not await first.scalar(blocked):
                 await asyncio.sleep(0.01)
     with pytest.raises(BudgetSpent):
         await second
