@@ -8,12 +8,17 @@ from uuid import UUID
 
 import orjson
 from sqlalchemy import text
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from models.base.clock import now
 from models.base.db import changed, news_of
+from models.base.errors import Conflict, NotFound
 from models.jobs.enqueue import enqueue
-from models.jobs.message import Backoff, unpack
+from models.jobs.message import Backoff, kinds, unpack
+from models.jobs.rules import rank
 from models.jobs.store import Fence
+from models.jobs.tables import JobRow
 
 _HOLD = text(
     """
@@ -72,6 +77,18 @@ _RESCUE = text(
              order by j.id limit :limit for update of j skip locked) lost
      where jobs.id = lost.id
     returning jobs.id, jobs.queue, jobs.attempt, lost.worker_id, jobs.state, jobs.subject, jobs.when_dead
+    """
+)
+
+_RETRY = text(
+    """
+    update jobs
+       set state = 'waiting', finished_at = null, started_at = null, worker_id = null, result = null,
+           run_at = clock_timestamp(), rank_at = :rank_at, max_attempts = attempt + :attempts
+     where id = :job_id and state = 'dead'
+       and not exists (select from jobs other where other.unique_key = jobs.unique_key
+                          and other.state in ('scheduled', 'waiting', 'active'))
+    returning queue, subject
     """
 )
 
@@ -153,6 +170,28 @@ async def rescue(session: AsyncSession, lease: timedelta, limit: int = 500) -> l
             news_of(session).queues.add(row.queue)
             _tell(session, row.id, row.subject)
     return [row.id for row in lost]
+
+
+async def retry(session: AsyncSession, job_id: UUID) -> None:
+    """Let a dead job wait for a worker again, with as many attempts as its kind has; what it wrote so far stays.
+
+    What was asked for when it died has been asked for: a runner finds the world as that left it. Raises `NotFound`,
+    or `Conflict` for a job that is not dead, or whose work another job has taken over.
+    """
+    job = await session.get(JobRow, job_id, populate_existing=True)
+    if job is None:
+        raise NotFound("There is no such job.")
+    known = kinds().get(job.kind)
+    again = {"rank_at": rank(now(), job.priority), "attempts": known.attempts if known else 1}
+    try:
+        async with session.begin_nested():
+            row = (await session.execute(_RETRY, {"job_id": job_id} | again)).one_or_none()
+    except IntegrityError:
+        row = None
+    if row is None:
+        raise Conflict("This job is not dead any more, or another one does its work.")
+    news_of(session).queues.add(row.queue)
+    _tell(session, job_id, row.subject)
 
 
 async def forget_workers(session: AsyncSession) -> None:

@@ -14,7 +14,7 @@ from models.jobs import Job
 from models.payments.facts import SessionFacts
 from models.payments.fulfilment import fulfil
 from models.payments.moves import addressed, move_checkout, owed
-from models.payments.rules import SESSION_LIFE, is_reusable, metadata_of
+from models.payments.rules import OPENABLE, SESSION_LIFE, is_reusable, metadata_of
 from models.payments.states import CheckoutState
 from models.payments.stripe import PaymentRefused, Stripe
 from models.payments.tables import Checkout
@@ -118,7 +118,7 @@ async def open_checkout(database: Database, stripe: Stripe, checkout_id: UUID, *
         await close_checkout(database, stripe, rival, public_url=public_url)
     facts = await begin_session(database, stripe, checkout, public_url=public_url)
     if facts is None:
-        raise Conflict(_REFUSED)
+        raise Conflict(_REFUSED if now() - checkout.created_at < OPENABLE else _EXPIRED)
     async with database.transaction() as session:
         opened = await fulfil(session, facts)
     _refuse_if_over(opened)

@@ -6,6 +6,7 @@ from typing import Final
 from uuid import UUID
 
 import structlog
+from sqlalchemy import update
 
 from models.base.clock import now
 from models.base.db import Database
@@ -80,7 +81,10 @@ async def _refused(
     database: Database, stripe: Stripe, refund: Refund, intent_id: str, refused: PaymentRefused
 ) -> timedelta | None:
     if refused.code == "charge_disputed":
-        # The event that says so is on its way.
+        # The event that says so is on its way. Stripe keeps its answers, so the next asking needs another key.
+        async with database.transaction() as session:
+            same = (Refund.id == refund.id, Refund.attempt == refund.attempt)
+            await session.execute(update(Refund).where(*same).values(attempt=refund.attempt + 1))
         return DISPUTE_PAUSE
     if refused.code != "charge_already_refunded":
         await _could_not(database, refund, str(refused))

@@ -1,7 +1,6 @@
 """What pages show of payments. Reads only."""
 
 from collections.abc import Sequence
-from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
@@ -14,7 +13,7 @@ from models.jobs.states import UNFINISHED, JobState
 from models.jobs.tables import JobRow
 from models.payments.moves import paid_key
 from models.payments.states import CheckoutState, PaymentState
-from models.payments.tables import Checkout, Difference, Dispute, StripeEvent
+from models.payments.tables import Checkout, Difference, Dispute
 
 
 async def own_checkout(session: AsyncSession, checkout_id: UUID, person_id: UUID | None) -> Checkout:
@@ -34,12 +33,6 @@ async def receipts(session: AsyncSession, person_id: UUID, cursor: str | None = 
     return page_of((await session.scalars(query)).all(), PAGE_SIZE, lambda one: [one.id])
 
 
-async def attempts(session: AsyncSession, subject: str) -> Sequence[Checkout]:
-    """Every attempt to pay for a subject, in their order."""
-    query = select(Checkout).where(Checkout.subject == subject).order_by(Checkout.attempt)
-    return (await session.scalars(query)).all()
-
-
 async def disputes_of(session: AsyncSession, checkout_id: UUID) -> Sequence[Dispute]:
     """The disputes of a checkout, the earliest first."""
     query = select(Dispute).where(Dispute.checkout_id == checkout_id).order_by(Dispute.opened_at)
@@ -55,20 +48,6 @@ async def open_disputes(session: AsyncSession) -> Sequence[Checkout]:
 async def differences(session: AsyncSession) -> Sequence[Difference]:
     """What the last comparison with Stripe's books found, the oldest first. Should be empty."""
     return (await session.scalars(select(Difference).order_by(Difference.found_at, Difference.id))).all()
-
-
-async def events(session: AsyncSession, cursor: str | None = None) -> Page[StripeEvent]:
-    """The inbox, the latest event first."""
-    order = (StripeEvent.received_at.desc(), StripeEvent.id.desc())
-    query = select(StripeEvent).order_by(*order).limit(PAGE_SIZE + 1)
-    if cursor:
-        at, event_id = decode_cursor(cursor, datetime.fromisoformat, str)
-        earlier = (StripeEvent.received_at < at) | (
-            (StripeEvent.received_at == at) & (StripeEvent.id < event_id)
-        )
-        query = query.where(earlier)
-    rows = (await session.scalars(query)).all()
-    return page_of(rows, PAGE_SIZE, lambda one: [one.received_at.isoformat(), one.id])
 
 
 class Aftermath(StrEnum):

@@ -99,7 +99,7 @@ class Refund(Row):
     amount_cents: Mapped[int]
     currency: Mapped[str]
     state: Mapped[RefundState] = mapped_column(server_default=RefundState.ASKED)
-    #: Counts the askings: a refund that failed may be asked for again, under a new idempotency key.
+    #: Counts the askings: one that was refused or has failed is asked for again under a new idempotency key.
     attempt: Mapped[int] = mapped_column(SmallInteger, server_default="1")
     stripe_id: Mapped[str | None] = mapped_column(unique=True)
     asked_by: Mapped[UUID | None]
