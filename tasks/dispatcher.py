@@ -23,8 +23,7 @@ from models.base.settings import Settings, start
 from models.jobs.actions import forget_workers, rescue
 from models.jobs.retention import forget_finished
 from models.jobs.schedules import Schedule, fire
-from models.jobs.store import PROMOTE, connect
-from tasks.receiver import DATABASE_AWAY
+from models.jobs.store import DATABASE_AWAY, PROMOTE, connect
 from tasks.world import World, open_world
 
 log = structlog.get_logger(__name__)

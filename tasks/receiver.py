@@ -18,7 +18,6 @@ import asyncpg
 import msgspec
 import orjson
 import structlog
-from sqlalchemy.exc import SQLAlchemyError
 from taskiq import AckableMessage, Context, TaskiqDepends, TaskiqMessage, TaskiqResult
 from taskiq.abc.formatter import TaskiqFormatter
 from taskiq.abc.result_backend import AsyncResultBackend
@@ -31,7 +30,7 @@ from models.base.errors import Refusal, Temporary
 from models.jobs.actions import Failure, LostLease, bury, fail, snooze
 from models.jobs.message import Job, kinds
 from models.jobs.progress import Progress
-from models.jobs.store import Claim, Fence, Store
+from models.jobs.store import DATABASE_AWAY, Claim, Fence, Store
 from tasks.broker import BellBroker
 from tasks.reporter import Reporter
 from tasks.runs import RUNNERS, Attempt, Runner, Snooze, Work
@@ -39,8 +38,6 @@ from tasks.world import World
 
 log = structlog.get_logger(__name__)
 
-#: What may go wrong with a database for a while. Work goes on when it is back.
-DATABASE_AWAY: Final = (OSError, TimeoutError, SQLAlchemyError, asyncpg.PostgresError, asyncpg.InterfaceError)
 #: How long finished jobs wait for others, to be completed in one statement.
 LINGER: Final = 0.002
 RETRY_PAUSE: Final = 0.5

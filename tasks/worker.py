@@ -21,9 +21,10 @@ import structlog
 from models.base.db import new_id
 from models.base.logs import configure
 from models.base.settings import Settings, start
+from models.jobs.store import DATABASE_AWAY
 from tasks.broker import BellBroker
 from tasks.heartbeat import Heartbeat, memory_bytes
-from tasks.receiver import DATABASE_AWAY, JobReceiver
+from tasks.receiver import JobReceiver
 from tasks.world import open_world
 
 log = structlog.get_logger(__name__)

@@ -14,6 +14,7 @@ from uuid import UUID
 
 import asyncpg
 from sqlalchemy.engine import make_url
+from sqlalchemy.exc import SQLAlchemyError
 
 CLAIM: Final = """
 update jobs set state = 'active', attempt = attempt + 1, worker_id = $1, started_at = clock_timestamp(),
@@ -65,6 +66,9 @@ returning id
 """
 
 LEAVE: Final = "delete from job_workers where id = $1"
+
+#: What may go wrong with a database for a while. Work goes on when it is back.
+DATABASE_AWAY: Final = (OSError, TimeoutError, SQLAlchemyError, asyncpg.PostgresError, asyncpg.InterfaceError)
 
 #: Rows may wait for a lock, never for long: a claim skips what is locked, a finish waits for a rescue at most.
 SETTINGS: Final = {

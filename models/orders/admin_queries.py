@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, func, select, tuple_, union_all
+from sqlalchemy import ColumnElement, Select, Text, func, literal_column, select, tuple_, union_all
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased, defer
 
@@ -26,6 +26,11 @@ from models.payments.tables import Checkout, Dispute, Refund
 _NUMBER: Final = re.compile(r"(?:g-)?(\d{1,15})", re.IGNORECASE)
 _WORD: Final = re.compile(r"\w+")
 _HOST: Final = re.compile(r"[a-z0-9.-]+\.[a-z0-9-]+")
+
+#: The target's domain backwards, in the very words of the index `orders_target_host`, or that would not be used.
+_TARGET_HOST: Final[ColumnElement[str]] = literal_column(
+    "reverse(lower(split_part(split_part(orders.target_url, '/', 3), ':', 1)) COLLATE \"C\")", Text
+)
 
 
 # ---------------------------------------------------------------- the review queue
@@ -191,16 +196,10 @@ def _matches(query: str) -> ColumnElement[bool]:
         articles = select(Article.id).where(Article.search.op("@@")(beginnings))
         ways.append(select(Order.id).where(Order.article_id.in_(articles)))
     if _HOST.fullmatch(host := query.lower().rstrip("./")):
-        ways.append(select(Order.id).where(_target_host().like(f"{host[::-1].replace('_', '')}%")))
+        ways.append(select(Order.id).where(_TARGET_HOST.like(f"{host[::-1]}%")))
     if not ways:
         return Order.id.is_(None)
     return Order.id.in_(union_all(*ways))
-
-
-def _target_host() -> ColumnElement[str]:
-    """The target's domain backwards, so that the index `orders_target_host` finds a domain with all below it."""
-    authority = func.split_part(Order.target_url, "/", 3)
-    return func.reverse(func.lower(func.split_part(authority, ":", 1)))
 
 
 async def sites(session: AsyncSession) -> Sequence[tuple[str, str]]:

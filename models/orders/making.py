@@ -361,7 +361,7 @@ async def fail_order(
         amount = {"amount_cents": order.amount_cents, "currency": order.currency}
         more = {"reason": words} if letter == "order_failed" else {}
         await tell_customer(session, settings, facts, letter, "1", **amount, **more)
-    if actor.role != "customer":
+    if actor.role not in {"customer", "editor"}:
         told: dict[str, Any] = {
             "admin_url": review_url(settings, order.id),
             "order_number": facts.number,

@@ -360,13 +360,13 @@ async def _remind(session: AsyncSession, settings: Settings, at: datetime, limit
     )
     for order in (await session.scalars(waiting)).all():
         assert order.review_due_at is not None
-        left = (order.review_due_at - at).days
-        waited = total - left
-        day = max((one for one in days if one <= waited), default=None)
+        left = order.review_due_at - at
+        waited = _review_time(settings) - left
+        day = max((one for one in days if timedelta(days=one) <= waited), default=None)
         if day is None:
             continue
         facts = await facts_of(session, order.id)
-        told = {"days_left": max(left, 1), "review_deadline": day_words(order.review_due_at)}
+        told = {"days_left": -(-left // timedelta(days=1)), "review_deadline": day_words(order.review_due_at)}
         await tell_customer(session, settings, facts, "review_reminder", f"{order.generation}:{day}", **told)
 
 

@@ -204,6 +204,12 @@ class Order(Row):
         Index("orders_status", "status", "id"),
         Index("orders_article", "article_id"),
         Index("orders_review_queue", "submitted_at", "id", postgresql_where=text("status = 'ADMIN_REVIEW'")),
+        # The target's domain backwards: a domain is found with everything below it, as `admin_queries` asks for it.
+        Index(
+            "orders_target_host",
+            text("reverse(lower(split_part(split_part(target_url, '/', 3), ':', 1)) COLLATE \"C\")"),
+        ),
+        Index("orders_money", "payment_state", "id", postgresql_where=text("payment_state <> 'paid'")),
         Index("orders_review_due", "review_due_at", postgresql_where=text("status = 'QUALITY_CHECK'")),
     )
 

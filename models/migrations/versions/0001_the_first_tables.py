@@ -897,6 +897,13 @@ def upgrade() -> None:
         sa.UniqueConstraint("number", name=op.f("orders_number_key")),
     )
     op.create_index("orders_article", "orders", ["article_id"], unique=False)
+    op.create_index(
+        "orders_money",
+        "orders",
+        ["payment_state", "id"],
+        unique=False,
+        postgresql_where=sa.text("payment_state <> 'paid'"),
+    )
     op.create_index("orders_person", "orders", ["person_id", "id"], unique=False)
     op.create_index(
         "orders_review_due",
@@ -913,6 +920,16 @@ def upgrade() -> None:
         postgresql_where=sa.text("status = 'ADMIN_REVIEW'"),
     )
     op.create_index("orders_status", "orders", ["status", "id"], unique=False)
+    op.create_index(
+        "orders_target_host",
+        "orders",
+        [
+            sa.literal_column(
+                "reverse(lower(split_part(split_part(target_url, '/', 3), ':', 1)) COLLATE \"C\")"
+            )
+        ],
+        unique=False,
+    )
     op.create_table(
         "orders_generations",
         sa.Column("id", sa.Uuid(), nullable=False),
@@ -1025,6 +1042,7 @@ def downgrade() -> None:
         postgresql_where=sa.text("state = 'active'"),
     )
     op.drop_table("orders_generations")
+    op.drop_index("orders_target_host", table_name="orders")
     op.drop_index("orders_status", table_name="orders")
     op.drop_index(
         "orders_review_queue", table_name="orders", postgresql_where=sa.text("status = 'ADMIN_REVIEW'")
@@ -1033,6 +1051,7 @@ def downgrade() -> None:
         "orders_review_due", table_name="orders", postgresql_where=sa.text("status = 'QUALITY_CHECK'")
     )
     op.drop_index("orders_person", table_name="orders")
+    op.drop_index("orders_money", table_name="orders", postgresql_where=sa.text("payment_state <> 'paid'"))
     op.drop_index("orders_article", table_name="orders")
     op.drop_table("orders")
     op.drop_index(

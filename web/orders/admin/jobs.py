@@ -50,7 +50,7 @@ class Jobs(Controller):
         kind = fields.get("kind", "") if fields.get("kind", "") in kinds() else ""
         found = await queries.jobs(session, state=state, kind=kind, cursor=cursor or None)
         counts = await queries.counts(session)
-        tabs = [("All", _address(None, kind), state is None, None)]
+        tabs: list[tuple[str, str, bool, int | None]] = [("All", _address(None, kind), state is None, None)]
         tabs += [(words, _address(one, kind), one is state, counts[one]) for one, words in STATES.items()]
         return page(
             "orders/admin/jobs.html",

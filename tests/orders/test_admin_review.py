@@ -1,0 +1,102 @@
+"""The review queue: in its order, in pages, and at the same price however long it is."""
+
+import re
+
+import pytest
+from sqlalchemy import text
+
+from models.orders.admin_queries import review_queue
+from tests.orders.desk import Desk, open_desk
+from tests.orders.selling import counting
+
+
+@pytest.fixture
+async def desk(world):
+    async with open_desk(world) as one:
+        yield one
+
+
+async def test_the_oldest_is_first_and_pages_leave_nothing_out(desk: Desk):
+    ids = await desk.fill_queue(120)
+    async with desk.database.transaction() as session:
+        rows = await session.execute(
+            text("select id from orders where status = 'ADMIN_REVIEW' order by submitted_at, id")
+        )
+        wanted = [row.id for row in rows]
+    assert set(wanted) == set(ids)
+    async with await desk.browser(desk.shop.people.editor) as ed:
+        screen, shown = await ed.open("/admin/review"), []
+        assert "120 orders wait for an editor" in screen.text
+        assert screen.title == "(120) Review · Galley"
+        shown += _orders(screen.html)
+        assert len(shown) == 50
+        while "More orders" in screen.links:
+            screen = await ed.open(screen.link("More orders"))
+            shown += _orders(screen.html)
+        assert screen.link("Back to the beginning") == "/admin/review"
+    assert shown == [str(one) for one in wanted]
+
+
+def _orders(html: str) -> list[str]:
+    return re.findall(r'href="/admin/orders/([0-9a-f-]{36})"', html)
+
+
+async def test_a_page_of_the_queue_asks_the_database_as_often_for_two_orders_as_for_120(desk: Desk):
+    async with await desk.browser(desk.shop.people.editor) as ed:
+        await desk.fill_queue(2)
+        async with counting(desk.database) as few:
+            await ed.open("/admin/review")
+        async with desk.database.transaction() as session:
+            await session.execute(text("update orders set submitted_version_id = null, version_id = null"))
+            await session.execute(text("delete from orders_versions where order_id is not null"))
+            await session.execute(text("delete from orders"))
+        await desk.fill_queue(120)
+        async with counting(desk.database) as many:
+            await ed.open("/admin/review")
+    assert len(many) == len(few)
+    assert len(many) <= 5
+
+
+async def test_the_queue_is_read_from_its_own_index(desk: Desk):
+    await desk.fill_queue(120)
+    async with desk.database.transaction() as session:
+        await session.execute(text("set local enable_seqscan = off"))
+        plan = await session.execute(
+            text(
+                "explain select id from orders where status = 'ADMIN_REVIEW'"
+                " and (submitted_at, id) > (now() - interval '9 hours', gen_random_uuid())"
+                " order by submitted_at, id limit 51"
+            )
+        )
+        assert "orders_review_queue" in "\n".join(row[0] for row in plan)
+
+
+async def test_a_row_tells_what_an_editor_wants_to_know_first(desk: Desk):
+    [first, second] = await desk.fill_queue(2)
+    await desk.move_article()
+    async with desk.database.transaction() as session:
+        await session.execute(
+            text(
+                "insert into orders_transitions (order_id, from_status, to_status, action, actor)"
+                " values (:id, 'PROCESSING', 'ADMIN_REVIEW', 'held for an editor', 'writer')"
+            ),
+            {"id": first},
+        )
+        page = await review_queue(session)
+    found = {one.id: one for one in page.items}
+    assert found[first].is_held
+    assert found[first].needs_editor
+    assert not found[second].is_held
+    assert not found[second].needs_editor
+    assert found[first].score == 0.25
+    assert found[first].is_moved
+    async with await desk.browser(desk.shop.people.editor) as ed:
+        screen = await ed.open("/admin/review")
+    for words in ("Held for an editor first", "Doubtful place, 0.25", "Article has moved", "Paid", "Test"):
+        assert words in screen.text
+
+
+async def test_an_empty_queue_says_so(desk: Desk):
+    async with await desk.browser(desk.shop.people.editor) as ed:
+        screen = await ed.open("/admin/review")
+    assert "Nothing waits for an editor" in screen.text
