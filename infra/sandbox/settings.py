@@ -31,7 +31,7 @@ class Settings:
         if environ.get("ENVIRONMENT", "").strip().lower() in {"production", "prod"}:
             raise SettingsRefused(
                 "The pay sandbox takes no real money and does not run with ENVIRONMENT=production. "
-                "Set STRIPE_API_KEY to sell for real."
+                "Set STRIPE_SECRET_KEY to sell for real."
             )
         urls = tuple(
             url.strip() for url in environ.get("PAY_SANDBOX_WEBHOOK_URL", "").split(",") if url.strip()
