@@ -1,0 +1,177 @@
+"""How the whole product feels on one machine: starting, answering, and the way from a payment to a letter.
+
+`python -m tests.benchmarks.pages [--seconds 30]` starts the product as `make up` does, twice, on a folder of its
+own, buys something, asks for pages at 20 requests a second, and writes docs/benchmarks-product.md.
+"""
+
+import argparse
+import asyncio
+import os
+import platform
+import shutil
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx2
+import psutil
+
+from infra.local.embedded import free_port
+from infra.local.tour import Tour
+from infra.local.visitor import Browser
+
+RATE = 20
+OUT = Path(__file__).parents[2] / "docs" / "benchmarks-product.md"
+ARTICLE = "second-pour/dialing-in-a-pour-over"
+PAGES = {
+    "catalogue": "/",
+    "search": "/?q=coffee&sort=cheapest",
+    "article for sale": f"/catalogue/{ARTICLE}",
+    "order form": f"/catalogue/{ARTICLE}/order",
+    "published article": f"/articles/{ARTICLE}",
+    "sign in": "/sign-in",
+}
+
+
+@contextmanager
+def product(folder: Path, port: int) -> Iterator[tuple[float, subprocess.Popen[bytes]]]:
+    """The product, running; and how many seconds passed until it was ready to sell."""
+    began = time.monotonic()
+    environment = os.environ | {"GALLEY_DATA": str(folder), "PORT": str(port)}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "infra.local"], env=environment, stdout=subprocess.DEVNULL
+    )
+    try:
+        while not _answers(port):
+            if process.poll() is not None or time.monotonic() - began > 120:
+                raise RuntimeError("the product did not start")
+            time.sleep(0.05)
+        yield time.monotonic() - began, process
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.wait(timeout=60)
+
+
+def _answers(port: int) -> bool:
+    try:
+        return httpx2.get(f"http://127.0.0.1:{port}/health/ready", timeout=1).is_success
+    except httpx2.HTTPError:
+        return False
+
+
+def memory(runner: int) -> dict[str, int]:
+    """Resident megabytes of each process of the product."""
+    found: dict[str, int] = {}
+    for child in psutil.Process(runner).children():
+        command = " ".join(child.cmdline())
+        for name in ("infra.sandbox", "tasks.worker", "tasks.dispatcher", "-m web"):
+            if name in command:
+                found[name.removeprefix("-m ")] = child.memory_info().rss // 1_000_000
+    return found
+
+
+async def buy(url: str, customer: Browser) -> tuple[str, float]:
+    """Buy a placement as `make demo` does: the order's path, and the seconds from the payment to the letter."""
+    tour = Tour(url)
+    order = await tour._buy(customer, await tour._choose(customer))
+    assert tour.ready_after is not None
+    return order, tour.ready_after
+
+
+async def ask(client: httpx2.AsyncClient, pages: dict[str, str], seconds: float) -> dict[str, list[float]]:
+    """Ask for the pages in turn at a fixed rate, whether the last one has answered or not. Milliseconds by page."""
+    took: dict[str, list[float]] = {name: [] for name in pages}
+
+    async def one(name: str, path: str) -> None:
+        began = time.perf_counter()
+        answer = await client.get(path)
+        took[name].append((time.perf_counter() - began) * 1000)
+        answer.raise_for_status()
+
+    names = list(pages)
+    tasks, began = [], time.monotonic()
+    for number in range(int(seconds * RATE)):
+        await asyncio.sleep(max(0.0, began + number / RATE - time.monotonic()))
+        name = names[number % len(names)]
+        tasks.append(asyncio.create_task(one(name, pages[name])))
+    await asyncio.gather(*tasks)
+    return took
+
+
+def percentile(values: list[float], part: float) -> float:
+    """The value below which `part` of them lie."""
+    return sorted(values)[min(len(values) - 1, int(len(values) * part))]
+
+
+def table(
+    starts: tuple[float, float], weights: dict[str, int], took: dict[str, list[float]], ready: float
+) -> str:
+    """The page that is written."""
+    everything = [one for times in took.values() for one in times]
+    lines = [
+        "# The product on one machine",
+        "",
+        f"Written by `python -m tests.benchmarks.pages` on {os.cpu_count()} cores ({platform.machine()},",
+        f"Python {platform.python_version()}), with the embedded PostgreSQL and Redis and the basic writer.",
+        "",
+        f"- ready to sell {starts[0]:.1f} s after the first start (empty folder), {starts[1]:.1f} s after the second",
+        f"- from the payment to the letter that the text is ready: {ready:.2f} s",
+        (
+            f"- pages at {RATE} requests a second: p50 {statistics.median(everything):.0f} ms,"
+            f" p95 {percentile(everything, 0.95):.0f} ms"
+        ),
+        "",
+        "| page | p50, ms | p95, ms |",
+        "|---|---|---|",
+        *(
+            f"| {name} | {statistics.median(times):.0f} | {percentile(times, 0.95):.0f} |"
+            for name, times in took.items()
+        ),
+        "",
+        "| process, idle after a purchase | resident, MB |",
+        "|---|---|",
+        *(f"| {name} | {weight} |" for name, weight in sorted(weights.items())),
+        "",
+    ]
+    return "\n".join(lines)
+
+
+async def measure(url: str, seconds: float) -> tuple[dict[str, list[float]], float]:
+    """Buy something, then ask for pages, the new order's among them."""
+    async with Browser(url) as customer:
+        order, ready = await buy(url, customer)
+        pages = PAGES | {"your orders": "/orders", "an order": order}
+        await ask(customer.client, pages, 3)
+        return await ask(customer.client, pages, seconds), ready
+
+
+def main() -> None:
+    """Measure and write."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seconds", type=float, default=30)
+    options = parser.parse_args()
+    folder = Path(tempfile.mkdtemp(prefix="galley-product-"))
+    folder.chmod(0o755)
+    port = free_port()
+    try:
+        with product(folder / "data", port) as (first, _):
+            pass
+        with product(folder / "data", port) as (second, process):
+            took, ready = asyncio.run(measure(f"http://localhost:{port}", options.seconds))
+            weights = memory(process.pid)
+        page = table((first, second), weights, took, ready)
+        OUT.parent.mkdir(exist_ok=True)
+        OUT.write_text(page)
+        print(page)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    main()
