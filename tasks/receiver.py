@@ -129,10 +129,10 @@ class JobReceiver(Receiver):
         finally:
             self._is_draining = True
             self._flush.set()
-            for task in (bells, finishing, reporting):
+            self.reporter.stop()
+            for task in (bells, finishing):
                 await _end(task)
-            await asyncio.gather(flushing, return_exceptions=True)
-            await self.reporter.flush()
+            await asyncio.gather(flushing, reporting, return_exceptions=True)
             await self.broker.shutdown()
             await self._claims.close()
             await self._ends.close()

@@ -1,6 +1,7 @@
 """Shows how far the running jobs are: four times a second to whoever looks, once a second into the rows."""
 
 import asyncio
+import contextlib
 from collections.abc import Mapping
 from typing import Final
 from uuid import UUID
@@ -29,21 +30,28 @@ class Reporter:
         self._news: dict[UUID, Progress] = {}
         self._lines: list[tuple[UUID, int, Line]] = []
         self._ended: list[Attempt] = []
+        self._stopping = asyncio.Event()
 
     def last(self, attempt: Attempt) -> None:
         """Take over what an attempt has left to say when it ends."""
         if attempt.is_dirty or attempt.new_lines:
             self._ended.append(attempt)
 
+    def stop(self) -> None:
+        """Let `report` end with a last word. It is never cancelled: that could cut off what is being written."""
+        self._stopping.set()
+
     async def report(self) -> None:
-        """Show and write until cancelled."""
+        """Show and write until stopped, and write what is left then."""
         tick = 0
-        while True:
-            await asyncio.sleep(TICK)
+        while not self._stopping.is_set():
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._stopping.wait(), TICK)
             tick += 1
             await self._show()
             if tick % TICKS_PER_FLUSH == 0:
                 await self.flush()
+        await self.flush()
 
     async def _show(self) -> None:
         gone, self._ended = self._ended, []

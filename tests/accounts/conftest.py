@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -15,7 +16,10 @@ from sqlalchemy import func, select
 
 from infra.local.embedded import EmbeddedRedis
 from infra.local.visitor import Browser
+from models.accounts import actions
+from models.accounts.actions import confirm_link
 from models.accounts.tables import Session, SignInRequest
+from models.base.clock import now
 from models.base.crypto import Keys
 from models.base.db import Database
 from models.base.settings import Settings
@@ -155,3 +159,13 @@ def session_of(browser: Browser) -> str | None:
     """The browser's session cookie."""
     cookie = browser.client.cookies.get("__Host-galley_session")
     return cookie or None
+
+
+async def try_link(
+    database: Database, token: str, *, browser: str = "adas browser", at: datetime | None = None
+) -> bool:
+    async with database.transaction() as session:
+        found = await confirm_link(session, token=token, browser=browser, at=at or now())
+        if found:
+            await actions.sign_in(session, found, method="link", user_agent=FIREFOX, ip="", at=now())
+        return found is not None

@@ -137,7 +137,12 @@ def test_a_public_address_is_public(address: str) -> None:
             "http://user@127.0.0.1/",
             "https://127.0.0.1/",
         ),
-        *("http://\uff11\uff12\uff17.0.0.1/", "http://127\u30020\u30020\u30021/", "http://localhost:22/", "http://localhost:6379/"),
+        *(
+            "http://\uff11\uff12\uff17.0.0.1/",
+            "http://127\u30020\u30020\u30021/",
+            "http://localhost:22/",
+            "http://localhost:6379/",
+        ),
         *(
             "file:///etc/passwd",
             "gopher://127.0.0.1/",
