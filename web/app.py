@@ -24,7 +24,6 @@ from web.limits import Limiter
 from web.live import EventHub
 from web.orders import admin
 from web.pages import Entry, Pages
-from web.static_files import Assets
 from web.visitor import Visitor, recognise
 
 #: The parts of the product, each with its `handlers`; development's are shown on one's own machine only.
@@ -59,7 +58,7 @@ def create_app(
         name="galley-web",
     )
     hub = EventHub(settings.redis.url)
-    assets = Assets()
+    assets = static_files.assets()
     pages = Pages(
         assets,
         NAVIGATION,

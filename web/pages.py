@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -27,6 +28,23 @@ WEB: Final = Path(__file__).parent
 NOTICE_KEPT_FOR: Final = timedelta(minutes=1)
 
 _csrf: ContextVar[str] = ContextVar("csrf_token")
+
+
+@lru_cache(maxsize=4)
+def _environment(assets: Assets, is_reloading: bool) -> Environment:
+    """Every template of every part, compiled once for all applications in this process."""
+    environment = Environment(
+        loader=FileSystemLoader([WEB / "templates", *sorted(WEB.glob("*/templates"))]),
+        autoescape=True,
+        undefined=StrictUndefined,
+        auto_reload=is_reloading,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    # Macros are imported without the page's context and see only globals; the token is the one thing they need of
+    # the request.
+    environment.globals |= {"asset": assets.url, "csrf_token": _csrf.get}
+    return environment
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,17 +71,7 @@ class Pages:
         self.navigation = navigation
         self.is_test_mode = is_test_mode
         self.is_degraded = is_degraded
-        self.environment = Environment(
-            loader=FileSystemLoader([WEB / "templates", *sorted(WEB.glob("*/templates"))]),
-            autoescape=True,
-            undefined=StrictUndefined,
-            auto_reload=is_reloading,
-            trim_blocks=True,
-            lstrip_blocks=True,
-        )
-        # Macros are imported without the page's context and see only globals; the token is the one thing they
-        # need of the request.
-        self.environment.globals |= {"asset": assets.url, "csrf_token": _csrf.get}
+        self.environment = _environment(assets, is_reloading)
 
     def render(
         self, template: str, *, visitor: Visitor, path: str = "", notice: str | None = None, **context: Any

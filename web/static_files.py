@@ -8,6 +8,7 @@ import hashlib
 import mimetypes
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
@@ -46,6 +47,12 @@ class Assets:
     def url(self, path: str) -> str:
         """The address of a file; raise KeyError for one that is not there, so that a template's slip is seen."""
         return f"/static/{self.files[path].digest}/{path}"
+
+
+@lru_cache(maxsize=1)
+def assets() -> Assets:
+    """The files that we serve, read and compressed once for every application in this process."""
+    return Assets()
 
 
 def _asset(path: Path) -> Asset:

@@ -108,6 +108,10 @@ class Screen:
         return self.links[words]
 
 
+#: Reading the certificates takes longer than most pages, so that is done once.
+_TLS: Final = httpx2.create_ssl_context()
+
+
 class Browser:
     """One browser with its cookies. `transport` lets tests put an application in the place of a server."""
 
@@ -123,6 +127,7 @@ class Browser:
         self.client = httpx2.AsyncClient(
             base_url=base_url,
             transport=transport,
+            verify=_TLS,
             headers={"Accept": ACCEPT, "User-Agent": "Visitor/1", **(headers or {})},
             timeout=30,
         )

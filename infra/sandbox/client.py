@@ -20,6 +20,7 @@ CARD_IS_DISPUTED = "4000000000000259"
 BANK = "bank"
 
 _OK, _SEE_OTHER = 200, 303
+_TLS = httpx2.create_ssl_context(trust_env=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +39,7 @@ class Paid:
 class SandboxClient:
     def __init__(self, url: str) -> None:
         self.url = url.rstrip("/")
-        self._http = httpx2.AsyncClient(timeout=20, trust_env=False)
+        self._http = httpx2.AsyncClient(timeout=20, trust_env=False, verify=_TLS)
 
     async def __aenter__(self) -> Self:
         return self
