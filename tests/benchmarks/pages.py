@@ -35,7 +35,7 @@ PAGES = {
     "article for sale": f"/catalogue/{ARTICLE}",
     "order form": f"/catalogue/{ARTICLE}/order",
     "published article": f"/articles/{ARTICLE}",
-    "sign in": "/sign-in",
+    "account": "/account",
 }
 
 
