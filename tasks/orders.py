@@ -13,18 +13,21 @@ from models.orders.comparison import edit_made
 from models.orders.drafts import note_target
 from models.orders.jobs import (
     CheckTarget,
+    CheckTruths,
     CreateOrder,
     FailGeneration,
     FollowPayment,
     IntegrateBacklink,
     TendReviews,
 )
+from models.orders.letters import tell_of_breach
 from models.orders.making import Brief, Draught, Stale
 from models.orders.payments import follow_payment
 from models.orders.quality import check_integration
 from models.orders.reviewing import tend_reviews
 from models.orders.states import REASON_WORDS, RegenerateReason
 from models.orders.tables import Draft
+from models.orders.truths import verdicts
 from tasks.runs import Work, runs
 from tasks.world import World
 from tasks.writing import basic
@@ -208,6 +211,17 @@ async def fail_generation(job: FailGeneration, work: Work) -> None:
         await making.fail_generation(
             session, work.world.settings, job.order_id, job.generation, "Every attempt failed."
         )
+
+
+@runs(CheckTruths)
+async def check_truths(job: CheckTruths, work: Work) -> None:  # noqa: ARG001 - the clock asks for nothing in particular
+    """Ask every truth, and tell of those that are broken."""
+    async with work.finish() as session:
+        for verdict in await verdicts(session):
+            if not verdict.is_kept:
+                count = len(verdict.breaches)
+                log.error("truth.broken", truth=verdict.truth, count=count)
+                await tell_of_breach(session, work.world.settings, verdict.truth, count, now().date())
 
 
 @runs(TendReviews)

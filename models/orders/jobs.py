@@ -79,4 +79,14 @@ class TendReviews(Job, frozen=True):
     queue: ClassVar[str] = "default"
 
 
-SCHEDULES = (Schedule("orders.tend_reviews", timedelta(minutes=10), TendReviews()),)
+class CheckTruths(Job, frozen=True):
+    """Look whether what must always hold does hold, and tell the admins once a day of what does not."""
+
+    kind: ClassVar[str] = "orders.check_truths"
+    queue: ClassVar[str] = "default"
+
+
+SCHEDULES = (
+    Schedule("orders.tend_reviews", timedelta(minutes=10), TendReviews()),
+    Schedule("orders.check_truths", timedelta(minutes=15), CheckTruths()),
+)

@@ -1,6 +1,7 @@
 """What the letters about an order are told."""
 
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 from uuid import UUID
 
@@ -82,6 +83,23 @@ async def tell_customer(
         about=f"order/{order.id}",
         is_test=order.is_test,
     )
+
+
+async def tell_of_breach(
+    session: AsyncSession, settings: Settings, truth: str, count: int, day: date
+) -> None:
+    """Write to every admin that something which must always hold does not, once a day for each such thing."""
+    told = {
+        "admin_url": f"{settings.app.public_url}/admin",
+        "title": "Something that must always hold does not",
+        "body": f"{count} found: {truth}. The first page for operators shows which.",
+    }
+    addresses = settings.mail.admins or [person.email for person in await staff(session, Role.ADMIN)]
+    for address in addresses:
+        key = f"truth:{day.isoformat()}:{truth}:{address}"
+        await write_letter(
+            session, "orders.admin_alert", address, told, key=key, is_test=settings.is_test_mode
+        )
 
 
 async def tell_staff(

@@ -6,9 +6,11 @@ import pytest
 from sqlalchemy import text
 
 from models.base.db import Database
+from models.jobs import enqueue
+from models.orders.jobs import CheckTruths
 from models.orders.reviewing import approve
 from models.orders.truths import TRUTHS, UNDELIVERED, verdicts
-from tests.orders.builders import make_shop
+from tests.orders.builders import make_shop, the_order
 from tests.orders.desk import Desk, open_desk
 from tests.work import run_everything
 
@@ -196,3 +198,19 @@ async def test_every_truth_of_orders_is_asked(database: Database):
         asked = [one.truth for one in await verdicts(session)]
     assert set(TRUTHS) <= set(asked)
     assert {PAID, IDLE, TWO, UNREFUNDED, APART, UNDELIVERED} == set(TRUTHS)
+
+
+async def test_the_admins_are_told_once_a_day_of_what_does_not_hold(desk: Desk):
+    await run_everything(desk.world)
+    order = await the_order(desk.database, desk.shop.draft.id)
+    await change(desk.database, f"update orders set status = 'PROCESSING' where id = '{order.id}'")
+    for _ in range(2):
+        async with desk.database.transaction() as session:
+            await enqueue(session, CheckTruths())
+        await run_everything(desk.world)
+    async with desk.database.transaction() as session:
+        letters = await session.execute(
+            text("select to_address from email_messages where kind = 'orders.admin_alert' and key like :key"),
+            {"key": f"%{IDLE}%"},
+        )
+        assert letters.scalars().all() == ["admin@example.com"]
