@@ -23,7 +23,7 @@ demo: $(VENV)/.product ## Buy something in the running product, as a customer an
 	@$(BIN)/python -m infra.local.tour
 
 test: $(VENV)/.dev ## Run the everyday tests
-	@$(BIN)/python -m pytest -n 4 --dist loadgroup -m "not slow"
+	@$(BIN)/python -m pytest -n 2 --dist loadgroup -m "not slow"
 
 check: $(VENV)/.dev ## Run every static check, then the tests: what CI runs
 	$(BIN)/ruff format --check .

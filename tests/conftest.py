@@ -1,11 +1,11 @@
 """The world that tests run in: a real PostgreSQL and a real Redis, started once, an own database for each test."""
 
+import asyncio
 import os
 import shutil
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
-from uuid import uuid4
 
 import asyncpg
 import pytest
@@ -18,6 +18,7 @@ from models.base.crypto import Keys
 from models.base.db import Database
 from models.base.news import Herald, connect
 from models.base.settings import Settings, load
+from models.everything import metadata
 from models.migrations import migrate
 from tasks.world import World
 
@@ -52,15 +53,43 @@ def migrated(postgres: EmbeddedPostgres) -> str:
     return name
 
 
-@pytest.fixture
-async def database_url(postgres: EmbeddedPostgres, migrated: str) -> AsyncIterator[str]:
-    """The URL of a migrated database that belongs to this test alone."""
-    name = f"test_{uuid4().hex}"
-    admin = await asyncpg.connect(postgres.url)
-    await admin.execute(f'create database "{name}" template "{migrated}"')
+@pytest.fixture(scope="session")
+def process_database(postgres: EmbeddedPostgres, migrated: str) -> Iterator[str]:
+    """The URL of a migrated database that belongs to this test process. Making one takes as long as a test does."""
+    name = f"tests_{os.getpid()}"
+    asyncio.run(_do(postgres.url, f'create database "{name}" template "{migrated}"'))
     yield make_url(postgres.url).set(database=name).render_as_string(hide_password=False)
-    await admin.execute(f'drop database "{name}" with (force)')
-    await admin.close()
+    asyncio.run(_do(postgres.url, f'drop database "{name}" with (force)'))
+
+
+async def _do(url: str, *statements: str) -> None:
+    connection = await asyncpg.connect(url)
+    for statement in statements:
+        await connection.execute(statement)
+    await connection.close()
+
+
+#: As it was migrated: nobody else connected, no table too many, no row in those that are left.
+_CLEAN = (
+    "select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()",
+    f"""
+    do $$ declare stray text; begin
+      for stray in select tablename from pg_tables
+                    where schemaname = 'public' and tablename <> 'alembic_version'
+                      and tablename <> all ('{{{",".join(metadata.tables)}}}') loop
+        execute format('drop table %I cascade', stray);
+      end loop;
+    end $$
+    """,
+    f"truncate {', '.join(metadata.tables)} restart identity cascade",
+)
+
+
+@pytest.fixture
+async def database_url(process_database: str) -> str:
+    """The URL of a migrated, empty database that nobody else uses while this test runs."""
+    await _do(process_database, *_CLEAN)
+    return process_database
 
 
 @pytest.fixture(scope="session")

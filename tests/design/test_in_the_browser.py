@@ -1,5 +1,6 @@
 """The gallery in Chromium, under the content policy of production."""
 
+import contextlib
 import threading
 from collections.abc import AsyncIterator, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -7,6 +8,7 @@ from typing import ClassVar
 
 import pytest
 from playwright.async_api import Browser, Page, async_playwright
+from playwright.async_api import TimeoutError as PatienceOver
 
 from tests.design import looks
 from web.shell import gallery
@@ -69,9 +71,15 @@ class Site(BaseHTTPRequestHandler):
             self.answer(self.env.from_string(FORM).render(problems=problems), status=422)
 
 
+class BusyServer(ThreadingHTTPServer):
+    """Keeps as many waiting as a browser opens connections, and does not turn them away."""
+
+    request_queue_size = 64
+
+
 @pytest.fixture(scope="module")
 def site() -> Iterator[str]:
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Site)
+    server = BusyServer(("127.0.0.1", 0), Site)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     yield f"http://127.0.0.1:{server.server_port}"
@@ -139,8 +147,12 @@ async def test_a_fault_is_said_and_leaves_the_page_standing(tab: Page, site: str
 
 
 async def test_a_stream_replaces_its_region_and_the_title(tab: Page, site: str):
-    await tab.goto(f"{site}/live")
-    await tab.get_by_text("Now", exact=True).wait_for()
+    # A busy machine has been seen to hold a first stream back; a reader would reload, so we do, twice at most.
+    for _ in range(3):
+        await tab.goto(f"{site}/live")
+        with contextlib.suppress(PatienceOver):
+            await tab.get_by_text("Now", exact=True).wait_for(timeout=10_000)
+            break
     assert await tab.title() == "45% · Order"
     assert await tab.locator("#order-status").count() == 1
 

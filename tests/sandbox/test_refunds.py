@@ -46,7 +46,7 @@ async def test_many_refunds_at_once_give_back_the_money_once(
         await database.execute("SELECT FROM pay_sandbox.object WHERE id = $1 FOR UPDATE", charge.id)
         calls = [asyncio.create_task(client.v1.refunds.create_async({"charge": charge.id})) for _ in range(6)]
         waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while await database.fetchval(waiting) < len(calls):
                 await asyncio.sleep(0.02)
     await database.close()
