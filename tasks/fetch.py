@@ -19,7 +19,6 @@ import httpx2
 
 MAX_REDIRECTS: Final = 5
 MAX_BYTES: Final = 2_000_000
-MAX_HEADER_BYTES: Final = 64_000
 DEADLINE: Final = 10.0
 PORTS: Final = frozenset({80, 443})
 AGENT: Final = "GalleyBot/1.0 (link check)"

@@ -126,10 +126,7 @@ class Database:
             return
         try:
             async with self._sessions() as session, session.begin():
-                await session.execute(
-                    text("select pg_notify('jobs', queue) from unnest(:queues) queue"),
-                    {"queues": list(queues)},
-                )
+                await session.execute(_NOTIFY, {"queues": list(queues)})
         except (SQLAlchemyError, OSError, TimeoutError):
             log.warning("news.not_told", queues=sorted(queues))
 

@@ -210,7 +210,11 @@ async def test_progress_and_log_lines_are_seen_while_it_runs_and_kept_afterwards
 async def test_without_redis_a_bell_rings_through_postgresql(
     world: World, redis_server: Any, effects: None
 ) -> None:
-    async with working(world):
+    # A worker that looks for itself once in twenty seconds only: what it does sooner, it was told of.
+    jobs = world.settings.jobs.model_copy(update={"poll_seconds": 20})
+    settings = world.settings.model_copy(update={"jobs": jobs})
+    async with working(World(settings, world.database, world.redis, world.keys, world.post)):
+        await asyncio.sleep(0.5)
         redis_server.stop()
         try:
             for _ in range(3):
