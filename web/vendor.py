@@ -5,7 +5,7 @@
 published under that version, and writes the files and their digests anew.
 
 A new version is a decision: change `version` and `integrity` in the lock (`npm view NAME@VERSION dist.integrity`),
-then update. The libraries are served as they were published; nothing is built.
+then update. The libraries are served as they were published; what must arrive together is put into one file.
 """
 
 import base64
@@ -23,7 +23,7 @@ VENDORED = Path(__file__).parent / "static" / "vendor"
 
 
 class VendoredFile(TypedDict):
-    source: str  # path inside the archive's `package/`
+    sources: list[str]  # paths inside the archive's `package/`, put one after the other
     sha256: str
 
 
@@ -78,12 +78,16 @@ def update(package: Package, folder: Path = VENDORED) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         with tarfile.open(archive) as contents:
             for name, file in package["files"].items():
-                member = contents.extractfile(f"package/{file['source']}")
-                if member is None:
-                    raise LockError(f"{wanted} has no file {file['source']}")
-                data = member.read()
+                data = b"\n".join(_read(contents, wanted, source) for source in file["sources"])
                 (folder / name).write_bytes(data)
                 file["sha256"] = hashlib.sha256(data).hexdigest()
+
+
+def _read(archive: tarfile.TarFile, wanted: str, source: str) -> bytes:
+    member = archive.extractfile(f"package/{source}")
+    if member is None:
+        raise LockError(f"{wanted} has no file {source}")
+    return member.read()
 
 
 def main(arguments: list[str]) -> int:

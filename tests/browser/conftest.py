@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Page, async_playwright
 
-from tests.orders.selling import Shop, listening, sandbox, sandbox_process, selling_settings, shop
+from tests.orders.selling import Shop, shop
 from tests.work import working
 
-__all__ = ["listening", "sandbox", "sandbox_process", "selling_settings", "shop"]
+__all__ = ["shop"]
 
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"]
 QUIET = ["--disable-background-networking", "--disable-component-update"]

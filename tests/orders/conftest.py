@@ -1,5 +1,5 @@
 """The shop that the tests of pages visit."""
 
-from tests.orders.selling import listening, sandbox, sandbox_process, selling_settings, shop
+from tests.orders.selling import shop
 
-__all__ = ["listening", "sandbox", "sandbox_process", "selling_settings", "shop"]
+__all__ = ["shop"]

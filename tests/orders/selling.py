@@ -1,11 +1,8 @@
 """A shop that sells, as a customer meets it: the demo's articles, a real server, a real worker, the pay sandbox."""
 
-import asyncio
 import email
-import os
 import re
-import socket
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from email import policy
@@ -14,108 +11,35 @@ from uuid import UUID
 
 import orjson
 import pytest
-import uvicorn
 from redis.asyncio import Redis
 from sqlalchemy import event, select
 
 from emails.post import OutboxPost
-from infra.local.embedded import EmbeddedPostgres
 from infra.local.seed import seed
 from infra.local.visitor import Browser, Screen
 from infra.sandbox.client import SandboxClient
 from models.accounts.tables import Person
 from models.base.crypto import Keys
 from models.base.db import Database
-from models.base.settings import OrderSettings, Settings, StripeSettings
 from models.mail.tables import EmailMessage
 from models.orders.tables import Order
 from tasks.world import World
-from tests.sandbox.servers import SECRET, SandboxProcess
-from tests.web.site import Site, _Server
+from tests.web.site import Site
 from tests.work import run_everything
-from web.app import create_app
 
 ARTICLE = "/catalogue/second-pour/water-for-coffee"
 OWNER = "ada@example.com"
 ANCHOR = "a simple mineral recipe"
 
 
-@pytest.fixture(scope="session")
-def sandbox_process(postgres: EmbeddedPostgres) -> Iterator[SandboxProcess]:
-    """Stripe, for these tests."""
-    process = SandboxProcess(postgres.database(f"pay_sandbox_orders_{os.getpid()}"))
-    yield process
-    process.stop()
-
-
 @pytest.fixture
-async def sandbox(sandbox_process: SandboxProcess) -> AsyncIterator[SandboxClient]:
-    """The sandbox, empty, its clock right."""
-    async with SandboxClient(sandbox_process.url) as client:
-        await client.reset()
-        yield client
-
-
-@pytest.fixture
-def listening() -> Iterator[socket.socket]:
-    """A free port of this machine."""
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        one.listen()
-        one.setblocking(False)
-        yield one
-
-
-@pytest.fixture
-def selling_settings(settings: Settings, sandbox: SandboxClient, listening: socket.socket) -> Settings:
-    """Settings of a shop whose Stripe is the sandbox, and whose own demo page may be linked to."""
-    host = f"127.0.0.1:{listening.getsockname()[1]}"
-    stripe = StripeSettings(
-        secret_key="sk_test_shop", webhook_secrets=SECRET, api_base=sandbox.url, pay_host=sandbox.url
-    )
-    app = settings.app.model_copy(update={"public_url": f"http://{host}"})
-    orders = OrderSettings(allowed_private_targets=host, denied_domains="casino.example")
-    return settings.model_copy(update={"app": app, "stripe": stripe, "orders": orders})
-
-
-@pytest.fixture
-async def shop(
-    selling_settings: Settings,
-    database: Database,
-    redis: Redis,
-    sandbox: SandboxClient,
-    listening: socket.socket,
-) -> AsyncIterator["Shop"]:
+async def shop(storefront: Site, sandbox: SandboxClient, redis: Redis) -> "Shop":
     """The shop, open, with nobody in it."""
-    async with serving(selling_settings, database, redis, listening) as site:
-        await sandbox.deliver_to(f"{site.base_url}/webhooks/stripe", secret=SECRET)
-        async with database.transaction() as session:
-            await seed(session)
-        yield Shop(
-            World(selling_settings, database, redis, Keys.of(selling_settings), OutboxPost()), site, sandbox
-        )
-        await sandbox.deliver_to(secret=SECRET)
-
-
-@asynccontextmanager
-async def serving(
-    settings: Settings, database: Database, redis: Redis, listening: socket.socket
-) -> AsyncIterator[Site]:
-    """The application behind a real server."""
-    app = create_app(settings, database=database, redis=redis)
-    config = uvicorn.Config(app, lifespan="on", log_config=None, access_log=False, ws="none")
-    server = _Server(config, app.state.hub)
-    running = asyncio.create_task(server.serve(sockets=[listening]))
-    while not server.started:
-        await asyncio.sleep(0.01)
-        if running.done():
-            await running
-    try:
-        yield Site(app, settings, settings.app.public_url)
-    finally:
-        server.hub.drain()
-        server.should_exit = True
-        await running
+    async with storefront.database.transaction() as session:
+        await seed(session)
+    settings = storefront.settings
+    world = World(settings, storefront.database, redis, Keys.of(settings), OutboxPost())
+    return Shop(world, storefront, sandbox)
 
 
 @dataclass(frozen=True)

@@ -69,7 +69,9 @@ async def test_a_key_in_use_is_a_conflict(sandbox: SandboxClient):
         answers = await asyncio.gather(
             *(http.post(f"{sandbox.url}/v1/checkout/sessions", data=FORM, headers=headers) for _ in range(4))
         )
-    assert sorted(answer.status_code for answer in answers) == [200, 409, 409, 409]
+    # One that comes late finds the answer there; those that come meanwhile are refused.
+    assert {answer.status_code for answer in answers} == {200, 409}
+    assert len({answer.content for answer in answers if answer.status_code == 200}) == 1
     assert (await sandbox.state())["objects"]["checkout.session"] == 1
 
 

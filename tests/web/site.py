@@ -137,14 +137,23 @@ class _Server(serve.Server):
 async def served(
     database_url: str, redis_url: str, handlers: Sequence[Any] = (), **app: Any
 ) -> AsyncIterator[tuple[Site, serve.Server]]:
-    """The application behind a real server on a loopback port."""
-    listening = socket.socket()
-    listening.bind(("127.0.0.1", 0))
-    listening.listen()
-    listening.setblocking(False)
-    url = f"http://127.0.0.1:{listening.getsockname()[1]}"
-    settings = settings_for(database_url, redis_url, public_url=url, **app)
-    application = create_app(settings, handlers=tuple(handlers))
+    """The application with a pool of its own, behind a real server on a loopback port."""
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        listening.listen()
+        listening.setblocking(False)
+        url = f"http://127.0.0.1:{listening.getsockname()[1]}"
+        settings = settings_for(database_url, redis_url, public_url=url, **app)
+        async with serving(settings, listening, handlers) as both:
+            yield both
+
+
+@asynccontextmanager
+async def serving(
+    settings: Settings, listening: socket.socket, handlers: Sequence[Any] = (), **given: Any
+) -> AsyncIterator[tuple[Site, serve.Server]]:
+    """The application behind a real server on this socket."""
+    application = create_app(settings, handlers=tuple(handlers), **given)
     config = uvicorn.Config(application, lifespan="on", log_config=None, access_log=False, ws="none")
     server = _Server(config, application.state.hub)
     running = asyncio.create_task(server.serve(sockets=[listening]))
@@ -153,7 +162,7 @@ async def served(
         if running.done():
             await running
     try:
-        yield Site(application, settings, url), server
+        yield Site(application, settings, settings.app.public_url), server
     finally:
         server.hub.drain()
         server.should_exit = True
