@@ -22,16 +22,18 @@ up: $(VENV)/.product ## Start the whole product on this machine; Ctrl-C ends it 
 demo: $(VENV)/.product ## Buy something in the running product, as a customer and an editor would
 	@$(BIN)/python -m infra.local.tour
 
-test: $(VENV)/.dev ## Run the everyday tests
-	@$(BIN)/python -m pytest -n 2 --dist loadgroup -m "not slow"
+PYTEST := $(BIN)/python -m pytest -n 2 --dist loadgroup
 
-check: $(VENV)/.dev ## Run every static check, then the tests: what CI runs
+test: $(VENV)/.dev ## Run the everyday tests: a few minutes
+	@$(PYTEST) -m "not slow"
+
+check: $(VENV)/.dev ## Run every static check, then every test: what CI runs
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy .
 	$(BIN)/lint-imports
 	$(BIN)/python web/vendor.py check
-	@$(MAKE) --no-print-directory test
+	$(PYTEST)
 
 format: $(VENV)/.dev ## Put every file into the one format
 	$(BIN)/ruff format .

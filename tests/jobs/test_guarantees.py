@@ -24,6 +24,9 @@ from models.base.settings import Settings
 from models.jobs import Job, Wish, enqueue_all
 from tests.jobs.messages import CREATE, Mourn, Play
 
+# Processes are started, frozen and killed: each test takes seconds.
+pytestmark = pytest.mark.slow
+
 LEASE = 1.5
 
 

@@ -19,7 +19,7 @@ from infra.local.processes import ROOT
 from tests.local.copy import Copy
 
 # One process of pytest-xdist runs them all: they share one copy of the product.
-pytestmark = pytest.mark.xdist_group("local")
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("local")]
 
 PRODUCT = r"-m (web|infra\.sandbox|tasks\.(worker|dispatcher))|bin/postgres -D|redis-server .*:\d+|valkey-server .*:\d+"
 SITES = ("Cairn &amp; Contour", "Counter &amp; Crate", "The Second Pour")
