@@ -43,14 +43,21 @@ async def probed_database(database: Database) -> Database:
     return database
 
 
-@pytest.fixture
-async def probed(
-    probed_database: Database, database_url: str, redis: Redis, redis_server: EmbeddedRedis
+@pytest.fixture(scope="session")
+async def probed_application(
+    warm_database: Database, process_database: str, redis_client: Redis, redis_server: EmbeddedRedis
 ) -> AsyncIterator[Site]:
-    """The site, without a socket."""
-    settings = settings_for(database_url, redis_server.url)
-    async with site(settings, PROBES, database=probed_database, redis=redis) as one:
+    """The site of this test process, without a socket."""
+    settings = settings_for(process_database, redis_server.url)
+    async with site(settings, PROBES, database=warm_database, redis=redis_client) as one:
         yield with_probe_templates(one)
+
+
+@pytest.fixture
+def probed(probed_application: Site, probed_database: Database) -> Site:
+    """The site over this test's own database."""
+    assert probed_application.database is probed_database
+    return probed_application
 
 
 @pytest.fixture
@@ -60,10 +67,18 @@ async def browser(probed: Site) -> AsyncIterator[Browser]:
         yield one
 
 
-@pytest.fixture
-async def served_site(
-    probed_database: Database, database_url: str, redis_server: EmbeddedRedis
+@pytest.fixture(scope="session")
+async def served_application_with_probes(
+    warm_database: Database, process_database: str, redis_client: Redis, redis_server: EmbeddedRedis
 ) -> AsyncIterator[Site]:
-    """The site behind a real server."""
-    async with served(database_url, redis_server.url, PROBES) as (one, _server):
+    """The site of this test process, behind a real server."""
+    given = {"database": warm_database, "redis": redis_client}
+    async with served(process_database, redis_server.url, PROBES, given) as (one, _server):
         yield with_probe_templates(one)
+
+
+@pytest.fixture
+def served_site(served_application_with_probes: Site, probed_database: Database) -> Site:
+    """The site behind a real server, over this test's own database."""
+    assert served_application_with_probes.database is probed_database
+    return served_application_with_probes

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import socket
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 from uuid import UUID
@@ -135,16 +135,20 @@ class _Server(serve.Server):
 
 @asynccontextmanager
 async def served(
-    database_url: str, redis_url: str, handlers: Sequence[Any] = (), **app: Any
+    database_url: str,
+    redis_url: str,
+    handlers: Sequence[Any] = (),
+    given: Mapping[str, Any] | None = None,
+    **app: Any,
 ) -> AsyncIterator[tuple[Site, serve.Server]]:
-    """The application with a pool of its own, behind a real server on a loopback port."""
+    """The application behind a real server on a loopback port, with connections of its own or those `given`."""
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
         listening.listen()
         listening.setblocking(False)
         url = f"http://127.0.0.1:{listening.getsockname()[1]}"
         settings = settings_for(database_url, redis_url, public_url=url, **app)
-        async with serving(settings, listening, handlers) as both:
+        async with serving(settings, listening, handlers, **(given or {})) as both:
             yield both
 
 

@@ -1,9 +1,11 @@
 """Load balancers are told the truth, and Redis alone is no reason to send people away."""
 
+from redis.asyncio import Redis
+
 from infra.local.embedded import EmbeddedRedis
 from infra.local.visitor import Browser
 from models.base.db import Database
-from tests.web.site import Site, settings_for, site
+from tests.web.site import settings_for, site
 
 NOWHERE = "redis://127.0.0.1:1/0"
 NOBODY = "postgresql://nobody@127.0.0.1:1/none"
@@ -32,8 +34,12 @@ async def test_without_its_database_it_is_not_ready_but_lives(redis_server: Embe
     assert live.status == 200
 
 
-async def test_who_is_leaving_is_not_ready(probed: Site, browser: Browser):
-    probed.app.state.hub.drain()
-    answer = await browser.open("/health/ready")
+async def test_who_is_leaving_is_not_ready(
+    database: Database, database_url: str, redis: Redis, redis_server: EmbeddedRedis
+):
+    settings = settings_for(database_url, redis_server.url)
+    async with site(settings, database=database, redis=redis) as one, one.browser() as visitor:
+        one.app.state.hub.drain()
+        answer = await visitor.open("/health/ready")
 
     assert (answer.status, answer.response.json()["status"]) == (503, "draining")
