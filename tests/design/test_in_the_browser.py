@@ -79,7 +79,7 @@ class BusyServer(ThreadingHTTPServer):
 @pytest.fixture(scope="module")
 def site() -> Iterator[str]:
     server = BusyServer(("127.0.0.1", 0), Site)
-    thread = threading.Thread(target=server.serve_forever)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()
     yield f"http://127.0.0.1:{server.server_port}"
     server.shutdown()
