@@ -3,6 +3,7 @@
 import models.accounts.tables
 import models.jobs.tables
 import models.mail.tables
+import models.orders.aftercare_tables
 import models.orders.tables
 import models.payments.tables
 import models.usage.tables

@@ -93,7 +93,7 @@ class Dispatcher:
 def schedules() -> tuple[Schedule, ...]:
     """Every schedule of the product: each part that has some names them in `SCHEDULES` of its jobs module."""
     found: list[Schedule] = []
-    for part in ("models.mail.jobs", "models.payments.jobs", "models.orders.jobs"):
+    for part in ("models.mail.jobs", "models.payments.jobs", "models.orders.jobs", "models.usage.jobs"):
         found += getattr(importlib.import_module(part), "SCHEDULES", ())
     return tuple(found)
 

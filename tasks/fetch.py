@@ -39,12 +39,16 @@ class Private(NotFetched):
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """What was answered: the address after redirects, the status, and the body up to the limit."""
+    """What was answered: the address after redirects, the status, and the body up to the limit.
+
+    `robots` is what the header X-Robots-Tag says, if it says anything.
+    """
 
     url: str
     status: int
     body: bytes
     content_type: str
+    robots: str = ""
 
 
 def is_public(address: str) -> bool:
@@ -155,7 +159,9 @@ async def _follow(client: httpx2.AsyncClient, url: str) -> Page:
                 if len(body) >= MAX_BYTES:
                     body = body[:MAX_BYTES]
                     break
-            return Page(url, answer.status_code, body, answer.headers.get("content-type", ""))
+            headers = answer.headers
+            robots = headers.get("x-robots-tag", "")
+            return Page(url, answer.status_code, body, headers.get("content-type", ""), robots)
     raise NotFetched(f"The site redirects more than {MAX_REDIRECTS} times.")
 
 

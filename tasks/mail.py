@@ -20,7 +20,9 @@ from models.base.clock import now
 from models.base.crypto import Keys
 from models.base.errors import Temporary
 from models.mail import actions
+from models.mail.categories import can_be_refused, category_of
 from models.mail.jobs import SendLetter
+from models.mail.preferences import unsubscribe_url
 from models.mail.rules import CLAIM_LIFE
 from models.mail.states import LetterState
 from models.mail.tables import EmailMessage
@@ -69,7 +71,8 @@ async def send_letter(job: SendLetter, work: Work) -> Result:
         is_ours = await actions.begin_sending(
             session,
             job.email_id,
-            subject=subject,
+            # The subject of a letter that opens doors holds its code: it stands in the sealed bytes alone.
+            subject=subject if letter.sealed_facts is None else None,
             sealed_mime=work.world.keys.seal(mime),
             way=work.world.post.name,
             at=now(),
@@ -116,8 +119,14 @@ async def _leave_open(work: Work, email_id: UUID, reason: str) -> Result:
 
 def _written(letter: EmailMessage, world: World) -> tuple[str, bytes]:
     facts = letter.facts | _opened(letter, world.keys)
-    one = write_letter(letter.kind, letter.to_address, facts, is_test=letter.is_test)
-    host = urlsplit(world.settings.app.public_url).hostname
+    public_url, category = world.settings.app.public_url, category_of(letter.kind)
+    refusal = (
+        unsubscribe_url(world.keys, public_url, letter.to_address, category)
+        if can_be_refused(category)
+        else None
+    )
+    one = write_letter(letter.kind, letter.to_address, facts, unsubscribe_url=refusal, is_test=letter.is_test)
+    host = urlsplit(public_url).hostname
     # The same for every copy of it, so that an inbox can see that two are one.
     message_id = f"<{letter.id}@{host}>"
     return one.subject, one.as_bytes(sender=world.settings.mail.sender, message_id=message_id)

@@ -9,8 +9,10 @@ import structlog
 from models.base.clock import now
 from models.base.errors import Refusal
 from models.orders import making
-from models.orders.comparison import edit_made
+from models.orders.comparison import edit_made, moved_to
+from models.orders.denied import denied_for
 from models.orders.drafts import note_target
+from models.orders.edits import BadEdit, Edit, Wrap, splice
 from models.orders.jobs import (
     CheckTarget,
     CheckTruths,
@@ -25,7 +27,6 @@ from models.orders.making import Brief, Draught, Stale
 from models.orders.payments import follow_payment
 from models.orders.quality import check_integration
 from models.orders.reviewing import tend_reviews
-from models.orders.states import REASON_WORDS, RegenerateReason
 from models.orders.tables import Draft
 from models.orders.truths import verdicts
 from tasks.runs import Work, runs
@@ -51,9 +52,10 @@ async def check_target(job: CheckTarget, work: Work) -> None:
 
     async with work.transaction() as session:
         draft = await session.get(Draft, job.draft_id)
-    if draft is None:
-        return
-    problem = await problem_of(draft.target_url, work.world.settings)
+        if draft is None:
+            return
+        denied = await denied_for(session, work.world.settings, draft.target_url)
+    problem = await problem_of(draft.target_url, work.world.settings, denied)
     async with work.finish() as session:
         await note_target(session, job.draft_id, draft.target_url, problem)
 
@@ -87,7 +89,7 @@ async def integrate_backlink(job: IntegrateBacklink, work: Work) -> None:
     work.log(f"Attempt {work.attempt}. The published text has {len(brief.markdown.split())} words.")
     work.step(1, STEPS, "Finding a place for the link")
     try:
-        draught = await _write(brief, work)
+        draught = await write(brief, work)
     except Exhausted as exhausted:
         await _no_more(brief, work, exhausted)
         return
@@ -108,12 +110,14 @@ async def _no_more(brief: Brief, work: Work, exhausted: Exhausted) -> None:
         raise exhausted
     try:
         async with work.finish() as session:
-            await making.no_more(session, work.world.settings, brief, exhausted.words)
+            await making.no_more(
+                session, work.world.settings, brief.order_id, brief.generation, exhausted.words
+            )
     except Stale as stale:
         work.log(f"Nobody waits any more: {stale}")
 
 
-async def _write(brief: Brief, work: Work) -> Draught:
+async def write(brief: Brief, work: Work) -> Draught:
     """The text, by the model if one is configured, or else by the basic writer; controlled here, whoever wrote it."""
     if (same := _same_again(brief)) is not None:
         text, edit = same, {"writer": "editor", "method": "rebase", "is_same": True}
@@ -138,11 +142,15 @@ async def _write(brief: Brief, work: Work) -> Draught:
 
 def _same_again(brief: Brief) -> str | None:
     """The placement that the customer chose, on the text that is published now, if it still fits there."""
-    from models.orders.edits import BadEdit, splice
-
     edit = edit_made(*brief.chosen) if brief.chosen is not None else None
-    if edit is None:
+    if edit is None or brief.chosen is None:
         return None
+    moved = moved_to(edit, brief.chosen[0], brief.markdown)
+    # An editor looks at a placement that was made anew; what is put back is published, so its paragraph is to be
+    # the very one that was approved.
+    if moved is None and brief.cause == "repair":
+        return None
+    edit = moved or edit
     try:
         text = splice(brief.markdown, edit, url=brief.target_url, anchor=brief.anchor_text)
     except BadEdit:
@@ -151,8 +159,12 @@ def _same_again(brief: Brief) -> str | None:
     return text if passed else None
 
 
+def _earlier_edits(brief: Brief) -> list[Edit | Wrap]:
+    return [edit for before, after in brief.earlier if (edit := edit_made(before, after)) is not None]
+
+
 def _by_basic_writer(brief: Brief) -> basic.Proposal:
-    previous = [edit for before, after in brief.earlier if (edit := edit_made(before, after)) is not None]
+    previous = _earlier_edits(brief)
     proposal = basic.propose(
         brief.markdown,
         url=brief.target_url,
@@ -172,7 +184,6 @@ def _by_basic_writer(brief: Brief) -> basic.Proposal:
 async def _by_model(llm: "Llm", brief: Brief) -> tuple[str, dict[str, Any], int]:
     from tasks.writing.model import NotPlaced, propose_with_model
 
-    wishes = [REASON_WORDS[RegenerateReason(reason)] for reason in brief.reasons]
     try:
         proposal = await propose_with_model(
             llm,
@@ -180,7 +191,8 @@ async def _by_model(llm: "Llm", brief: Brief) -> tuple[str, dict[str, Any], int]
             markdown=brief.markdown,
             url=brief.target_url,
             anchor=brief.anchor_text,
-            wishes=wishes,
+            reasons=brief.reasons,
+            previous=_earlier_edits(brief),
         )
     except NotPlaced as not_placed:
         raise ValueError(f"the model found no acceptable place: {not_placed.words}") from not_placed

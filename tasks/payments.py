@@ -1,6 +1,7 @@
 """Runs what payments ask for. Each runner opens a line to Stripe and lets the model decide."""
 
 from models.base.clock import now
+from models.payments.comparison import compare_payments
 from models.payments.giving import give_refund
 from models.payments.inbox import handle_event
 from models.payments.jobs import (
@@ -10,7 +11,7 @@ from models.payments.jobs import (
     HandleStripeEvent,
     ReconcileCheckouts,
 )
-from models.payments.reconciliation import compare_payments, fetch_missed_events, reconcile_checkouts
+from models.payments.reconciliation import fetch_missed_events, reconcile_checkouts
 from models.payments.stripe import Stripe
 from tasks.runs import Result, Snooze, Work, runs
 

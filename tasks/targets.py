@@ -1,5 +1,6 @@
 """Whether a page can be linked to: it answers, it stays on its domain, and everybody can see it."""
 
+from collections.abc import Sequence
 from http import HTTPStatus
 from urllib.parse import urlsplit
 
@@ -19,11 +20,13 @@ _SHY = frozenset(
 )
 
 
-async def problem_of(url: str, settings: Settings) -> str | None:
-    """What is wrong with a target, in words for the customer with what to do; None if nothing is."""
-    rules = settings.orders
-    allowed = rules.allowed_private_targets if settings.app.is_local else ()
-    if problem := target_problem(url, rules.denied_domains, allowed):
+async def problem_of(url: str, settings: Settings, denied: Sequence[str]) -> str | None:
+    """What is wrong with a target, in words for the customer with what to do; None if nothing is.
+
+    `denied` are the domains that are not accepted, as `models.orders.denied.denied_for` tells them.
+    """
+    allowed = settings.orders.allowed_private_targets if settings.app.is_local else ()
+    if problem := target_problem(url, denied, allowed):
         return problem
     try:
         page = await fetch(url, allowed)
@@ -31,7 +34,7 @@ async def problem_of(url: str, settings: Settings) -> str | None:
         return f"{error} Check the address, or try again when the page can be reached."
     if registrable_domain(page.url) != registrable_domain(url):
         return f"The page redirects to {urlsplit(page.url).hostname}. Enter the address that it leads to."
-    if problem := target_problem(page.url, rules.denied_domains, allowed):
+    if problem := target_problem(page.url, denied, allowed):
         return problem
     if page.status >= HTTPStatus.BAD_REQUEST and page.status not in _SHY:
         return (

@@ -30,7 +30,15 @@ from tasks.world import open_world
 log = structlog.get_logger(__name__)
 
 #: Where runners are: one module per slice, and one per platform package that has work to do.
-PARTS: Final = ("tasks.mail", "tasks.payments", "tasks.orders")
+PARTS: Final = (
+    "tasks.mail",
+    "tasks.mail_feedback",
+    "tasks.payments",
+    "tasks.orders",
+    "tasks.articles",
+    "tasks.guarantee",
+    "tasks.usage",
+)
 
 QUEUES_FILE: Final = Path(__file__).with_name("queues.json")
 RECONCILE_SECONDS: Final = 5

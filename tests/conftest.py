@@ -4,7 +4,7 @@ import asyncio
 import os
 import shutil
 import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 
 import asyncpg
@@ -22,6 +22,7 @@ from models.everything import metadata
 from models.migrations import migrate
 from tasks.world import World
 from tests.storefront import sandbox, sandbox_process, served_application, storefront
+from tests.web.site import end_lasting_sites
 
 __all__ = ["sandbox", "sandbox_process", "served_application", "storefront"]
 
@@ -110,6 +111,13 @@ async def database_url(process_database: str) -> str:
     return process_database
 
 
+@pytest.fixture
+def emptied(process_database: str, database: Database) -> Callable[[], Awaitable[None]]:
+    """For a test of many small stories: makes its database as empty as it was in the beginning."""
+    assert database is not None
+    return lambda: _do(process_database, _CLEAN[-1])
+
+
 @pytest.fixture(scope="session")
 def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedRedis]:
     """The Redis server of this test process."""
@@ -135,9 +143,10 @@ async def redis(redis_client: Redis) -> Redis:
 
 
 @pytest.fixture(scope="session")
-def warm_database(process_database: str) -> Database:
+async def warm_database(process_database: str) -> AsyncIterator[Database]:
     """The pool of this test process. What it has once compiled stays compiled for the tests that follow."""
-    return Database(process_database, pool_size=5)
+    yield Database(process_database, pool_size=5)
+    await end_lasting_sites()
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from models.base.crypto import Keys
 from models.base.db import Database
 from models.base.news import Herald, connect
 from models.base.settings import Settings
-from web import accounts, dev, errors, health, orders, payments, static_files
+from web import accounts, catalogue, dev, errors, health, mail, nowhere, orders, payments, static_files
 from web.cookies import CookieJar
 from web.csrf import CsrfCheck
 from web.edge import Application
@@ -27,7 +27,7 @@ from web.pages import Entry, Pages
 from web.visitor import Visitor, recognise
 
 #: The parts of the product, each with its `handlers`; development's are shown on one's own machine only.
-PARTS: Final = (health, static_files, accounts, orders, admin, payments)
+PARTS: Final = (health, static_files, accounts, orders, admin, catalogue, payments, mail, nowhere)
 LOCAL_PARTS: Final = (dev, orders.local)
 #: The main navigation, in its order.
 NAVIGATION: Final = (

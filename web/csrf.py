@@ -17,6 +17,7 @@ from litestar.types import ASGIApp, Receive, Scope, Send
 from models.base.crypto import same
 from models.base.errors import Forbidden
 from web import forms
+from web.bearer import bearer_of
 from web.visitor import stranger
 
 FIELD: Final = "_csrf_token"
@@ -32,7 +33,9 @@ class CsrfCheck(ASGIMiddleware):
     async def handle(self, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
         """Check an unsafe request, and let it on to the next layer or raise `Forbidden`."""
         request: Request[Any, Any, Any] = Request(scope, receive, send)
-        if request.method not in SAFE and request.route_handler.opt.get("csrf", True):
+        # A program that shows a token has no cookies that another site could make it send.
+        is_checked = request.route_handler.opt.get("csrf", True) and bearer_of(request) is None
+        if request.method not in SAFE and is_checked:
             _check_origin(request)
             await _check_token(request)
         await next_app(scope, receive, send)
@@ -50,14 +53,19 @@ def _check_origin(request: Request[Any, Any, Any]) -> None:
 
 async def _check_token(request: Request[Any, Any, Any]) -> None:
     visitor = stranger(request)
-    token = request.headers.get(HEADER)
+    token: object = request.headers.get(HEADER)
     if token is None and request.content_type[0] == forms.URLENCODED:
         token = next(iter((await forms.submitted(request)).get(FIELD, ())), None)
     if visitor.is_new_browser and visitor.session_token is None:
         raise Forbidden(
             "Your browser did not send our cookie. Allow cookies for this site, reload and try again."
         )
-    if token is None or not same(token.encode(), visitor.csrf.encode()):
+    takes_files = request.content_type[0] == forms.MULTIPART and request.route_handler.opt.get("uploads")
+    if token is None and takes_files:
+        token = (await request.form()).get(FIELD)
+    if not isinstance(token, str) or not same(token.encode(), visitor.csrf.encode()):
+        if takes_files:
+            await (await request.form()).close()
         raise Forbidden(
             "This page was open for too long, or you signed in or out elsewhere. Reload it and try again."
         )

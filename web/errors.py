@@ -16,7 +16,8 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from models.base.errors import Conflict, Forbidden, Invalid, NotFound, Refusal, TooMany
-from web.guards import SignInWanted, remember_wanted
+from web.bearer import API
+from web.guards import SignInWanted, TokenWanted, remember_wanted
 from web.limits import seconds
 from web.pages import fragment, is_htmx, page, redirect
 from web.visitor import stranger
@@ -98,6 +99,16 @@ SIGN_IN: Final = Trouble(
     401, "Sign in to go on", "Nobody is signed in here.", "Sign in and try again.", "Sign in", "/sign-in"
 )
 
+TOKEN: Final = Trouble(
+    401,
+    "This token does not work",
+    "It is not a token of ours, or it was revoked, or it has run out.",
+    "Make another one on your account page.",
+)
+TOKEN_LACKS: Final = Trouble(
+    403, "This token may not do that", "", "Make a token with it on your account page."
+)
+
 
 def on_refusal(request: AnyRequest, error: Refusal) -> Response[Any]:
     """The rules said no, in words for the person who asked."""
@@ -119,10 +130,20 @@ def on_http_error(request: AnyRequest, error: HTTPException) -> Response[Any]:
 def on_sign_in_wanted(request: AnyRequest, error: SignInWanted) -> Response[Any]:
     """To the sign-in page, and back afterwards; machines are told to bring credentials instead."""
     if _wants_json(request) or _is_stream(request):
-        return answer(request, SIGN_IN)
+        takes_tokens = request.url.path.startswith(API)
+        return answer(request, SIGN_IN, headers={"WWW-Authenticate": "Bearer"} if takes_tokens else None)
     onward = redirect("/sign-in?again=yes" if error.is_again else "/sign-in")
     remember_wanted(request, onward)
     return onward
+
+
+def on_token_wanted(request: AnyRequest, error: TokenWanted) -> Response[Any]:
+    """RFC 6750 §3.1: which of the two is wrong with the token, in the header and in words."""
+    if error.missing is None:
+        return answer(request, TOKEN, headers={"WWW-Authenticate": 'Bearer error="invalid_token"'})
+    lacking = f'Bearer error="insufficient_scope", scope="{error.missing.value}"'
+    trouble = replace(TOKEN_LACKS, happened=f"This token does not have the scope {error.missing.value}.")
+    return answer(request, trouble, headers={"WWW-Authenticate": lacking})
 
 
 def on_too_many(request: AnyRequest, error: TooMany) -> Response[Any]:
@@ -228,6 +249,7 @@ handlers: ExceptionHandlersMap = {
     Refusal: on_refusal,
     HTTPException: on_http_error,
     SignInWanted: on_sign_in_wanted,
+    TokenWanted: on_token_wanted,
     TooMany: on_too_many,
     Exception: on_fault,
 }

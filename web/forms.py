@@ -34,6 +34,8 @@ F = TypeVar("F")
 E = TypeVar("E", bound=StrEnum)
 
 URLENCODED: Final = "application/x-www-form-urlencoded"
+#: For handlers that take files and say so with `opt={"uploads": True}`.
+MULTIPART: Final = "multipart/form-data"
 MOST_FIELDS: Final = 200
 #: A whole number that fits a bigint.
 WHOLE: Final = re.compile(r"-?[0-9]{1,18}")

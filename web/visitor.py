@@ -10,12 +10,13 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from models.accounts import sessions
-from models.accounts.states import Role
+from models.accounts.states import Role, Scope
 from models.accounts.tables import Person
 from models.base.clock import now
 from models.base.crypto import Keys, new_token
 from models.base.settings import AppSettings
 from web import cookies
+from web.bearer import bearer_of
 from web.cookies import Connection, CookieJar
 
 #: The shape of what `new_token` makes; anything else in a cookie was not made by us.
@@ -42,6 +43,8 @@ class Visitor:
     user_agent: str
     session_token: str | None = field(repr=False, default=None)
     is_new_browser: bool = False
+    #: What an API token opens; None for a session, which opens whatever the person may.
+    scopes: frozenset[Scope] | None = None
 
     @property
     def is_signed_in(self) -> bool:
@@ -67,6 +70,8 @@ def stranger(connection: Connection) -> Visitor:
         return known
     jar: CookieJar = connection.app.state.jar
     browser, token = (_token(jar.read(connection, name)) for name in (cookies.BROWSER, cookies.SESSION))
+    if bearer_of(connection) is not None:
+        browser = token = None
     ip = client_address(connection, connection.app.state.settings.app)
     name = browser or new_token()
     visitor = Visitor(
@@ -112,8 +117,7 @@ async def is_still_signed_in(visitor: Visitor, session: AsyncSession) -> bool:
     if visitor.person is None:
         return True
     # Not `find`: a page that is left open must not keep a session from going idle.
-    living = await sessions.list_of(session, visitor.person.id, now())
-    return any(one.id == visitor.session_id for one in living)
+    return visitor.session_id is not None and await sessions.is_alive(session, visitor.session_id, now())
 
 
 def csrf_token(keys: Keys, bound_to: str) -> str:

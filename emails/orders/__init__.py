@@ -6,10 +6,12 @@ from emails.letter import Letter, write
 from emails.orders.facts import (
     AdminAlert,
     AdminDispute,
+    AdminMessage,
     AdminNewReview,
     AdminOrderFailed,
     ArticleReady,
     BacklinkReady,
+    NewMessage,
     OrderFailed,
     Paid,
     Placement,
@@ -86,6 +88,16 @@ def link_repaired(to: str, **facts: Unpack[Published]) -> Letter:
     return write("orders.link_repaired", to, **facts)
 
 
+def promise_late(to: str, **facts: Unpack[Placement]) -> Letter:
+    """The text is not ready at the promised time: an apology."""
+    return write("orders.promise_late", to, **facts)
+
+
+def new_message(to: str, **facts: Unpack[NewMessage]) -> Letter:
+    """The editors have written, and the customer has not read it yet."""
+    return write("orders.new_message", to, **facts)
+
+
 def payment_duplicate_refunded(to: str, **facts: Unpack[Paid]) -> Letter:
     """One order was paid twice; the second payment goes back."""
     return write("orders.payment_duplicate_refunded", to, **facts)
@@ -97,8 +109,13 @@ def admin_new_review(to: str, **facts: Unpack[AdminNewReview]) -> Letter:
 
 
 def admin_order_failed(to: str, **facts: Unpack[AdminOrderFailed]) -> Letter:
-    """To admins: an order has failed for good."""
+    """To those who look after the orders: one has ended unpublished, by itself or by a bank's decision."""
     return write("orders.admin_order_failed", to, **facts)
+
+
+def admin_message(to: str, **facts: Unpack[AdminMessage]) -> Letter:
+    """To editors: a customer has written, and nobody has read it yet."""
+    return write("orders.admin_message", to, **facts)
 
 
 def admin_dispute(to: str, **facts: Unpack[AdminDispute]) -> Letter:
@@ -125,9 +142,12 @@ LETTERS = (
     review_reminder,
     link_lost,
     link_repaired,
+    promise_late,
+    new_message,
     payment_duplicate_refunded,
     admin_new_review,
     admin_order_failed,
+    admin_message,
     admin_dispute,
     admin_alert,
 )

@@ -38,7 +38,7 @@ class RegenerationReady(Placement):
     version_number: int
 
 
-class ArticleReady(About):
+class ArticleReady(Placement):
     review_deadline: str
 
 
@@ -59,6 +59,10 @@ class ReviewReminder(Placement):
     review_deadline: str
 
 
+class NewMessage(Placement):
+    count: int
+
+
 class AdminLetter(TypedDict):
     unsubscribe_url: NotRequired[str | None]
     is_test: NotRequired[bool]
@@ -70,6 +74,13 @@ class AdminNewReview(AdminLetter):
     article_title: str
     site_name: str
     customer_email: str
+
+
+class AdminMessage(AdminLetter):
+    admin_url: str
+    order_number: str
+    customer_email: str
+    count: int
 
 
 class AdminOrderFailed(AdminLetter):

@@ -24,7 +24,7 @@ SAMPLES: Mapping[str, Mapping[str, object]] = {
     "request_received": _PAID | {"promise_words": "usually within 10 minutes", "review_days": 14},
     "backlink_ready": _PLACEMENT | {"review_deadline": _DEADLINE},
     "regeneration_ready": _PLACEMENT | {"version_number": 2},
-    "article_ready": _ABOUT | {"review_deadline": _DEADLINE},
+    "article_ready": _ABOUT | {"anchor_text": None, "target_url": None, "review_deadline": _DEADLINE},
     "submitted_for_review": _PLACEMENT,
     "sent_back": _PLACEMENT
     | {"reason": "The new sentence repeats what the paragraph above it says.\nPlease try another section."},
@@ -36,6 +36,8 @@ SAMPLES: Mapping[str, Mapping[str, object]] = {
     "review_reminder": _PLACEMENT | {"days_left": 2, "review_deadline": _DEADLINE},
     "link_lost": _PLACEMENT,
     "link_repaired": _PLACEMENT | {"public_url": _PUBLIC_URL},
+    "promise_late": _PLACEMENT,
+    "new_message": _PLACEMENT | {"count": 2},
     "payment_duplicate_refunded": _PAID,
     "admin_new_review": {
         "review_url": "https://galley.example/admin/reviews/0197a3c2-5d0e-7b44-9a51-c0ffee104200",
@@ -45,7 +47,8 @@ SAMPLES: Mapping[str, Mapping[str, object]] = {
         "customer_email": "mira@hollow-hill.example",
     },
     "admin_order_failed": _ADMIN
-    | {"reason": "3 of 3 attempts: the anchor text is missing from the paragraph."},
+    | {"reason": "We could not place the link in a way that we would stand for."},
+    "admin_message": _ADMIN | {"customer_email": "mira@hollow-hill.example", "count": 1},
     "admin_dispute": _ADMIN | {"amount_cents": 4900, "currency": "EUR", "reason": "product_not_received"},
     "admin_alert": {
         "admin_url": "https://galley.example/admin",

@@ -6,7 +6,7 @@
 import asyncio
 import tomllib
 from collections.abc import Iterator
-from datetime import UTC, date, datetime, time
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,8 +18,8 @@ from models.accounts.states import Role
 from models.accounts.tables import Person
 from models.base.db import Database, new_id
 from models.base.settings import start
+from models.orders.article_files import parsed
 from models.orders.content import add_article, add_site
-from models.orders.states import ArticleStatus
 
 DEMO: Final = Path(__file__).parent / "demo"
 #: What of a `site.toml` is a fact of the site; the rest describes its audience.
@@ -27,7 +27,6 @@ SITE_FIELDS: Final = (
     *("slug", "name", "domain", "niche", "language", "tagline", "about"),
     *("disclosure", "rel", "max_links_per_article", "price_cents", "currency"),
 )
-ARTICLE_FIELDS: Final = ("slug", "title", "topic", "keyword", "author", "summary")
 
 
 async def seed(session: AsyncSession) -> int:
@@ -38,7 +37,10 @@ async def seed(session: AsyncSession) -> int:
     count = 0
     for folder in sorted(path.parent for path in DEMO.glob("*/site.toml")):
         facts = tomllib.loads((folder / "site.toml").read_text())
-        site = await add_site(session, **{name: facts[name] for name in SITE_FIELDS})
+        price = facts.get("article_price_cents")
+        site = await add_site(
+            session, article_price_cents=price, **{name: facts[name] for name in SITE_FIELDS}
+        )
         for values in articles(folder):
             await add_article(session, site, **values)
             count += 1
@@ -47,16 +49,11 @@ async def seed(session: AsyncSession) -> int:
 
 def articles(folder: Path) -> Iterator[dict[str, Any]]:
     """The articles of one site as `add_article` takes them."""
-    for file in sorted(folder.glob("*.md")):
-        _, front, markdown = file.read_text().split("---\n", 2)
-        facts = dict(line.split(": ", 1) for line in front.splitlines())
-        values: dict[str, Any] = {name: facts[name] for name in ARTICLE_FIELDS}
-        values |= {"markdown": markdown.lstrip("\n"), "status": ArticleStatus(facts["status"])}
-        if "price_cents" in facts:
-            values["price_cents"] = int(facts["price_cents"])
-        if "published" in facts:
-            day = date.fromisoformat(facts["published"])
-            values["published_at"] = datetime.combine(day, time(9), UTC)
+    for path in sorted(folder.glob("*.md")):
+        file = parsed(path.read_bytes().decode())
+        values = asdict(file.facts) | {"status": file.status, "published_at": file.published_at}
+        if file.price_cents is not None:
+            values["price_cents"] = file.price_cents
         yield values
 
 

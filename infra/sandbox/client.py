@@ -124,11 +124,11 @@ class SandboxClient:
         path: str = "/v1/",
         count: int = 1,
         seconds: float = 1,
+        every: int = 1,
     ) -> None:
-        """The next `count` API calls whose method and path begin like this go wrong."""
-        await self._control(
-            "POST", "faults", kind=kind, method=method, path=path, count=count, seconds=seconds
-        )
+        """Of the next API calls whose method and path begin like this, each `every`-th goes wrong, `count` in all."""
+        order = {"kind": kind, "method": method, "path": path, "count": count}
+        await self._control("POST", "faults", **order, seconds=seconds, every=every)
 
     async def settle(
         self, session_id: str, outcome: Literal["succeeded", "failed"] = "succeeded"

@@ -49,6 +49,7 @@ class FaultOrder(Struct, forbid_unknown_fields=True):
     path: str = "/v1/"
     count: Annotated[int, Meta(ge=1, le=100_000)] = 1
     seconds: Seconds = 1
+    every: Annotated[int, Meta(ge=1, le=100_000)] = 1
 
 
 class Settlement(Struct, forbid_unknown_fields=True):
@@ -164,7 +165,7 @@ async def move_webhooks(state: State, data: WebhookEndpoints) -> dict[str, Any]:
 async def order_fault(state: State, data: FaultOrder) -> dict[str, Any]:
     sandbox: Sandbox = state.sandbox
     sandbox.ledger.trouble.calls.append(
-        Fault(data.kind, data.method.upper(), data.path, data.count, data.seconds)
+        Fault(data.kind, data.method.upper(), data.path, data.count, data.seconds, data.every)
     )
     return {}
 

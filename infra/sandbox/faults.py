@@ -19,7 +19,7 @@ class FaultKind(StrEnum):
 
 @dataclass(slots=True)
 class Fault:
-    """The next `count` calls whose method and path begin like this go wrong.
+    """Of the next calls whose method and path begin like this, each `every`-th goes wrong, until `count` have.
 
     `rate_limited` (429) and `server_error` (500) do nothing else. `lost_answer` and `dropped_connection`
     do the work, keep its result, and answer with 502 or not at all. `slow` holds the call, and its
@@ -31,6 +31,8 @@ class Fault:
     path: str
     count: int
     seconds: float
+    every: int = 1
+    seen: int = 0
 
 
 @dataclass(slots=True)
@@ -71,6 +73,9 @@ class Trouble:
     def take_fault(self, method: str, path: str) -> Fault | None:
         for fault in self.calls:
             if fault.method in {"*", method} and path.startswith(fault.path):
+                fault.seen += 1
+                if fault.seen % fault.every:
+                    continue
                 fault.count -= 1
                 if fault.count <= 0:
                     self.calls.remove(fault)

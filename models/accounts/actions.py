@@ -16,6 +16,7 @@ from models.accounts import sessions
 from models.accounts.address import normal_address
 from models.accounts.audit import audit
 from models.accounts.limits import check_limits, hold_place
+from models.accounts.passkeys import has_passkey
 from models.accounts.rules import (
     CODE_TRIES,
     LINK_LIFE,
@@ -44,7 +45,10 @@ class WrongCode:
 
 @dataclass(frozen=True, slots=True)
 class SignedIn:
-    """Somebody has become known in a browser. `token` is the browser's new secret: for its cookie, nowhere else."""
+    """Somebody has become known in a browser. `token` is the browser's new secret: for its cookie, nowhere else.
+
+    While `session.is_pending` they are known to themselves only: a passkey is wanted before anything opens.
+    """
 
     person: Person
     session: Session
@@ -171,19 +175,17 @@ async def confirm_code(
         update(SignInRequest)
         .where(SignInRequest.id == request_id, or_(*holders), _open(at))
         .values(attempts=SignInRequest.attempts + 1)
-        .returning(SignInRequest.code_mac, SignInRequest.attempts, SignInRequest.email)
+        .returning(SignInRequest.code_mac, SignInRequest.attempts)
     )
     row = (await session.execute(counted, execution_options={"synchronize_session": False})).one_or_none()
     if row is None:
         return WrongCode(tries_left=0)
-    mac, attempts, email = row
+    mac, attempts = row
     if is_code(code) and same(mac, _mac(keys, request_id, code)):
         used = await _consume(session, SignInRequest.id == request_id, at, tries=CODE_TRIES + 1)
         if used:
             return used
-    await audit(
-        session, "visitor", "sign_in.wrong_code", f"sign-in/{request_id}", email=email, attempt=attempts
-    )
+    await audit(session, "visitor", "sign_in.wrong_code", f"sign-in/{request_id}", attempt=attempts)
     return WrongCode(tries_left=CODE_TRIES - attempts)
 
 
@@ -200,16 +202,80 @@ async def sign_in(
     """Begin a session for the person whose address this request has proven, whom this may make.
 
     The secret is always a new one, and `presented`, what the browser came with, opens nothing any more: a
-    session that somebody planted cannot become this person's. Raises `Forbidden` if the account is closed.
+    session that somebody planted cannot become this person's. Whoever has a passkey is asked for it first: the
+    session is pending. Raises `Forbidden` if the account is closed; the caller must commit all the same.
     """
     person = await _person(session, request.email)
     if person.disabled_at is not None:
+        await audit(session, "visitor", "sign_in.refused", f"person/{person.id}", why="closed")
         raise Forbidden("This account is closed. Write to us if you think that is a mistake.")
+    wants_passkey = await has_passkey(session, person.id)
+    return await _begin(
+        session,
+        person,
+        request.intent,
+        action="sign_in.passkey_wanted" if wants_passkey else "signed_in",
+        is_pending=wants_passkey,
+        method=method,
+        user_agent=user_agent,
+        ip=ip,
+        at=at,
+        presented=presented,
+    )
+
+
+async def sign_in_by_passkey(
+    session: AsyncSession,
+    person: Person,
+    *,
+    intent: Mapping[str, Any],
+    user_agent: str,
+    ip: str,
+    at: datetime,
+    presented: str,
+) -> SignedIn:
+    """Begin a session for somebody whose passkey was accepted, in the place of the one that `presented` opens."""
+    return await _begin(
+        session,
+        person,
+        intent,
+        action="signed_in",
+        is_pending=False,
+        method="passkey",
+        user_agent=user_agent,
+        ip=ip,
+        at=at,
+        presented=presented,
+    )
+
+
+async def _begin(
+    session: AsyncSession,
+    person: Person,
+    intent: Mapping[str, Any],
+    *,
+    action: str,
+    is_pending: bool,
+    method: str,
+    user_agent: str,
+    ip: str,
+    at: datetime,
+    presented: str | None,
+) -> SignedIn:
     if presented:
         await sessions.revoke_token(session, presented, at)
-    row, token = await sessions.start(session, person, method=method, user_agent=user_agent, ip=ip, at=at)
-    await audit(session, person, "signed_in", f"person/{person.id}", method=method, ip=ip)
-    return SignedIn(person, row, token, request.intent)
+    row, token = await sessions.start(
+        session,
+        person,
+        method=method,
+        user_agent=user_agent,
+        ip=ip,
+        at=at,
+        intent=intent,
+        is_pending=is_pending,
+    )
+    await audit(session, person, action, f"person/{person.id}", method=method, session_id=str(row.id))
+    return SignedIn(person, row, token, intent)
 
 
 async def set_role(

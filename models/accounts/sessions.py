@@ -1,18 +1,19 @@
 """Signed-in browsers: a row each, found by the fingerprint of a secret that only the browser has."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, case, literal, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from models.accounts.rules import lifetime
+from models.accounts.rules import LINK_LIFE, lifetime
 from models.accounts.states import Role
 from models.accounts.tables import Person, Session
 from models.base.crypto import fingerprint, new_token
 from models.base.db import changed
+from models.base.paging import PAGE_SIZE, Page, decode_cursor, page_of
 
 #: How exactly `last_seen_at` is kept: a write per page view would buy nothing.
 SEEN_EVERY: Final = timedelta(minutes=1)
@@ -26,10 +27,29 @@ class Found(NamedTuple):
     authenticated_at: datetime
 
 
+class Pending(NamedTuple):
+    """Who has proven a letter and is still asked for a passkey, and what they came for."""
+
+    person: Person
+    session_id: UUID
+    intent: Mapping[str, Any]
+
+
 async def start(
-    session: AsyncSession, person: Person, *, method: str, user_agent: str, ip: str, at: datetime
+    session: AsyncSession,
+    person: Person,
+    *,
+    method: str,
+    user_agent: str,
+    ip: str,
+    at: datetime,
+    intent: Mapping[str, Any] | None = None,
+    is_pending: bool = False,
 ) -> tuple[Session, str]:
-    """Begin a session. Returns it with its secret of 256 bits, which nobody can read again."""
+    """Begin a session. Returns it with its secret of 256 bits, which nobody can read again.
+
+    One that `is_pending` lasts as long as a letter's link and is nobody's until a passkey has been used.
+    """
     token = new_token()
     row = Session(
         token_hash=fingerprint(token),
@@ -40,7 +60,9 @@ async def start(
         created_at=at,
         authenticated_at=at,
         last_seen_at=at,
-        expires_at=at + lifetime(person.role).whole,
+        is_pending=is_pending,
+        intent=dict(intent or {}),
+        expires_at=at + (LINK_LIFE if is_pending else lifetime(person.role).whole),
     )
     session.add(row)
     await session.flush()
@@ -67,11 +89,43 @@ async def find(session: AsyncSession, token: str, at: datetime) -> Found | None:
     return Found(person, session_id, authenticated_at)
 
 
-async def list_of(session: AsyncSession, person_id: UUID, at: datetime) -> Sequence[Session]:
-    """Where this person is signed in, the latest seen first."""
+async def find_pending(session: AsyncSession, token: str, at: datetime) -> Pending | None:
+    """Who is asked for a passkey in this browser, if anybody is."""
+    query = (
+        select(Person, Session.id, Session.intent)
+        .join(Session, Session.person_id == Person.id)
+        .where(Session.token_hash == fingerprint(token), Session.is_pending, *_lasting(at))
+    )
+    row = (await session.execute(query)).one_or_none()
+    return Pending(*row) if row is not None else None
+
+
+async def list_of(
+    session: AsyncSession, person_id: UUID, at: datetime, *, cursor: str | None = None
+) -> Page[Session]:
+    """Where this person is signed in, the latest sign-in first."""
     query = select(Session).join(Person, Session.person_id == Person.id)
     query = query.where(Session.person_id == person_id, *_alive(at))
-    return (await session.scalars(query.order_by(Session.last_seen_at.desc(), Session.id.desc()))).all()
+    if cursor:
+        (before,) = decode_cursor(cursor, UUID)
+        query = query.where(Session.id < before)
+    rows = (await session.scalars(query.order_by(Session.id.desc()).limit(PAGE_SIZE + 1))).all()
+    return page_of(rows, PAGE_SIZE, lambda one: [one.id])
+
+
+async def is_alive(session: AsyncSession, session_id: UUID, at: datetime) -> bool:
+    """Whether this session still opens anything. Asking does not keep it from going idle."""
+    query = select(Session.id).join(Person, Session.person_id == Person.id)
+    return await session.scalar(query.where(Session.id == session_id, *_alive(at))) is not None
+
+
+async def proven_by_passkey(
+    session: AsyncSession, session_id: UUID, *, person_id: UUID, at: datetime
+) -> None:
+    """Whoever has this session has made a passkey in it: all that a letter opened for them elsewhere is over."""
+    this = Session.id == session_id
+    await session.execute(update(Session).where(this).values(method="passkey", authenticated_at=at))
+    await _revoke(session, person_id, at, Session.id != session_id, Session.method != "passkey")
 
 
 async def is_of(session: AsyncSession, session_id: UUID, person_id: UUID) -> bool:
@@ -124,9 +178,8 @@ def _alive(at: datetime) -> tuple[ColumnElement[bool], ...]:
     idle = case(
         *((Person.role == role, literal(at - lifetime(role).idle)) for role in Role), else_=literal(at)
     )
-    return (
-        Session.revoked_at.is_(None),
-        Session.expires_at > at,
-        Session.last_seen_at > idle,
-        Person.disabled_at.is_(None),
-    )
+    return (~Session.is_pending, Session.last_seen_at > idle, *_lasting(at))
+
+
+def _lasting(at: datetime) -> tuple[ColumnElement[bool], ...]:
+    return (Session.revoked_at.is_(None), Session.expires_at > at, Person.disabled_at.is_(None))

@@ -22,6 +22,8 @@ class Person(Row):
     role: Mapped[Role] = mapped_column(server_default=Role.CUSTOMER)
     created_at: Mapped[datetime] = mapped_column(server_default=text("now()"))
     disabled_at: Mapped[datetime | None]
+    #: The person has left: the row stays for what the law makes us keep about payments, and names nobody.
+    erased_at: Mapped[datetime | None]
 
     __table_args__ = (Index("accounts_people_staff", "role", postgresql_where=text("role <> 'customer'")),)
 
@@ -71,15 +73,77 @@ class Session(Row):
     ip: Mapped[str]
     created_at: Mapped[datetime] = mapped_column(server_default=text("now()"))
     authenticated_at: Mapped[datetime] = mapped_column(server_default=text("now()"))
+    #: A letter was proven and a passkey is still wanted: until then this session opens nothing but that step.
+    is_pending: Mapped[bool] = mapped_column(server_default=text("false"))
+    #: What to go on with once it is not pending any more, as `SignInRequest.intent`.
+    intent: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'"))
     last_seen_at: Mapped[datetime] = mapped_column(server_default=text("now()"))
     expires_at: Mapped[datetime]
     revoked_at: Mapped[datetime | None]
 
-    __table_args__ = (Index("accounts_sessions_person", "person_id", "created_at"),)
+    __table_args__ = (Index("accounts_sessions_person", "person_id", "id"),)
+
+
+class Passkey(Row):
+    """A key pair of WebAuthn of which we hold the public half: what a device signs our challenges with."""
+
+    __tablename__ = "accounts_passkeys"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    person_id: Mapped[UUID] = mapped_column(ForeignKey("accounts_people.id", ondelete="CASCADE"))
+    #: What its owner calls it, like `Laptop`.
+    name: Mapped[str]
+    credential_id: Mapped[bytes] = mapped_column(LargeBinary, unique=True)
+    #: COSE_Key (RFC 9052), as the authenticator sent it.
+    public_key: Mapped[bytes] = mapped_column(LargeBinary)
+    #: The authenticator's own count of its signatures; one that does not grow tells of a copy. Zero: it has none.
+    sign_count: Mapped[int]
+    #: How a browser reaches it (`internal`, `usb`, `hybrid`), as the browser said.
+    transports: Mapped[list[Any]] = mapped_column(server_default=text("'[]'"))
+    created_at: Mapped[datetime] = mapped_column(server_default=text("now()"))
+    last_used_at: Mapped[datetime | None]
+
+    __table_args__ = (Index("accounts_passkeys_person", "person_id", "id"),)
+
+
+class PasskeyChallenge(Row):
+    """Random bytes that a passkey is asked to sign. One per session: asking again forgets the one before."""
+
+    __tablename__ = "accounts_passkey_challenges"
+
+    session_id: Mapped[UUID] = mapped_column(
+        ForeignKey("accounts_sessions.id", ondelete="CASCADE"), primary_key=True
+    )
+    #: `add` or `use`: what was made for one ceremony is worth nothing in the other.
+    purpose: Mapped[str]
+    challenge: Mapped[bytes] = mapped_column(LargeBinary)
+    expires_at: Mapped[datetime]
+
+
+class ApiToken(Row):
+    """What a program shows in a person's stead. Only the fingerprint is kept; its beginning is there to know it by."""
+
+    __tablename__ = "accounts_tokens"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    person_id: Mapped[UUID] = mapped_column(ForeignKey("accounts_people.id", ondelete="CASCADE"))
+    name: Mapped[str]
+    prefix: Mapped[str]
+    token_hash: Mapped[bytes] = mapped_column(LargeBinary, unique=True)
+    #: Values of `states.Scope`.
+    scopes: Mapped[list[Any]]
+    created_at: Mapped[datetime] = mapped_column(server_default=text("now()"))
+    expires_at: Mapped[datetime]
+    last_used_at: Mapped[datetime | None]
+    revoked_at: Mapped[datetime | None]
+
+    __table_args__ = (Index("accounts_tokens_person", "person_id", "id"),)
 
 
 class AuditEntry(Row):
-    """Something that a person or the product did and that must be explainable later. Never changed."""
+    """Something that a person or the product did and that must be explainable later. Never changed: each row holds
+    the digest of itself and of the row before it, and a trigger refuses to alter or remove any.
+    """
 
     __tablename__ = "accounts_audit_entries"
 
@@ -90,9 +154,13 @@ class AuditEntry(Row):
     actor: Mapped[str]
     action: Mapped[str]
     subject: Mapped[str]
+    #: What explains it later. No secrets, and nothing that names a person: this is kept when the person is gone.
     detail: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'"))
+    #: SHA-256 over the digest of the row before and everything above but the id (`audit.digest_of`).
+    digest: Mapped[bytes] = mapped_column(LargeBinary)
 
     __table_args__ = (
         Index("accounts_audit_entries_subject", "subject", "id"),
         Index("accounts_audit_entries_actor", "actor_id", "id"),
+        Index("accounts_audit_entries_action", "action", "id", postgresql_ops={"action": "text_pattern_ops"}),
     )

@@ -9,33 +9,16 @@ from datetime import timedelta
 from types import UnionType
 from typing import Annotated, Any, Literal, get_args, get_origin
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, SecretStr, ValidationError
+from pydantic import BaseModel, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from models.base.settings_group import Group, RefundSettings, SellerSettings, Url, words
 
 MIN_SECRET_LENGTH = 32
 
 
 class SettingsError(Exception):
     """The environment is not fit to start with; the message names each variable and the remedy."""
-
-
-def _words(value: object) -> object:
-    return (
-        tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
-    )
-
-
-def _bare(url: str) -> str:
-    return url.rstrip("/")
-
-
-Url = Annotated[str, Field(pattern=r"^https?://[^\s/]+"), AfterValidator(_bare)]
-
-
-class Group(BaseSettings):
-    """A group of variables with a common prefix. An empty variable counts as not set."""
-
-    model_config = SettingsConfigDict(env_ignore_empty=True, frozen=True, extra="ignore")
 
 
 class AppSettings(Group):
@@ -98,7 +81,7 @@ class StripeSettings(Group):
 
     model_config = SettingsConfigDict(env_prefix="STRIPE_")
     secret_key: SecretStr | None = Field(None, description="sk_live_… or sk_test_…")
-    webhook_secrets: Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(_words)] = Field(
+    webhook_secrets: Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(words)] = Field(
         (), description="whsec_…, comma separated while you rotate; without one the webhook answers 404"
     )
     api_base: Url | None = Field(
@@ -124,7 +107,7 @@ class MailSettings(Group):
         "auto", description="how letters leave; outbox only shows them at /dev/mail"
     )
     sender: str = Field("Galley <hello@galley.example>", description="the From of every letter")
-    admins: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_words)] = Field(
+    admins: Annotated[tuple[str, ...], NoDecode, BeforeValidator(words)] = Field(
         (), description="who hears of failures, disputes and orders to review; empty: every admin and editor"
     )
     ses_region: str | None = Field(None, description="for example eu-central-1")
@@ -134,7 +117,16 @@ class MailSettings(Group):
     ses_configuration_set: str | None = Field(
         None, description="the set whose events come back to /webhooks/ses"
     )
+    ses_topic: str | None = Field(
+        None,
+        pattern=r"^arn:(aws|aws-cn|aws-us-gov):sns:[a-z0-9-]+:\d{12}:[\w-]+$",
+        description="the ARN of the SNS topic of these events; without one /webhooks/ses answers 404",
+    )
+    sns_endpoint_url: Url | None = Field(
+        None, description="another server that speaks SNS's protocol, for tests"
+    )
     ses_rate: float = Field(1.0, gt=0, description="letters per second that the account allows")
+    keep_days: int = Field(90, ge=1, description="how long the text of letters is kept after they were sent")
     smtp_host: str | None = Field(None, description="an SMTP relay")
     smtp_port: int = Field(587, description="its port")
     smtp_username: str | None = Field(None, description="its user, if it wants one")
@@ -185,16 +177,19 @@ class OrderSettings(Group):
     review_days: int = Field(
         14, ge=1, le=90, description="until an unreviewed version is submitted by itself"
     )
+    undecided: Literal["submit", "refund"] = Field(
+        "submit", description="what becomes of a version that nobody decided about in that time"
+    )
     promise_minutes: int = Field(
         10, ge=1, description="how soon a backlink is promised to be ready for review"
     )
-    denied_domains: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_words)] = Field(
+    denied_domains: Annotated[tuple[str, ...], NoDecode, BeforeValidator(words)] = Field(
         (), description="targets that are never accepted, comma separated"
     )
     check_targets: bool = Field(
         True, description="whether a target URL must answer before it can be paid for"
     )
-    allowed_private_targets: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_words)] = Field(
+    allowed_private_targets: Annotated[tuple[str, ...], NoDecode, BeforeValidator(words)] = Field(
         (), description="host:port pairs on private addresses that a target may have, for tests"
     )
 
@@ -230,6 +225,8 @@ class Settings(BaseModel):
     llm: LlmSettings
     orders: OrderSettings
     jobs: JobSettings
+    seller: SellerSettings = Field(default_factory=SellerSettings)
+    refunds: RefundSettings = Field(default_factory=RefundSettings)
 
     @property
     def is_test_mode(self) -> bool:
@@ -309,6 +306,10 @@ def _contradictions(settings: Settings) -> list[str]:
         (
             production and mail.way == "outbox",
             "MAIL_BACKEND: no way to send letters in production. Set MAIL_SES_REGION or MAIL_SMTP_HOST.",
+        ),
+        (
+            production and bool(mail.sns_endpoint_url),
+            "MAIL_SNS_ENDPOINT_URL: is set in production. Only Amazon signs events there; remove it.",
         ),
         (mail.way == "ses" and not mail.ses_region, "MAIL_SES_REGION: is not set, but MAIL_BACKEND is ses."),
         (mail.way == "smtp" and not mail.smtp_host, "MAIL_SMTP_HOST: is not set, but MAIL_BACKEND is smtp."),

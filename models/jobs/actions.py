@@ -16,7 +16,7 @@ from models.base.db import changed, news_of
 from models.base.errors import Conflict, NotFound
 from models.jobs.enqueue import enqueue
 from models.jobs.message import Backoff, kinds, unpack
-from models.jobs.rules import rank
+from models.jobs.rules import AGING, rank
 from models.jobs.store import Fence
 from models.jobs.tables import JobRow
 
@@ -88,6 +88,15 @@ _RETRY = text(
      where id = :job_id and state = 'dead'
        and not exists (select from jobs other where other.unique_key = jobs.unique_key
                           and other.state in ('scheduled', 'waiting', 'active'))
+    returning queue, subject
+    """
+)
+
+_HURRY = text(
+    """
+    update jobs
+       set priority = :priority, rank_at = least(rank_at, run_at + cast(:allowance as interval))
+     where id = :job_id and state in ('scheduled', 'waiting') and priority > :priority
     returning queue, subject
     """
 )
@@ -192,6 +201,17 @@ async def retry(session: AsyncSession, job_id: UUID) -> None:
         raise Conflict("This job is not dead any more, or another one does its work.")
     news_of(session).queues.add(row.queue)
     _tell(session, job_id, row.subject)
+
+
+async def hurry(session: AsyncSession, job_id: UUID, priority: int = 0) -> bool:
+    """Let a job that has not begun go before those that are less urgent. Returns whether that changed anything."""
+    wish = {"job_id": job_id, "priority": priority, "allowance": AGING * priority}
+    row = (await session.execute(_HURRY, wish)).one_or_none()
+    if row is None:
+        return False
+    news_of(session).queues.add(row.queue)
+    _tell(session, job_id, row.subject)
+    return True
 
 
 async def forget_workers(session: AsyncSession) -> None:

@@ -2,23 +2,41 @@
 
 from collections.abc import Collection, Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 import structlog
-from sqlalchemy import case, null, select, update
+from sqlalchemy import case, func, null, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from models.base.db import changed, new_id
-from models.base.errors import NotFound
+from models.base.errors import Conflict, NotFound
 from models.base.states import move, sources
-from models.jobs import enqueue
+from models.jobs import Wish, enqueue, enqueue_all
+from models.mail.categories import ABOUT, can_be_refused, category_of
 from models.mail.jobs import SendLetter
-from models.mail.rules import CLAIM_LIFE, FINAL, SETTLING, is_sent_again, is_stale
+from models.mail.preferences import is_muted
+from models.mail.rules import (
+    CLAIM_LIFE,
+    FINAL,
+    RESENDABLE,
+    RESENDS,
+    SETTLING,
+    can_be_resent,
+    is_sent_again,
+    is_stale,
+    is_withheld_from,
+)
 from models.mail.states import MOVES, LetterState
 from models.mail.states import LetterState as S
+from models.mail.suppressions import suppression_of
 from models.mail.tables import EmailMessage
+
+#: How many letters are looked at again at once.
+AT_ONCE: Final = 500
+#: What only the provider knows.
+TOLD: Final = frozenset({S.DELIVERED, S.BOUNCED, S.COMPLAINED})
 
 
 async def write_letter(
@@ -66,8 +84,8 @@ async def next_step(session: AsyncSession, email_id: UUID, at: datetime) -> Emai
     """The letter, whose state says what there is to do: `queued` is to be sent, `sending` is being sent by
     somebody else at this moment, and anything else is done with.
 
-    On the way, what has become clear by itself is written down: a code that ran out, a sender that died, and a
-    lost answer that nobody has explained in time.
+    On the way, what has become clear by itself is written down: a code that ran out, an address or a reader that
+    wants no such letters, a sender that died, and a lost answer that nobody has explained in time.
     """
     query = select(EmailMessage).where(EmailMessage.id == email_id).with_for_update()
     letter = (await session.scalars(query)).one_or_none()
@@ -87,11 +105,25 @@ async def next_step(session: AsyncSession, email_id: UUID, at: datetime) -> Emai
         and is_sent_again(letter.lost, letter.expires_at)
     ):
         moved = await _move(session, email_id, {S.UNKNOWN}, S.QUEUED)
-    return moved or letter
+    letter = moved or letter
+    if letter.state is S.QUEUED and (reason := await _obstacle(session, letter)):
+        letter = await _move(session, email_id, {S.QUEUED}, S.WITHHELD, error=reason) or letter
+    return letter
+
+
+async def _obstacle(session: AsyncSession, letter: EmailMessage) -> str | None:
+    """Why this letter may not be sent, asked again at every sending: the list may have grown while it waited."""
+    suppressed = await suppression_of(session, letter.to_address)
+    if suppressed and is_withheld_from(letter.kind, is_complaint=suppressed.is_complaint):
+        return f"the address is suppressed: {suppressed.why}"
+    category = category_of(letter.kind)
+    if can_be_refused(category) and await is_muted(session, letter.to_address, category):
+        return f"its reader does not want such letters: {ABOUT[category].title.lower()}"
+    return None
 
 
 async def begin_sending(
-    session: AsyncSession, email_id: UUID, *, subject: str, sealed_mime: bytes, way: str, at: datetime
+    session: AsyncSession, email_id: UUID, *, subject: str | None, sealed_mime: bytes, way: str, at: datetime
 ) -> bool:
     """Claim the letter, to be committed before the call. False if somebody else was faster."""
     claim: dict[str, Any] = {"subject": subject, "sealed_mime": sealed_mime, "way": way, "claimed_at": at}
@@ -103,7 +135,11 @@ async def begin_sending(
 
 async def was_sent(session: AsyncSession, email_id: UUID, provider_id: str | None, at: datetime) -> None:
     """The way to send has taken it. True also of a letter that was given up as unknown in the meantime."""
-    await _move(session, email_id, sources(MOVES, S.SENT), S.SENT, provider_id=provider_id, sent_at=at)
+    sent = {"provider_id": provider_id, "sent_at": at}
+    if await _move(session, email_id, sources(MOVES, S.SENT), S.SENT, **sent) is None:
+        # The provider's own events were faster than its answer.
+        overtaken = EmailMessage.id == email_id, EmailMessage.state.in_(TOLD), EmailMessage.sent_at.is_(None)
+        await session.execute(update(EmailMessage).where(*overtaken).values(**sent))
 
 
 async def was_not_taken(session: AsyncSession, email_id: UUID, reason: str) -> None:
@@ -119,12 +155,55 @@ async def has_failed(session: AsyncSession, email_id: UUID, reason: str) -> None
 async def answer_lost(
     session: AsyncSession, email_id: UUID, reason: str, at: datetime
 ) -> EmailMessage | None:
-    """Nobody knows whether it was taken. What may go out again is looked at when events have had their time."""
+    """Nobody knows whether it was taken. `settle_letters` looks again when events have had their time."""
     lost = EmailMessage.lost + 1
-    letter = await _move(session, email_id, {S.SENDING}, S.UNKNOWN, error=reason, lost=lost, claimed_at=at)
-    if letter and is_sent_again(letter.lost, letter.expires_at):
-        await enqueue(session, SendLetter(email_id=email_id), run_at=at + SETTLING, subject=letter.about)
-    return letter
+    return await _move(session, email_id, {S.SENDING}, S.UNKNOWN, error=reason, lost=lost, claimed_at=at)
+
+
+async def settle_letters(session: AsyncSession, at: datetime) -> int:
+    """Ask for another look at every letter that nobody can be waiting for any more.
+
+    Those are letters whose sender died with its job, and business letters of whose lost answer nothing was heard:
+    they go out once more. Returns how many were asked for.
+    """
+    died = (EmailMessage.state == S.SENDING) & (EmailMessage.claimed_at <= at - 2 * CLAIM_LIFE)
+    unheard = (
+        (EmailMessage.state == S.UNKNOWN)
+        & (EmailMessage.claimed_at <= at - SETTLING)
+        & (EmailMessage.lost <= RESENDS)
+        & EmailMessage.expires_at.is_(None)
+    )
+    query = select(EmailMessage.id, EmailMessage.about).where(died | unheard)
+    rows = await session.execute(query.order_by(EmailMessage.claimed_at).limit(AT_ONCE))
+    wishes = [
+        Wish(SendLetter(email_id=email_id), unique=f"settle/{email_id}", subject=about)
+        for email_id, about in rows
+    ]
+    return len(await enqueue_all(session, wishes))
+
+
+async def send_again(session: AsyncSession, email_id: UUID) -> EmailMessage:
+    """Send a letter once more because a person wants it. Raises `NotFound`, or `Conflict` with what to do instead."""
+    letter = await session.get(EmailMessage, email_id, with_for_update=True)
+    if letter is None:
+        raise NotFound("There is no such letter.")
+    if letter.expires_at is not None:
+        raise Conflict("What was in this letter has expired. Its reader can ask for another one.")
+    if not can_be_resent(letter.state, letter.expires_at):
+        raise Conflict(f"This letter is {letter.state.value} and is not sent again.")
+    moved = await _move(session, email_id, RESENDABLE, S.QUEUED)
+    await enqueue(session, SendLetter(email_id=email_id), subject=letter.about)
+    return moved or letter
+
+
+async def was_told(
+    session: AsyncSession, letter: EmailMessage, there: LetterState, at: datetime, reason: str | None
+) -> bool:
+    """Move a letter to where the provider says that it is, if the drawing leads there. `at` is when that happened."""
+    values: dict[str, Any] = {"told_at": at, "error": reason}
+    if there is not S.FAILED:
+        values["sent_at"] = func.coalesce(EmailMessage.sent_at, at)
+    return await _move(session, letter.id, sources(MOVES, there), there, **values) is not None
 
 
 async def drop_letters(session: AsyncSession, about: str, kinds: Collection[str]) -> int:

@@ -1,4 +1,4 @@
-"""When a letter may be sent again, and when what opens doors is forgotten."""
+"""When a letter may be sent again, when it is withheld, and when what opens doors is forgotten."""
 
 from datetime import datetime, timedelta
 from typing import Final
@@ -12,8 +12,18 @@ SETTLING: Final = timedelta(minutes=15)
 #: How often a business letter whose answer was lost goes out again. So: at most two of it on the wire.
 RESENDS: Final = 1
 
+#: The letter that its reader asks for in this moment, in front of the page that waits for it.
+SIGN_IN: Final = "accounts.sign_in"
+
 #: Nothing more is sent from here, so what opens doors is wiped.
-FINAL: Final = frozenset({S.SENT, S.FAILED, S.OBSOLETE, S.DELIVERED, S.BOUNCED, S.COMPLAINED})
+FINAL: Final = frozenset({S.SENT, S.FAILED, S.OBSOLETE, S.WITHHELD, S.DELIVERED, S.BOUNCED, S.COMPLAINED})
+#: From here a person may have it sent once more.
+RESENDABLE: Final = frozenset({S.FAILED, S.UNKNOWN, S.WITHHELD})
+
+
+def address_key(address: str) -> str:
+    """The form in which addresses are compared: settings may hold capitals, people's addresses never do."""
+    return address.strip().lower()
 
 
 def is_stale(expires_at: datetime | None, at: datetime) -> bool:
@@ -27,3 +37,17 @@ def is_sent_again(lost: int, expires_at: datetime | None) -> bool:
     One that expires never does: its reader has a button for another, and two codes in one inbox are a riddle.
     """
     return lost <= RESENDS and expires_at is None
+
+
+def can_be_resent(state: S, expires_at: datetime | None) -> bool:
+    """Whether a person may have it sent once more. What expires had secrets in it, and those are gone."""
+    return state in RESENDABLE and expires_at is None
+
+
+def is_withheld_from(kind: str, *, is_complaint: bool) -> bool:
+    """Whether letters of this kind are kept from a suppressed address.
+
+    Nothing arrives where letters bounce. Who complained gets nothing either, but for the letter that they ask for
+    themselves: without it they could never again reach what they paid for.
+    """
+    return not (is_complaint and kind == SIGN_IN)

@@ -1,4 +1,4 @@
-"""Letters as rows: written in the transaction of what they tell, sent by a job."""
+"""Letters as rows, what their provider told about them, and who is not to be written to."""
 
 from datetime import datetime
 from typing import Any
@@ -8,7 +8,8 @@ from sqlalchemy import Index, LargeBinary, SmallInteger, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from models.base.db import Row, new_id
-from models.mail.states import LetterState
+from models.mail.categories import Category
+from models.mail.states import EventState, LetterState, SuppressionReason
 
 
 class EmailMessage(Row):
@@ -37,6 +38,8 @@ class EmailMessage(Row):
     lost: Mapped[int] = mapped_column(SmallInteger, server_default="0")
     claimed_at: Mapped[datetime | None]
     sent_at: Mapped[datetime | None]
+    #: When the provider told what became of it: delivered, bounced, complained about.
+    told_at: Mapped[datetime | None]
     way: Mapped[str | None]
     provider_id: Mapped[str | None]
     error: Mapped[str | None]
@@ -51,5 +54,75 @@ class EmailMessage(Row):
         Index(
             "email_messages_unsettled", "claimed_at", postgresql_where=text("state in ('sending', 'unknown')")
         ),
+        Index("email_messages_state", "state", "id"),
+        Index(
+            "email_messages_address", "to_address", "id", postgresql_ops={"to_address": "text_pattern_ops"}
+        ),
+        Index("email_messages_kept", "created_at", postgresql_where=text("sealed_mime is not null")),
         Index("email_messages_provider", "provider_id", postgresql_where=text("provider_id is not null")),
     )
+
+
+class EmailEvent(Row):
+    """A message of the provider, as it came: written down once, then handled by a job."""
+
+    __tablename__ = "email_events"
+
+    #: The notification's own id. A message that is delivered twice is one row.
+    id: Mapped[str] = mapped_column(primary_key=True)
+    #: `Delivery`, `Bounce`, `Complaint`, …, or `SubscriptionConfirmation`.
+    type: Mapped[str]
+    #: The letter that it speaks of, by our tag; None if it is not about one of ours.
+    letter_id: Mapped[UUID | None]
+    payload: Mapped[dict[str, Any]]
+    state: Mapped[EventState] = mapped_column(server_default=EventState.RECEIVED)
+    problem: Mapped[str | None]
+    received_at: Mapped[datetime] = mapped_column(server_default=text("now()"))
+    processed_at: Mapped[datetime | None]
+
+    __table_args__ = (
+        Index(
+            "email_events_letter", "letter_id", "received_at", postgresql_where=text("letter_id is not null")
+        ),
+        Index("email_events_received", "received_at"),
+    )
+
+
+class Suppression(Row):
+    """An address that is not written to: letters to it bounced for good, or its reader called one spam."""
+
+    __tablename__ = "email_suppressions"
+
+    address: Mapped[str] = mapped_column(primary_key=True)
+    reason: Mapped[SuppressionReason]
+    #: The receiving server's own words, for the people who look after the mail.
+    detail: Mapped[str | None]
+    #: The letter that it happened to.
+    letter_id: Mapped[UUID | None]
+    created_at: Mapped[datetime] = mapped_column(server_default=text("now()"))
+
+    __table_args__ = (
+        Index("email_suppressions_created", "created_at", "address"),
+        Index("email_suppressions_address", "address", postgresql_ops={"address": "text_pattern_ops"}),
+    )
+
+    @property
+    def is_complaint(self) -> bool:
+        """Whether its reader complained; else letters came back."""
+        return self.reason is SuppressionReason.COMPLAINT
+
+    @property
+    def why(self) -> str:
+        """Why nothing is sent, for the people who look after the mail."""
+        what = "its reader marked a letter as spam" if self.is_complaint else "letters to it came back"
+        return what + (f" ({self.detail})" if self.detail else "")
+
+
+class Mute(Row):
+    """A category of letters that the reader at this address does not want."""
+
+    __tablename__ = "email_mutes"
+
+    address: Mapped[str] = mapped_column(primary_key=True)
+    category: Mapped[Category] = mapped_column(primary_key=True)
+    created_at: Mapped[datetime] = mapped_column(server_default=text("now()"))

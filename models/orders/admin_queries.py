@@ -16,16 +16,22 @@ from models.base.errors import NotFound
 from models.base.paging import PAGE_SIZE, Page, decode_cursor, instant, page_of
 from models.jobs.queries import Record, records_of
 from models.mail.tables import EmailMessage
+from models.orders.aftercare_tables import LinkCheck
+from models.orders.messages import Line, messages_of
 from models.orders.moves import HELD
-from models.orders.queries import OrderView, order_view
-from models.orders.states import OrderStatus
+from models.orders.queries import OrderView, order_view, unread_of
+from models.orders.states import OrderStatus, Side
 from models.orders.tables import Article, Generation, Order, Site, Transition, Version
+from models.payments.queries import checkouts_named
 from models.payments.states import PaymentState
 from models.payments.tables import Checkout, Dispute, Refund
 
 _NUMBER: Final = re.compile(r"(?:g-)?(\d{1,15})", re.IGNORECASE)
 _WORD: Final = re.compile(r"\w+")
 _HOST: Final = re.compile(r"[a-z0-9.-]+\.[a-z0-9-]+")
+
+#: Looks at a published link that the page of an order shows.
+CHECKS_SHOWN: Final = 10
 
 #: The target's domain backwards, in the very words of the index `orders_target_host`, or that would not be used.
 _TARGET_HOST: Final[ColumnElement[str]] = literal_column(
@@ -57,6 +63,8 @@ class Waiting:
     is_held: bool
     #: The article has moved since: approving makes the placement anew.
     is_moved: bool
+    #: Messages from its customer that no editor has read.
+    unread: int
 
 
 def _is_held() -> ColumnElement[bool]:
@@ -84,6 +92,7 @@ async def review_queue(
         Version.edit["score"].as_float(),
         _is_held(),
         Article.published_version_id.is_distinct_from(Version.base_version_id),
+        unread_of(Side.EDITOR),
     )
     query = (
         select(*columns)
@@ -137,6 +146,8 @@ class Found:
     title: str
     site_name: str
     email: str
+    #: Messages from its customer that no editor has read.
+    unread: int
 
 
 async def found_orders(session: AsyncSession, wanted: Filter, cursor: str | None = None) -> Page[Found]:
@@ -155,6 +166,7 @@ async def found_orders(session: AsyncSession, wanted: Filter, cursor: str | None
         Article.title,
         Site.name,
         Person.email,
+        unread_of(Side.EDITOR),
     )
     query = (
         select(*columns)
@@ -185,11 +197,15 @@ def _conditions(wanted: Filter) -> list[ColumnElement[bool]]:
 
 
 def _matches(query: str) -> ColumnElement[bool]:
-    """What was typed is a number, a whole address, or else words of the title or the end of the target's domain."""
+    """What was typed is a number, a whole address, a name of Stripe's, or else words of the title or the end of the
+    target's domain.
+    """
     if number := _NUMBER.fullmatch(query):
         return Order.number == int(number[1])
     if "@" in query:
         return Order.person_id.in_(select(Person.id).where(Person.email == query.lower()))
+    if (payments := checkouts_named(query)) is not None:
+        return Order.checkout_id.in_(payments)
     ways: list[Select[Any]] = []
     if words := _WORD.findall(query):
         beginnings = func.to_tsquery("simple", " & ".join(f"{word}:*" for word in words))
@@ -226,6 +242,9 @@ class Dossier:
     refunds: Sequence[Refund]
     disputes: Sequence[Dispute]
     jobs: Sequence[Record]
+    #: The latest looks at its published link, newest first.
+    checks: Sequence[LinkCheck]
+    messages: Sequence[Line]
     #: With the address of whoever acted; newest first.
     audit: Sequence[tuple[AuditEntry, str | None]]
 
@@ -246,13 +265,18 @@ class Dossier:
         )
 
 
-async def dossier(session: AsyncSession, order_id: UUID) -> Dossier:
-    """Everything about this order, in a fixed number of queries. Raises `NotFound`."""
+async def anybodys_order(session: AsyncSession, order_id: UUID) -> tuple[OrderView, Person]:
+    """The order and its customer, for whoever may see every order. Raises `NotFound`."""
     whose = select(Person).join(Order, Order.person_id == Person.id).where(Order.id == order_id)
     customer = (await session.scalars(whose)).one_or_none()
     if customer is None:
         raise NotFound("There is no such order.")
-    view = await order_view(session, order_id, customer.id)
+    return await order_view(session, order_id, customer.id), customer
+
+
+async def dossier(session: AsyncSession, order_id: UUID) -> Dossier:
+    """Everything about this order, in a fixed number of queries. Raises `NotFound`."""
+    view, customer = await anybodys_order(session, order_id)
     about, order = f"order/{order_id}", view.order
     versions = (
         select(Version)
@@ -285,6 +309,8 @@ async def dossier(session: AsyncSession, order_id: UUID) -> Dossier:
         refunds=(await session.scalars(refunds)).all(),
         disputes=(await session.scalars(disputes)).all(),
         jobs=await records_of(session, [about, f"draft/{order.draft_id}"]),
+        checks=await _checks(session, order_id) if order.completed_at is not None else [],
+        messages=await messages_of(session, order_id),
         audit=await _audit(session, about),
     )
 
@@ -297,6 +323,11 @@ async def _moves(session: AsyncSession, order_id: UUID) -> list[tuple[Transition
         .order_by(Transition.id)
     )
     return [(move, email) for move, email in await session.execute(query)]
+
+
+async def _checks(session: AsyncSession, order_id: UUID) -> Sequence[LinkCheck]:
+    query = select(LinkCheck).where(LinkCheck.order_id == order_id).order_by(LinkCheck.id.desc())
+    return (await session.scalars(query.limit(CHECKS_SHOWN))).all()
 
 
 async def _audit(session: AsyncSession, subject: str) -> list[tuple[AuditEntry, str | None]]:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import func, or_, select
@@ -13,7 +13,9 @@ from models.jobs.states import JobState
 from models.jobs.tables import JobRow
 from models.mail.states import LetterState
 from models.mail.tables import EmailMessage
-from models.orders.states import OrderStatus
+from models.orders.aftercare_tables import Message
+from models.orders.rules import MOVABLE
+from models.orders.states import LinkState, OrderStatus, Side
 from models.orders.tables import Order
 from models.payments.states import EventState, RefundState
 from models.payments.tables import Checkout, Dispute, Refund, StripeEvent
@@ -62,6 +64,36 @@ class Revenue:
 
 
 @dataclass(frozen=True, slots=True)
+class Late:
+    """An order whose text was promised for an earlier moment, and that is still being worked on."""
+
+    id: UUID
+    number: int
+    promised_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """A published link that the monitor does not find. What cannot be put back by itself waits for an editor."""
+
+    id: UUID
+    number: int
+    state: LinkState
+    problem: str | None
+    lost_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Unread:
+    """An order whose customer has written and was not read."""
+
+    id: UUID
+    number: int
+    count: int
+    since: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Attention:
     """Everything on the first page but the truths."""
 
@@ -72,6 +104,9 @@ class Attention:
     events: Sequence[StripeEvent]
     letters: Sequence[EmailMessage]
     dead_jobs: int
+    late: Sequence[Late]
+    links: Sequence[Missing]
+    messages: Sequence[Unread]
     revenue: Sequence[Revenue]
     test_orders: int
 
@@ -109,9 +144,58 @@ async def attention(session: AsyncSession, at: datetime) -> Attention:
         events=(await session.scalars(events)).all(),
         letters=(await session.scalars(letters)).all(),
         dead_jobs=await session.scalar(dead) or 0,
+        late=await _late(session, at),
+        links=await _missing_links(session),
+        messages=await _unread(session),
         revenue=await revenue(session, at - REVENUE_OF),
         test_orders=await _test_orders(session, at - REVENUE_OF),
     )
+
+
+async def _late(session: AsyncSession, at: datetime) -> list[Late]:
+    query = (
+        select(Order.id, Order.number, Order.promised_at)
+        .where(
+            Order.status == OrderStatus.PROCESSING,
+            Order.promised_at < at,
+            Order.payment_state.in_(MOVABLE),
+        )
+        .order_by(Order.promised_at)
+        .limit(SHOWN)
+    )
+    return [Late(*row) for row in await session.execute(query)]
+
+
+async def _missing_links(session: AsyncSession) -> list[Missing]:
+    """Those that need an editor first, then those that are being put back."""
+    columns: tuple[Any, ...] = (
+        Order.id,
+        Order.number,
+        Order.link_state,
+        Order.link_problem,
+        Order.link_lost_at,
+    )
+    query = (
+        select(*columns)
+        .where(Order.link_lost_at.is_not(None))
+        .order_by(Order.link_state.desc(), Order.link_lost_at)
+        .limit(SHOWN)
+    )
+    return [Missing(*row) for row in await session.execute(query)]
+
+
+async def _unread(session: AsyncSession) -> list[Unread]:
+    """The orders whose customers wait for an answer, the oldest message first."""
+    since = func.min(Message.at)
+    query = (
+        select(Order.id, Order.number, func.count(), since)
+        .join(Message, Message.order_id == Order.id)
+        .where(Message.read_at.is_(None), Message.side == Side.CUSTOMER)
+        .group_by(Order.id)
+        .order_by(since)
+        .limit(SHOWN)
+    )
+    return [Unread(*row) for row in await session.execute(query)]
 
 
 async def _refunds(session: AsyncSession) -> list[Money]:

@@ -1,7 +1,7 @@
 """What turned one version of an article into another, told from the two texts alone."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from models.orders.edits import Edit, Wrap
 from models.orders.markdown import Block, Link, label_end, parse
@@ -83,6 +83,15 @@ def edit_made(before: str, after: str) -> Edit | Wrap | None:
         found.after.source[found.start : start] + "{anchor}" + found.after.source[found.link.end : found.end]
     )
     return Edit(found.before.number, count, sentence.strip())
+
+
+def moved_to(edit: Edit | Wrap, before: str, now: str) -> Edit | Wrap | None:
+    """An edit of the text `before`, for the paragraph of the text `now` that is the same to the byte; None if there
+    is none or more than one.
+    """
+    was = parse(before).paragraph(edit.paragraph)
+    same = [block for block in parse(now).paragraphs if was is not None and block.source == was.source]
+    return replace(edit, paragraph=same[0].number) if len(same) == 1 else None
 
 
 def new_links(was: Sequence[Link], now: Sequence[Link]) -> Iterator[Link]:

@@ -14,6 +14,7 @@ from models.base.db import changed
 from models.base.errors import Conflict, Invalid, NotFound
 from models.base.settings import Settings
 from models.jobs import enqueue
+from models.orders.denied import denied_for
 from models.orders.jobs import CheckTarget, CreateOrder, FollowPayment
 from models.orders.markdown import is_outgoing, links
 from models.orders.quality.domains import registrable_domain
@@ -35,7 +36,7 @@ class Wish:
     notes: str = ""
 
 
-async def open_article(session: AsyncSession, article_id: UUID) -> tuple[Article, Version]:
+async def open_article(session: AsyncSession, article_id: UUID | None) -> tuple[Article, Version]:
     """A published article of an open site, with the text that readers see. Raises `NotFound`."""
     row = (
         await session.execute(
@@ -50,7 +51,9 @@ async def open_article(session: AsyncSession, article_id: UUID) -> tuple[Article
     return row.Article, row.Version
 
 
-def problems_of(wish: Wish, article: Article, version: Version, settings: Settings) -> dict[str, str]:
+async def problems_of(
+    session: AsyncSession, wish: Wish, article: Article, version: Version, settings: Settings
+) -> dict[str, str]:
     """Everything that is wrong with a wish, by field, before anything is asked of the network."""
     rules = settings.orders
     found: dict[str, str] = {}
@@ -59,9 +62,10 @@ def problems_of(wish: Wish, article: Article, version: Version, settings: Settin
     except Invalid as invalid:
         found |= invalid.fields
     private = rules.allowed_private_targets if settings.app.is_local else ()
+    denied = await denied_for(session, settings, wish.target_url)
     if not wish.target_url:
         found["target_url"] = "Enter the address that the link should lead to."
-    elif problem := target_problem(wish.target_url, rules.denied_domains, private):
+    elif problem := target_problem(wish.target_url, denied, private):
         found["target_url"] = problem
     elif obstacles := url_obstacles(wish.target_url) or order_obstacles(
         version.markdown, url=wish.target_url, max_links=_link_limit(article, version)
@@ -99,7 +103,7 @@ async def save_draft(
 ) -> Draft:
     """Keep a wish, new or changed, and ask for its target to be looked at. Raises `Invalid` with every problem."""
     article, version = await open_article(session, article_id)
-    problems = problems_of(wish, article, version, settings)
+    problems = await problems_of(session, wish, article, version, settings)
     if problems:
         raise Invalid(problems)
     if draft_id is None:
@@ -132,7 +136,7 @@ async def draft_of(session: AsyncSession, draft_id: UUID, *, browser: str, perso
     draft = (
         await session.scalars(
             select(Draft)
-            .options(joinedload(Draft.article).joinedload(Article.site))
+            .options(joinedload(Draft.article).joinedload(Article.site), joinedload(Draft.site))
             .where(Draft.id == draft_id)
             .execution_options(populate_existing=True)
         )
@@ -187,7 +191,7 @@ async def ask_for_payment(
         raise Conflict("The target is still being looked at. Try again in a moment.")
     article, version = await open_article(session, draft.article_id)
     wish = Wish(draft.email, draft.target_url, draft.anchor_text, draft.notes)
-    problems = problems_of(wish, article, version, settings)
+    problems = await problems_of(session, wish, article, version, settings)
     if draft.target_problem:
         problems["target_url"] = draft.target_problem
     if problems:

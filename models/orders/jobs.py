@@ -6,6 +6,7 @@ from uuid import UUID
 
 from models.jobs import Backoff, Job
 from models.jobs.schedules import Schedule
+from models.orders.states import Side
 
 
 class CheckTarget(Job, frozen=True):
@@ -60,6 +61,46 @@ class IntegrateBacklink(Job, frozen=True):
     generation: int
 
 
+class WriteArticle(Job, frozen=True):
+    """Write a whole article: one generation of one order."""
+
+    kind: ClassVar[str] = "orders.write_article"
+    queue: ClassVar[str] = "orders"
+    priority: ClassVar[int] = 2
+    attempts: ClassVar[int] = 3
+    backoff: ClassVar[Backoff] = Backoff(first=timedelta(seconds=2), factor=2)
+    #: An outline and a dozen sections, some of them twice, each asked for on its own.
+    timeout: ClassVar[timedelta] = timedelta(minutes=30)
+
+    order_id: UUID
+    generation: int
+
+
+class WriteCommission(Job, frozen=True):
+    """Write the article that an editor has asked for."""
+
+    kind: ClassVar[str] = "orders.write_commission"
+    queue: ClassVar[str] = "orders"
+    #: Customers, who have paid, go first.
+    priority: ClassVar[int] = 4
+    attempts: ClassVar[int] = 3
+    backoff: ClassVar[Backoff] = Backoff(first=timedelta(seconds=2), factor=2)
+    timeout: ClassVar[timedelta] = timedelta(minutes=30)
+
+    commission_id: UUID
+
+
+class FailCommission(Job, frozen=True):
+    """An editor's article could not be written: say so."""
+
+    kind: ClassVar[str] = "orders.fail_commission"
+    queue: ClassVar[str] = "orders"
+    priority: ClassVar[int] = 4
+    attempts: ClassVar[int] = 20
+
+    commission_id: UUID
+
+
 class FailGeneration(Job, frozen=True):
     """A generation has died: the order failed, and its money goes back."""
 
@@ -79,6 +120,54 @@ class TendReviews(Job, frozen=True):
     queue: ClassVar[str] = "default"
 
 
+class AskLinkChecks(Job, frozen=True):
+    """Ask for a look at every published link that was not looked at for a day."""
+
+    kind: ClassVar[str] = "orders.ask_link_checks"
+    queue: ClassVar[str] = "default"
+
+
+class CheckLink(Job, frozen=True):
+    """Look whether the published page of an order shows the link as it was sold."""
+
+    kind: ClassVar[str] = "orders.check_link"
+    queue: ClassVar[str] = "default"
+    priority: ClassVar[int] = 7
+    timeout: ClassVar[timedelta] = timedelta(minutes=1)
+
+    order_id: UUID
+
+
+class RepairLink(Job, frozen=True):
+    """Put a lost link back into the text that is published now."""
+
+    kind: ClassVar[str] = "orders.repair_link"
+    queue: ClassVar[str] = "orders"
+    priority: ClassVar[int] = 4
+    attempts: ClassVar[int] = 5
+    backoff: ClassVar[Backoff] = Backoff(first=timedelta(seconds=2), factor=2)
+
+    order_id: UUID
+
+
+class MindPromises(Job, frozen=True):
+    """Find orders that are later than promised, let them go first, and say so."""
+
+    kind: ClassVar[str] = "orders.mind_promises"
+    queue: ClassVar[str] = "default"
+    priority: ClassVar[int] = 2
+
+
+class TellOfMessages(Job, frozen=True):
+    """Write to one side of an order about messages that it has not read yet."""
+
+    kind: ClassVar[str] = "orders.tell_of_messages"
+    queue: ClassVar[str] = "default"
+
+    order_id: UUID
+    to: Side
+
+
 class CheckTruths(Job, frozen=True):
     """Look whether what must always hold does hold, and tell the admins once a day of what does not."""
 
@@ -89,4 +178,6 @@ class CheckTruths(Job, frozen=True):
 SCHEDULES = (
     Schedule("orders.tend_reviews", timedelta(minutes=10), TendReviews()),
     Schedule("orders.check_truths", timedelta(minutes=15), CheckTruths()),
+    Schedule("orders.ask_link_checks", timedelta(minutes=10), AskLinkChecks()),
+    Schedule("orders.mind_promises", timedelta(minutes=1), MindPromises()),
 )

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import date
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import select
@@ -12,9 +12,18 @@ from models.accounts.queries import staff
 from models.accounts.states import Role
 from models.accounts.tables import Person
 from models.base.settings import Settings
-from models.mail.actions import write_letter
+from models.mail.actions import drop_letters, write_letter
 from models.orders.rules import order_number
 from models.orders.tables import Article, Order, Site
+
+#: Letters that are not true of an order that has failed.
+_UNTRUE_OF_FAILED: Final = (
+    "orders.backlink_ready",
+    "orders.regeneration_ready",
+    "orders.article_ready",
+    "orders.review_reminder",
+    "orders.promise_late",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +80,8 @@ async def tell_customer(
         "order_number": facts.number,
         "article_title": facts.article.title,
         "site_name": facts.site.name,
-        "anchor_text": order.anchor_text,
-        "target_url": order.target_url,
+        "anchor_text": order.anchor_text or None,
+        "target_url": order.target_url or None,
     }
     await write_letter(
         session,
@@ -83,6 +92,11 @@ async def tell_customer(
         about=f"order/{order.id}",
         is_test=order.is_test,
     )
+
+
+async def take_back_letters(session: AsyncSession, order_id: UUID) -> None:
+    """Do not send what waits to be sent and is not true any more, because the order has failed."""
+    await drop_letters(session, f"order/{order_id}", _UNTRUE_OF_FAILED)
 
 
 async def tell_of_breach(

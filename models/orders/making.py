@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import func, select, update
@@ -15,12 +15,16 @@ from models.base.db import changed, new_id
 from models.base.errors import Conflict, NotFound
 from models.base.settings import Settings
 from models.jobs import enqueue
-from models.orders.jobs import FailGeneration, IntegrateBacklink
-from models.orders.letters import Facts, facts_of, review_url, tell_customer, tell_staff
+from models.orders.content import add_version
+from models.orders.jobs import FailGeneration, FollowPayment, IntegrateBacklink, WriteArticle
+from models.orders.letters import Facts, facts_of, review_url, take_back_letters, tell_customer, tell_staff
 from models.orders.moves import HELD, STRIPE, SYSTEM, WRITER, Actor, held, move_order, write_history
-from models.orders.rules import MOVABLE, day_words
-from models.orders.states import ArticleStatus, FailReason, GenerationState, OrderStatus
+from models.orders.new_articles import NewArticle, add_draft_article
+from models.orders.promises import promise
+from models.orders.rules import day_words
+from models.orders.states import ArticleStatus, FailReason, GenerationState, OrderStatus, Product
 from models.orders.tables import Article, Draft, Generation, Order, Version
+from models.payments.moves import hold
 from models.payments.refunds import ask_refund
 from models.payments.tables import Checkout
 
@@ -56,6 +60,13 @@ class Draught:
     needs_editor: bool
 
 
+#: What a customer is told when every attempt has failed.
+NOT_MADE: Final = {
+    Product.BACKLINK: "We could not place the link in a way that we would stand for.",
+    Product.ARTICLE: "We could not write an article on this topic that we would stand for.",
+}
+
+
 class Stale(Exception):
     """The generation is no longer wanted: another one runs, it was cancelled, or it has ended. Not a failure."""
 
@@ -69,7 +80,9 @@ async def create_order(
     published gives a failed order, which shows the customer what happened to the money.
     """
     draft = (await session.scalars(select(Draft).where(Draft.id == draft_id).with_for_update())).one()
-    checkout = await session.get_one(Checkout, checkout_id)
+    is_article = draft.product is Product.ARTICLE
+    # Held, so that whatever becomes of the money is before the order, and seen here, or after it, and followed.
+    checkout = await hold(session, checkout_id)
     person_id = draft.person_id or checkout.person_id
     if person_id is None:
         raise NotFound("The customer of this payment no longer exists.")
@@ -82,17 +95,18 @@ async def create_order(
         insert(Order)
         .values(
             id=new_id(),
+            product=draft.product,
             draft_id=draft_id,
             checkout_id=checkout_id,
             person_id=person_id,
-            article_id=draft.article_id,
+            article_id=await _article_of(session, draft),
             target_url=draft.target_url,
             anchor_text=draft.anchor_text,
             notes=draft.notes,
             amount_cents=checkout.amount_cents,
             currency=checkout.currency,
             is_test=not checkout.is_live,
-            promised_at=now() + timedelta(minutes=settings.orders.promise_minutes),
+            **promise(settings, now()),
         )
         .returning(Order)
     )
@@ -101,8 +115,10 @@ async def create_order(
     changed(session, f"draft/{draft_id}")
     changed(session, f"checkout/{checkout_id}")
     await write_history(session, order.id, None, OrderStatus.PROCESSING, "paid", STRIPE)
+    if checkout.payment_state is not order.payment_state:
+        await enqueue(session, FollowPayment(checkout_id=checkout_id), subject=checkout.subject)
     facts = await facts_of(session, order.id)
-    if facts.article.status is not ArticleStatus.PUBLISHED:
+    if not is_article and facts.article.status is not ArticleStatus.PUBLISHED:
         await fail_order(
             session,
             settings,
@@ -127,6 +143,15 @@ async def create_order(
     return order
 
 
+async def _article_of(session: AsyncSession, draft: Draft) -> UUID:
+    """The article that the order is about: one that stands, or a new one that has no text yet."""
+    if draft.article_id is not None:
+        return draft.article_id
+    assert draft.site_id is not None, "a draft names an article or a site"
+    new = NewArticle(draft.site_id, draft.topic or "", draft.keyword or "")
+    return (await add_draft_article(session, new)).id
+
+
 async def _give_back_second(
     session: AsyncSession, settings: Settings, order: Order, checkout: Checkout
 ) -> None:
@@ -141,14 +166,14 @@ async def _give_back_second(
 
 async def begin(session: AsyncSession, order: Order, cause: str, reason: str | None = None) -> Generation:
     """Ask the writer for the next generation of a held order. The index on active ones refuses a second."""
-    number = order.generation + 1
-    order.generation = number
+    order.generation = number = order.generation + 1
     generation = Generation(order_id=order.id, number=number, cause=cause, reason=reason)
     session.add(generation)
     await session.flush()
+    message = WriteArticle if order.product is Product.ARTICLE else IntegrateBacklink
     generation.job_id = await enqueue(
         session,
-        IntegrateBacklink(order_id=order.id, generation=number),
+        message(order_id=order.id, generation=number),
         unique=f"order/{order.id}/{number}",
         subject=f"order/{order.id}",
         when_dead=FailGeneration(order_id=order.id, generation=number),
@@ -162,7 +187,7 @@ async def take_up(session: AsyncSession, order_id: UUID, number: int) -> Brief:
 
     Raises `Stale` if nobody waits for it any more, and `Conflict` if the article cannot take it.
     """
-    order, generation = await _wanted(session, order_id, number)
+    order, generation = await wanted(session, order_id, number)
     article = await session.get_one(Article, order.article_id, populate_existing=True)
     if article.status is not ArticleStatus.PUBLISHED or article.published_version_id is None:
         raise Conflict("The article is no longer published.")
@@ -196,7 +221,8 @@ async def take_up(session: AsyncSession, order_id: UUID, number: int) -> Brief:
     )
 
 
-async def _wanted(session: AsyncSession, order_id: UUID, number: int) -> tuple[Order, Generation]:
+async def wanted(session: AsyncSession, order_id: UUID, number: int) -> tuple[Order, Generation]:
+    """The order, held, and its generation of this number. Raises `Stale` if nobody waits for it any more."""
     order = await held(session, order_id)
     generation = (
         await session.scalars(
@@ -218,7 +244,7 @@ async def hand_in(
 ) -> Version:
     """Take the writer's text, if it is still wanted: a version for the customer, or first for an editor."""
     at = at or now()
-    order, generation = await _wanted(session, brief.order_id, brief.generation)
+    order, generation = await wanted(session, brief.order_id, brief.generation)
     version = await add_version(
         session,
         order.article_id,
@@ -264,7 +290,10 @@ async def tell_ready(
     due_at: datetime,
 ) -> None:
     """The letter that a version waits for its customer."""
-    if generation == 1:
+    if facts.order.product is Product.ARTICLE and generation == 1:
+        due = day_words(due_at)
+        await tell_customer(session, settings, facts, "article_ready", "1", review_deadline=due)
+    elif generation == 1:
         await tell_customer(
             session, settings, facts, "backlink_ready", "1", review_deadline=day_words(due_at)
         )
@@ -291,19 +320,16 @@ async def tell_of_review(session: AsyncSession, settings: Settings, facts: Facts
     await tell_staff(session, settings, facts.order, "new_review", key, **told)
 
 
-async def add_version(session: AsyncSession, article_id: UUID, **values: Any) -> Version:
-    """Add the next version of an article. Numbers have no gaps: the article's row is held while one is given."""
-    await session.execute(select(Article.id).where(Article.id == article_id).with_for_update(key_share=True))
-    last = await session.scalar(select(func.max(Version.number)).where(Version.article_id == article_id))
-    version = Version(article_id=article_id, number=(last or 0) + 1, **values)
-    session.add(version)
-    await session.flush()
-    return version
-
-
-async def no_more(session: AsyncSession, settings: Settings, brief: Brief, words: str) -> None:
-    """The writer has no other place to offer, but the customer has earlier versions to choose from: back to them."""
-    order, generation = await _wanted(session, brief.order_id, brief.generation)
+async def no_more(
+    session: AsyncSession,
+    settings: Settings,
+    order_id: UUID,
+    number: int,
+    words: str,
+    action: str = "no other place",
+) -> None:
+    """The writer has nothing else to offer, but the customer has earlier versions to choose from: back to them."""
+    order, generation = await wanted(session, order_id, number)
     at = now()
     generation.state, generation.problem, generation.finished_at = GenerationState.FAILED, words, at
     # Whoever waits has to have an end to it: without a deadline nothing would ever be submitted by itself.
@@ -313,9 +339,7 @@ async def no_more(session: AsyncSession, settings: Settings, brief: Brief, words
         "submitted_at": None,
         "review_due_at": due_at,
     }
-    await move_order(
-        session, order, OrderStatus.QUALITY_CHECK, "no other place", WRITER, words, **chosen_anew
-    )
+    await move_order(session, order, OrderStatus.QUALITY_CHECK, action, WRITER, words, **chosen_anew)
 
 
 async def fail_generation(
@@ -323,17 +347,13 @@ async def fail_generation(
 ) -> None:
     """A generation's last attempt has failed: fail the order, give the money back, tell everybody, in one transaction."""
     try:
-        order, generation = await _wanted(session, order_id, number)
+        order, generation = await wanted(session, order_id, number)
     except Stale:
         return
     generation.state, generation.problem, generation.finished_at = GenerationState.FAILED, words, now()
     article = await session.get_one(Article, order.article_id)
-    gone = article.status is not ArticleStatus.PUBLISHED
-    told = (
-        "The article was taken offline."
-        if gone
-        else "We could not place the link in a way that we would stand for."
-    )
+    gone = order.product is Product.BACKLINK and article.status is not ArticleStatus.PUBLISHED
+    told = "The article was taken offline." if gone else NOT_MADE[order.product]
     reason = FailReason.ARTICLE_GONE if gone else FailReason.GENERATION
     await fail_order(session, settings, order, reason, told, WRITER)
 
@@ -355,19 +375,18 @@ async def fail_order(
     await move_order(
         session, order, OrderStatus.FAILED, reason.value, actor, words, fail_reason=reason, review_due_at=None
     )
+    await take_back_letters(session, order.id)
     facts = await facts_of(session, order.id)
-    if order.payment_state in MOVABLE:
-        await ask_refund(session, order.checkout_id, reason.value, asked_by=actor.person_id)
-        amount = {"amount_cents": order.amount_cents, "currency": order.currency}
-        more = {"reason": words} if letter == "order_failed" else {}
-        await tell_customer(session, settings, facts, letter, "1", **amount, **more)
+    # The payment knows best what can go back: what the order has heard of it may be a moment old, or a part of it.
+    refund = await ask_refund(session, order.checkout_id, reason.value, asked_by=actor.person_id)
+    if refund is not None:
+        told: dict[str, Any] = {"amount_cents": refund.amount_cents, "currency": refund.currency}
+        told |= {"reason": words} if letter == "order_failed" else {}
+        await tell_customer(session, settings, facts, letter, "1", **told)
     if actor.role not in {"customer", "editor"}:
-        told: dict[str, Any] = {
-            "admin_url": review_url(settings, order.id),
-            "order_number": facts.number,
-            "reason": words,
-        }
-        await tell_staff(session, settings, order, "order_failed", "1", **told)
+        page = review_url(settings, order.id)
+        more: dict[str, Any] = {"admin_url": page, "order_number": facts.number, "reason": words}
+        await tell_staff(session, settings, order, "order_failed", "1", **more)
 
 
 async def stop_generation(session: AsyncSession, order: Order) -> None:

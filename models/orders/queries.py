@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import Final
+from datetime import datetime
+from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import and_, func, select, text
+from sqlalchemy import ScalarSelect, and_, func, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import defer
 
@@ -15,9 +15,9 @@ from models.base.paging import PAGE_SIZE, Page, decode_cursor, page_of
 from models.jobs.states import JobState
 from models.jobs.tables import JobRow
 from models.mail.tables import EmailMessage
-from models.orders.jobs import IntegrateBacklink
+from models.orders.aftercare_tables import Message
 from models.orders.rules import MOVABLE
-from models.orders.states import OrderStatus
+from models.orders.states import OrderStatus, Side
 from models.orders.tables import Article, Draft, Generation, Order, Site, Transition, Version
 from models.payments.states import PaymentState
 from models.payments.tables import Checkout, Refund
@@ -33,23 +33,14 @@ _AHEAD = text(
        limit :most) ahead
     """
 )
-# Of the latest jobs of any kind, so that the question costs the same however many were finished.
-_USUAL = text(
-    """
-    select percentile_cont(0.5) within group (order by recent.finished_at - recent.started_at)
-      from (select kind, state, started_at, finished_at from jobs
-             where finished_at is not null order by finished_at desc limit 400) recent
-     where recent.kind = :kind and recent.state = 'completed'
-    """
-)
 
 
 # ---------------------------------------------------------------- drafts
 async def unpaid_drafts(session: AsyncSession, person_id: UUID, limit: int = 3) -> Sequence[tuple[UUID, str]]:
-    """The person's latest drafts that have not become orders: id and title of the article."""
+    """The person's latest drafts that have not become orders: id, and the title of the article or its topic."""
     query = (
-        select(Draft.id, Article.title)
-        .join(Article, Article.id == Draft.article_id)
+        select(Draft.id, func.coalesce(Article.title, Draft.topic))
+        .outerjoin(Article, Article.id == Draft.article_id)
         .where(Draft.person_id == person_id, Draft.ordered_at.is_(None))
         .order_by(Draft.id.desc())
         .limit(limit)
@@ -91,24 +82,36 @@ class OrderRow:
     anchor_text: str
     title: str
     site_name: str
+    #: Messages from the editors that this person has not read.
+    unread: int
+
+
+def unread_of(reader: Side) -> ScalarSelect[int]:
+    """How many messages of an order its reader has not read: a column for lists of orders."""
+    query = select(func.count()).where(
+        Message.order_id == Order.id, Message.side == reader.other, Message.read_at.is_(None)
+    )
+    return query.correlate(Order).scalar_subquery()
 
 
 async def orders_of(session: AsyncSession, person_id: UUID, cursor: str | None = None) -> Page[OrderRow]:
     """A page of a person's orders, the latest first. Raises `Invalid` for a cursor that we did not make."""
+    columns: tuple[Any, ...] = (
+        Order.id,
+        Order.number,
+        Order.status,
+        Order.payment_state,
+        Order.amount_cents,
+        Order.currency,
+        Order.review_due_at,
+        Order.updated_at,
+        Order.anchor_text,
+        Article.title,
+        Site.name,
+        unread_of(Side.CUSTOMER),
+    )
     query = (
-        select(
-            Order.id,
-            Order.number,
-            Order.status,
-            Order.payment_state,
-            Order.amount_cents,
-            Order.currency,
-            Order.review_due_at,
-            Order.updated_at,
-            Order.anchor_text,
-            Article.title,
-            Site.name,
-        )
+        select(*columns)
         .join(Article, Article.id == Order.article_id)
         .join(Site, Site.id == Article.site_id)
         .where(Order.person_id == person_id)
@@ -140,6 +143,11 @@ class OrderView:
         """Whether nothing more will happen by itself: the work has ended, and no money is on its way."""
         has_ended = self.order.status in {OrderStatus.COMPLETED, OrderStatus.FAILED}
         return has_ended and self.payment_state is not PaymentState.REFUND_PENDING
+
+    @property
+    def is_late(self) -> bool:
+        """Whether its text was promised for an earlier moment than now, and we have said so."""
+        return self.order.status is OrderStatus.PROCESSING and self.order.promise_broken_at is not None
 
     @property
     def is_held(self) -> bool:
@@ -263,9 +271,3 @@ async def jobs_ahead(session: AsyncSession, job: JobRow) -> int | None:
         return None
     place = {"queue": job.queue, "kind": job.kind, "rank_at": job.rank_at, "id": job.id, "most": QUEUE_LOOK}
     return int((await session.execute(_AHEAD, place)).scalar_one())
-
-
-async def usual_duration(session: AsyncSession) -> timedelta | None:
-    """How long placing a link took lately (the median); None if none was placed."""
-    found: timedelta | None = await session.scalar(_USUAL, {"kind": IntegrateBacklink.kind})
-    return found

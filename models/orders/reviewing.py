@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import select, update
+from sqlalchemy import exists, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from models.accounts.audit import audit
@@ -14,18 +14,32 @@ from models.base.clock import now
 from models.base.db import changed
 from models.base.errors import Conflict, Invalid, NotFound
 from models.base.settings import Settings
+from models.mail.tables import EmailMessage
 from models.orders.letters import facts_of, public_url, tell_customer
 from models.orders.making import begin, fail_order, tell_of_review, tell_ready
-from models.orders.markdown import is_outgoing, links, word_count
 from models.orders.moves import HELD, SYSTEM, Actor, customer, editor, held, move_order, must_be_movable
-from models.orders.rules import REMINDER_DAYS, Limits, day_words, when_regenerable
-from models.orders.states import ArticleStatus, FailReason, GenerationState, OrderStatus, RegenerateReason
-from models.orders.tables import Article, Generation, Order, Transition, Version
+from models.orders.new_articles import publish_first
+from models.orders.promises import promise
+from models.orders.publishing import locked_article, publish
+from models.orders.rules import MOVABLE, REMINDER_DAYS, Limits, day_words, when_regenerable
+from models.orders.states import (
+    REASONS_OF,
+    ArticleStatus,
+    FailReason,
+    GenerationState,
+    OrderStatus,
+    Product,
+    RegenerateReason,
+)
+from models.orders.tables import Generation, Order, Transition, Version
 from models.payments.refunds import ask_refund, refundable
 from models.payments.states import RefundState
 from models.payments.tables import Refund
 
 MAX_REASON = 1000
+
+#: Orders that wait for their customer. With its money disputed an order rests.
+_WAITING: Final = (Order.status == OrderStatus.QUALITY_CHECK, Order.payment_state.in_(MOVABLE))
 
 
 async def regenerate(
@@ -43,15 +57,16 @@ async def regenerate(
         raise Conflict("A new version is being made already.")
     if order.status is not OrderStatus.QUALITY_CHECK:
         raise Conflict("This order does not wait for you any more, so no other version can be made.")
+    if not set(reasons) <= set(REASONS_OF[order.product]):
+        raise Invalid({"reason": "Choose one of the reasons."})
     at = at or now()
     free_at = await regenerable_at(session, settings, order_id, at)
     if free_at > at:
         seconds = int((free_at - at).total_seconds()) + 1
         wait = f"{seconds} seconds" if seconds <= 120 else f"{-(-seconds // 60)} minutes"  # noqa: PLR2004 - two minutes
         raise Conflict(f"Another version can be asked for in {wait}.")
-    await move_order(
-        session, order, OrderStatus.PROCESSING, "regenerate", customer(person), review_due_at=None
-    )
+    values = promise(settings, at) | {"review_due_at": None}
+    await move_order(session, order, OrderStatus.PROCESSING, "regenerate", customer(person), **values)
     await begin(session, order, "regenerate", ",".join(reasons) or None)
     return order
 
@@ -160,18 +175,13 @@ async def approve(
         raise Conflict("This order does not wait for a review any more.")
     _must_have_seen(order, seen)
     version = await session.get_one(Version, order.submitted_version_id)
-    article = (
-        await session.scalars(
-            select(Article)
-            .where(Article.id == order.article_id)
-            .with_for_update()
-            .execution_options(populate_existing=True)
-        )
-    ).one()
-    if article.status is not ArticleStatus.PUBLISHED:
-        raise Conflict("The article is not published. Publish it again, or reject the order with a refund.")
+    article = await locked_article(session, order.article_id)
     at = at or now()
-    if article.published_version_id != version.base_version_id:
+    if order.product is Product.ARTICLE:
+        await publish_first(session, article, version, at)
+    elif article.status is not ArticleStatus.PUBLISHED:
+        raise Conflict("The article is not published. Publish it again, or reject the order with a refund.")
+    elif article.published_version_id != version.base_version_id:
         await move_order(
             session,
             order,
@@ -179,11 +189,13 @@ async def approve(
             "rebase",
             editor(person),
             "The article has changed meanwhile.",
+            **promise(settings, at),
         )
         await begin(session, order, "rebase")
         await audit(session, person, "order.rebased", f"order/{order.id}")
         return order
-    await _publish(session, article, version)
+    else:
+        await publish(session, article, version, placements=1)
     done: dict[str, Any] = {"completed_at": at, "published_version_id": version.id}
     await move_order(session, order, OrderStatus.COMPLETED, "approved", editor(person), **done)
     await audit(session, person, "order.approved", f"order/{order.id}", version=str(version.id))
@@ -192,23 +204,6 @@ async def approve(
         session, settings, facts, "published", "1", public_url=public_url(settings, facts.site, article)
     )
     return order
-
-
-async def _publish(session: AsyncSession, article: Article, version: Version) -> None:
-    """Show the version to readers. The condition is the compare-and-set: the lock of the caller makes it hold."""
-    published = await session.execute(
-        update(Article)
-        .where(Article.id == article.id, Article.published_version_id == version.base_version_id)
-        .values(
-            published_version_id=version.id,
-            word_count=word_count(version.markdown),
-            link_count=sum(is_outgoing(link.href) for link in links(version.markdown)),
-            placement_count=Article.placement_count + 1,
-        )
-        .returning(Article.id)
-    )
-    if published.one_or_none() is None:
-        raise Conflict("The article has changed at this very moment. Look at it again.")
 
 
 def _must_have_seen(order: Order, seen: UUID | None) -> None:
@@ -322,38 +317,62 @@ def _reason(words: str, *, is_wanted: bool = True) -> str:
 
 
 async def tend_reviews(session: AsyncSession, settings: Settings, at: datetime, limit: int = 200) -> int:
-    """Submit the newest version of orders whose review time is over, and remind the others. Returns how many moved.
+    """Decide for those whose review time is over, and remind the others. Returns how many moved.
 
-    What was promised before payment: after `review_days` without a decision, the version goes to the editors.
+    What was promised before payment: after `review_days` without a decision, the newest version goes to the
+    editors, or the order ends with a refund, as the shop has it. An order whose money is disputed rests.
     """
-    waiting = Order.status == OrderStatus.QUALITY_CHECK
     over = (
-        select(Order.id).where(waiting, Order.review_due_at <= at).order_by(Order.review_due_at).limit(limit)
+        select(Order.id)
+        .where(*_WAITING, Order.review_due_at <= at)
+        .order_by(Order.review_due_at)
+        .limit(limit)
     )
     moved = 0
     for order_id in (await session.scalars(over)).all():
         order = await held(session, order_id)
         is_over = order.review_due_at is not None and order.review_due_at <= at
         if order.status is OrderStatus.QUALITY_CHECK and order.version_id and is_over:
-            await _submit(session, settings, order, order.version_id, SYSTEM, "review time over", at)
+            await _decide_instead(session, settings, order, order.version_id, at)
             moved += 1
     await _remind(session, settings, at, limit)
     return moved
 
 
+async def _decide_instead(
+    session: AsyncSession, settings: Settings, order: Order, version_id: UUID, at: datetime
+) -> None:
+    if settings.orders.undecided == "refund":
+        words = "The time to decide about your text is over, so the order has ended."
+        await fail_order(session, settings, order, FailReason.UNDECIDED, words, SYSTEM)
+    else:
+        await _submit(session, settings, order, version_id, SYSTEM, "review time over", at)
+
+
 async def _remind(session: AsyncSession, settings: Settings, at: datetime, limit: int) -> None:
-    """Remind once per reminder day. The letter's key keeps it at once, however often this runs."""
-    total = settings.orders.review_days
-    days = [day for day in REMINDER_DAYS if day < total]
-    if not days:
-        return
-    first_due = at + _review_time(settings) - timedelta(days=min(days))
+    """Remind once per reminder day. The letter's key keeps it at once, however often this runs.
+
+    Each day is asked for by itself, and who has the day's letter is left out: a crowd that was reminded does not
+    stand before those that were not.
+    """
+    days = [day for day in REMINDER_DAYS if day < settings.orders.review_days]
+    for day, next_day in zip(days, [*days[1:], settings.orders.review_days], strict=True):
+        await _remind_of_day(session, settings, at, (day, next_day), limit)
+
+
+async def _remind_of_day(
+    session: AsyncSession, settings: Settings, at: datetime, days: tuple[int, int], limit: int
+) -> None:
+    """Remind those that have waited for at least the first and less than the second of `days`."""
+    begun = at + _review_time(settings)
+    key = func.concat("review_reminder:", Order.id, ":", Order.generation, ":", days[0])
     waiting = (
         select(Order)
         .where(
-            Order.status == OrderStatus.QUALITY_CHECK,
-            Order.review_due_at > at,
-            Order.review_due_at <= first_due,
+            *_WAITING,
+            Order.review_due_at > begun - timedelta(days=days[1]),
+            Order.review_due_at <= begun - timedelta(days=days[0]),
+            ~exists().where(EmailMessage.key == key),
         )
         .order_by(Order.review_due_at)
         .limit(limit)
@@ -361,13 +380,11 @@ async def _remind(session: AsyncSession, settings: Settings, at: datetime, limit
     for order in (await session.scalars(waiting)).all():
         assert order.review_due_at is not None
         left = order.review_due_at - at
-        waited = _review_time(settings) - left
-        day = max((one for one in days if timedelta(days=one) <= waited), default=None)
-        if day is None:
-            continue
         facts = await facts_of(session, order.id)
         told = {"days_left": -(-left // timedelta(days=1)), "review_deadline": day_words(order.review_due_at)}
-        await tell_customer(session, settings, facts, "review_reminder", f"{order.generation}:{day}", **told)
+        await tell_customer(
+            session, settings, facts, "review_reminder", f"{order.generation}:{days[0]}", **told
+        )
 
 
 def _review_time(settings: Settings) -> timedelta:

@@ -7,6 +7,8 @@ from ipaddress import ip_address
 from typing import Final
 from urllib.parse import urlsplit
 
+import idna
+
 from models.payments.states import PaymentState
 
 MAX_URL: Final = 2000
@@ -49,9 +51,19 @@ def target_problem(url: str, denied: Sequence[str], allowed_private: Sequence[st
         return "Enter an address that everybody on the internet can reach."
     if port not in {None, 80, 443}:
         return "Enter an address without a port number."
-    if any(host == domain or host.endswith(f".{domain}") for domain in denied):
+    name = ascii_host(host)
+    if any(name == domain or name.endswith(f".{domain}") for domain in map(ascii_host, denied)):
         return f"Links to {host} are not accepted here."
     return None
+
+
+def ascii_host(host: str) -> str:
+    """A host name as names are compared: in punycode and lower case. What is no name stays what it is."""
+    host = host.strip().rstrip(".").lower()
+    try:
+        return idna.encode(host, uts46=True).decode()
+    except idna.IDNAError:
+        return host
 
 
 def _is_ip(host: str) -> bool:

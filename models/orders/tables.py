@@ -6,6 +6,7 @@ from uuid import UUID
 
 from sqlalchemy import (
     BigInteger,
+    CheckConstraint,
     Computed,
     Enum,
     ForeignKey,
@@ -20,7 +21,14 @@ from sqlalchemy.dialects.postgresql import TSVECTOR
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from models.base.db import Row, new_id
-from models.orders.states import ArticleStatus, FailReason, GenerationState, OrderStatus, Product
+from models.orders.states import (
+    ArticleStatus,
+    FailReason,
+    GenerationState,
+    LinkState,
+    OrderStatus,
+    Product,
+)
 from models.payments.states import PaymentState
 
 
@@ -44,8 +52,13 @@ class Site(Row):
     max_links_per_article: Mapped[int] = mapped_column(SmallInteger, server_default="5")
     price_cents: Mapped[int]
     currency: Mapped[str]
+    #: What a whole new article costs, in the same currency. None: they are not sold here.
+    article_price_cents: Mapped[int | None]
     is_open: Mapped[bool] = mapped_column(server_default=text("true"))
+    #: Counts the changes: who saves says which one they saw.
+    revision: Mapped[int] = mapped_column(server_default="1")
     created_at: Mapped[datetime] = mapped_column(server_default=text("now()"))
+    updated_at: Mapped[datetime] = mapped_column(server_default=text("now()"))
 
 
 class Article(Row):
@@ -73,7 +86,10 @@ class Article(Row):
     word_count: Mapped[int] = mapped_column(server_default="0")
     link_count: Mapped[int] = mapped_column(server_default="0")
     placement_count: Mapped[int] = mapped_column(server_default="0")
+    #: Counts the changes that editors make: who saves says which one they saw.
+    revision: Mapped[int] = mapped_column(server_default="1")
     created_at: Mapped[datetime] = mapped_column(server_default=text("now()"))
+    updated_at: Mapped[datetime] = mapped_column(server_default=text("now()"))
     search: Mapped[str] = mapped_column(
         TSVECTOR(),
         Computed(
@@ -87,6 +103,14 @@ class Article(Row):
 
     __table_args__ = (
         UniqueConstraint("site_id", "slug"),
+        Index("orders_articles_site", "site_id", "id"),
+        Index(
+            "orders_articles_feed",
+            "site_id",
+            "published_at",
+            "id",
+            postgresql_where=text("status = 'published'"),
+        ),
         Index(
             "orders_articles_catalogue", "published_at", "id", postgresql_where=text("status = 'published'")
         ),
@@ -131,6 +155,43 @@ class Version(Row):
     )
 
 
+class Price(Row):
+    """What a placement costs from a moment on: in an article, or in the new articles of a site. Only ever added to."""
+
+    __tablename__ = "orders_prices"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    site_id: Mapped[UUID] = mapped_column(ForeignKey("orders_sites.id"))
+    #: None: the site's own price, which its new articles begin with.
+    article_id: Mapped[UUID | None] = mapped_column(ForeignKey("orders_articles.id"))
+    price_cents: Mapped[int]
+    currency: Mapped[str]
+    #: None: it came with the catalogue.
+    by_id: Mapped[UUID | None] = mapped_column(ForeignKey("accounts_people.id", ondelete="SET NULL"))
+    from_at: Mapped[datetime] = mapped_column(server_default=text("now()"))
+
+    __table_args__ = (
+        Index("orders_prices_article", "article_id", "id", postgresql_where=text("article_id is not null")),
+        Index("orders_prices_site", "site_id", "id", postgresql_where=text("article_id is null")),
+    )
+
+
+class DeniedDomain(Row):
+    """A domain that no link may lead to, nor to anything below it."""
+
+    __tablename__ = "orders_denied_domains"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    #: In punycode and lower case.
+    domain: Mapped[str] = mapped_column(unique=True)
+    reason: Mapped[str]
+    by_id: Mapped[UUID | None] = mapped_column(ForeignKey("accounts_people.id", ondelete="SET NULL"))
+    at: Mapped[datetime] = mapped_column(server_default=text("now()"))
+
+    # Backwards, so that a domain is found with everything below it.
+    __table_args__ = (Index("orders_denied_domains_host", text('reverse(domain COLLATE "C")')),)
+
+
 class Draft(Row):
     """What somebody is about to order. Belongs to a browser until its owner has signed in."""
 
@@ -139,8 +200,14 @@ class Draft(Row):
     id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
     browser_hash: Mapped[bytes] = mapped_column(LargeBinary)
     person_id: Mapped[UUID | None] = mapped_column(ForeignKey("accounts_people.id", ondelete="CASCADE"))
-    article_id: Mapped[UUID] = mapped_column(ForeignKey("orders_articles.id"))
+    product: Mapped[Product] = mapped_column(server_default=Product.BACKLINK)
+    #: Where a link is to be placed; or, for a whole article, the site that it is written for, about what.
+    article_id: Mapped[UUID | None] = mapped_column(ForeignKey("orders_articles.id"))
+    site_id: Mapped[UUID | None] = mapped_column(ForeignKey("orders_sites.id"))
+    topic: Mapped[str | None]
+    keyword: Mapped[str | None]
     email: Mapped[str]
+    #: Both empty for a whole article, which links to its own site alone.
     target_url: Mapped[str]
     anchor_text: Mapped[str]
     notes: Mapped[str] = mapped_column(server_default="")
@@ -152,9 +219,15 @@ class Draft(Row):
     updated_at: Mapped[datetime] = mapped_column(server_default=text("now()"))
     ordered_at: Mapped[datetime | None]
 
-    article: Mapped[Article] = relationship(lazy="raise")
+    article: Mapped[Article | None] = relationship(lazy="raise")
+    site: Mapped[Site | None] = relationship(lazy="raise")
 
     __table_args__ = (
+        CheckConstraint(
+            "case product when 'backlink' then article_id is not null and site_id is null and target_url <> ''"
+            " else article_id is null and site_id is not null and topic is not null and target_url = '' end",
+            name="wish",
+        ),
         Index("orders_drafts_person", "person_id", "id", postgresql_where=text("person_id is not null")),
         Index("orders_drafts_stale", "updated_at", postgresql_where=text("ordered_at is null")),
     )
@@ -172,6 +245,7 @@ class Order(Row):
     checkout_id: Mapped[UUID] = mapped_column(ForeignKey("payments_checkouts.id"), unique=True)
     person_id: Mapped[UUID] = mapped_column(ForeignKey("accounts_people.id"))
     article_id: Mapped[UUID] = mapped_column(ForeignKey("orders_articles.id"))
+    #: Both empty for a whole article.
     target_url: Mapped[str]
     anchor_text: Mapped[str]
     notes: Mapped[str]
@@ -190,16 +264,28 @@ class Order(Row):
     #: What the editor said when sending back or rejecting.
     editor_words: Mapped[str | None]
     review_due_at: Mapped[datetime | None]
+    #: When the version under way is to be ready, as its customer was told; and when we saw that it was not.
     promised_at: Mapped[datetime]
+    promise_broken_at: Mapped[datetime | None]
     ready_at: Mapped[datetime | None]
     submitted_at: Mapped[datetime | None]
     completed_at: Mapped[datetime | None]
+    #: What the monitor knows of the published link, and when it looks again; nothing is set before its first look.
+    link_state: Mapped[LinkState | None]
+    link_problem: Mapped[str | None]
+    link_checked_at: Mapped[datetime | None]
+    link_due_at: Mapped[datetime | None]
+    link_lost_at: Mapped[datetime | None]
     created_at: Mapped[datetime] = mapped_column(server_default=text("now()"))
     updated_at: Mapped[datetime] = mapped_column(server_default=text("now()"))
 
     article: Mapped[Article] = relationship(lazy="raise")
 
     __table_args__ = (
+        CheckConstraint(
+            "(product = 'backlink') = (target_url <> '') and (product = 'backlink') = (anchor_text <> '')",
+            name="wish",
+        ),
         Index("orders_person", "person_id", "id"),
         Index("orders_status", "status", "id"),
         Index("orders_article", "article_id"),
@@ -209,9 +295,37 @@ class Order(Row):
             "orders_target_host",
             text("reverse(lower(split_part(split_part(target_url, '/', 3), ':', 1)) COLLATE \"C\")"),
         ),
+        Index("orders_live", "is_test", "id"),
         Index("orders_money", "payment_state", "id", postgresql_where=text("payment_state <> 'paid'")),
         Index("orders_review_due", "review_due_at", postgresql_where=text("status = 'QUALITY_CHECK'")),
+        Index("orders_promise", "promised_at", postgresql_where=text("status = 'PROCESSING'")),
+        Index(
+            "orders_link_due",
+            text("coalesce(link_due_at, completed_at)"),
+            postgresql_where=text("status = 'COMPLETED'"),
+        ),
+        Index("orders_link_missing", "link_lost_at", postgresql_where=text("link_lost_at is not null")),
     )
+
+
+class Commission(Row):
+    """An editor's wish for a new article. Nobody pays for it, so it is no order; its text waits in a draft article."""
+
+    __tablename__ = "orders_commissions"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    site_id: Mapped[UUID] = mapped_column(ForeignKey("orders_sites.id"))
+    article_id: Mapped[UUID] = mapped_column(ForeignKey("orders_articles.id"), unique=True)
+    by_id: Mapped[UUID | None] = mapped_column(ForeignKey("accounts_people.id", ondelete="SET NULL"))
+    notes: Mapped[str]
+    job_id: Mapped[UUID | None]
+    #: The text, once it is written; or why none could be.
+    version_id: Mapped[UUID | None] = mapped_column(ForeignKey("orders_versions.id"))
+    problem: Mapped[str | None]
+    created_at: Mapped[datetime] = mapped_column(server_default=text("now()"))
+    finished_at: Mapped[datetime | None]
+
+    __table_args__ = (Index("orders_commissions_site", "site_id", "id"),)
 
 
 class Generation(Row):
@@ -223,7 +337,7 @@ class Generation(Row):
     order_id: Mapped[UUID] = mapped_column(ForeignKey("orders.id"))
     number: Mapped[int]
     state: Mapped[GenerationState] = mapped_column(server_default=GenerationState.ACTIVE)
-    #: first, regenerate, sent_back or rebase.
+    #: first, regenerate, sent_back, rebase or repair.
     cause: Mapped[str]
     reason: Mapped[str | None]
     job_id: Mapped[UUID | None]

@@ -62,10 +62,20 @@ TRUTHS: Final[Mapping[str, str]] = {
          where o.status = 'COMPLETED' and o.payment_state not in ('refunded', 'dispute_lost')
            and case
                  when a.status <> 'published' or v.id is null then true
+                 -- Of a whole article that it is published is all that was owed: editors may go on writing in it.
+                 when o.product = 'article' then false
                  -- Its own version was checked when it was written and never changes: no text has to be read.
                  when v.id = o.published_version_id and v.target_url = o.target_url then not v.is_qc_passed
                  else strpos(v.markdown, o.target_url) = 0
                end
+    """,
+    "published for two days, and nobody has looked at its link since": """
+        select 'order/' || o.id, coalesce(o.link_checked_at, o.completed_at) from orders o
+         where o.status = 'COMPLETED' and o.product = 'backlink'
+           and o.payment_state not in ('refunded', 'dispute_lost')
+           -- A look sets the next one for a day later at most, so this says no more than the next line, by index.
+           and coalesce(o.link_due_at, o.completed_at) < now() - interval '23 hours'
+           and coalesce(o.link_checked_at, o.completed_at) < now() - interval '48 hours'
     """,
     "more than one generation of an order is active": """
         select 'order/' || order_id, min(created_at) from orders_generations

@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from models.base.clock import now
 from models.base.db import changed, new_id
 from models.payments.facts import DisputeFacts
+from models.payments.ledger import settle
 from models.payments.moves import Unknown, find_paid, move_payment
 from models.payments.rules import dispute_state
 from models.payments.states import PaymentState
@@ -36,6 +37,9 @@ async def sync_dispute(session: AsyncSession, facts: DisputeFacts) -> Checkout:
         # Its beginning may have passed us by: it is told all the same, in its order.
         await move_payment(session, checkout.id, _OPEN)
     moved = await move_payment(session, checkout.id, there)
+    if moved is not None and there is PaymentState.DISPUTE_WON:
+        # Refunds that were asked for before go on now, and what had gone back has gone back.
+        moved = await settle(session, moved)
     if moved is not None:
         who = {"checkout": str(checkout.id), "dispute": facts.id, "reason": facts.reason}
         log.error("payments.dispute", status=facts.status, **who)

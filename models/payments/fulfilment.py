@@ -11,6 +11,7 @@ from models.base.clock import now
 from models.jobs import enqueue
 from models.jobs.message import unpack
 from models.payments.facts import SessionFacts
+from models.payments.invoices import issue_invoice
 from models.payments.moves import NotOurs, Unknown, hold, move_checkout, owed, paid_key
 from models.payments.refunds import ask_refund
 from models.payments.rules import checkout_in, verdict
@@ -26,8 +27,9 @@ async def fulfil(session: AsyncSession, facts: SessionFacts, at: datetime | None
     """Bring the checkout of a freshly fetched session to where that session says it is.
 
     Neither the order nor the repetition of calls matters: each move is a compare-and-set along the drawing, and
-    whoever makes the move to paid asks for the job that was left for it, in the same transaction. A payment
-    that is not the one that was owed goes back by itself, and somebody is told. Raises `Unknown` or `NotOurs`.
+    whoever makes the move to paid numbers the invoice and asks for the job that was left for it, in the same
+    transaction. A payment that is not the one that was owed goes back by itself, and somebody is told. Raises
+    `Unknown` or `NotOurs`.
     """
     checkout = await _find(session, facts)
     judged = verdict(owed(checkout), facts)
@@ -46,6 +48,7 @@ async def fulfil(session: AsyncSession, facts: SessionFacts, at: datetime | None
         "payments.checkout_moved", checkout=str(moved.id), subject=moved.subject, state=moved.state.value
     )
     if moved.state is CheckoutState.PAID:
+        await issue_invoice(session, moved)
         await enqueue(session, unpack(moved.when_paid), unique=paid_key(moved.id), subject=moved.subject)
     elif moved.state is CheckoutState.MISMATCH:
         log.error("payments.mismatch", checkout=str(moved.id), session=facts.id, problem=moved.problem)

@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from models.base.db import changed
 from models.base.states import sources
+from models.payments.invoices import follow_refunds
 from models.payments.moves import hold, move_payment
 from models.payments.rules import payment_state
 from models.payments.states import PAYMENT_MOVES, REFUND_MOVES, PaymentState, RefundState
@@ -44,11 +45,15 @@ async def move_refund(
 
 
 async def settle(session: AsyncSession, checkout: Checkout) -> Checkout:
-    """Add up the refunds, and move the payment to what that makes of it. A dispute is not moved by refunds."""
+    """Add up the refunds, write their credit notes, and move the payment to what that makes of it.
+
+    A dispute is not moved by refunds.
+    """
     rows = await refunds_of(session, checkout.id)
     refunded = sum(one.amount_cents for one in rows if one.state is RefundState.SUCCEEDED)
     await session.execute(update(Checkout).where(Checkout.id == checkout.id).values(refunded_cents=refunded))
     changed(session, f"checkout/{checkout.id}")
+    await follow_refunds(session, checkout, rows)
     here = checkout.payment_state
     coming = any(one.state in _COMING for one in rows)
     there = payment_state(checkout.captured_cents, refunded, is_refund_under_way=coming)

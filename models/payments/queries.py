@@ -1,19 +1,26 @@
 """What pages show of payments. Reads only."""
 
+import re
 from collections.abc import Sequence
 from enum import StrEnum
+from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import Select, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from models.base.errors import NotFound
-from models.base.paging import PAGE_SIZE, Page, decode_cursor, page_of
+from models.base.paging import PAGE_SIZE
 from models.jobs.states import UNFINISHED, JobState
 from models.jobs.tables import JobRow
 from models.payments.moves import paid_key
-from models.payments.states import CheckoutState, PaymentState
-from models.payments.tables import Checkout, Difference, Dispute
+from models.payments.states import CheckoutState, InvoiceKind, PaymentState
+from models.payments.tables import Checkout, Dispute, Invoice, Refund
+
+_STRIPE_ID: Final = re.compile(r"(cs|pi|ch|py|re|pyr|dp|du)_[A-Za-z0-9_]{4,250}")
+#: Names that Stripe gives to the same kind of object for other methods of payment.
+_SAME: Final = {"py": "ch", "pyr": "re", "du": "dp"}
+_INVOICE: Final = re.compile(r"(?P<test>TEST-)?(?P<kind>INV|CN)-(?P<year>\d{4})-(?P<number>\d{1,9})")
 
 
 async def own_checkout(session: AsyncSession, checkout_id: UUID, person_id: UUID | None) -> Checkout:
@@ -22,15 +29,6 @@ async def own_checkout(session: AsyncSession, checkout_id: UUID, person_id: UUID
     if checkout is None or person_id is None or checkout.person_id != person_id:
         raise NotFound
     return checkout
-
-
-async def receipts(session: AsyncSession, person_id: UUID, cursor: str | None = None) -> Page[Checkout]:
-    """The payments of a person, the latest first: what their account page lists as receipts."""
-    mine = (Checkout.person_id == person_id, Checkout.payment_state.is_not(None))
-    query = select(Checkout).where(*mine).order_by(Checkout.id.desc()).limit(PAGE_SIZE + 1)
-    if cursor:
-        query = query.where(Checkout.id < decode_cursor(cursor, UUID)[0])
-    return page_of((await session.scalars(query)).all(), PAGE_SIZE, lambda one: [one.id])
 
 
 async def disputes_of(session: AsyncSession, checkout_id: UUID) -> Sequence[Dispute]:
@@ -45,9 +43,34 @@ async def open_disputes(session: AsyncSession) -> Sequence[Checkout]:
     return (await session.scalars(query)).all()
 
 
-async def differences(session: AsyncSession) -> Sequence[Difference]:
-    """What the last comparison with Stripe's books found, the oldest first. Should be empty."""
-    return (await session.scalars(select(Difference).order_by(Difference.found_at, Difference.id))).all()
+def checkouts_named(name: str) -> Select[Any] | None:
+    """The ids of the checkouts that a name of Stripe's (`cs_…`, `pi_…`, `ch_…`, `re_…`, `dp_…`) or an invoice's
+    number leads to, to be asked for; None if it looks like neither.
+    """
+    if number := _INVOICE.fullmatch(name.strip().upper()):
+        kind = InvoiceKind.INVOICE if number["kind"] == "INV" else InvoiceKind.CREDIT_NOTE
+        return select(Invoice.checkout_id).where(
+            Invoice.is_live == (number["test"] is None),
+            Invoice.kind == kind,
+            Invoice.year == int(number["year"]),
+            Invoice.number == int(number["number"]),
+        )
+    if not _STRIPE_ID.fullmatch(name.strip()):
+        return None
+    found: Select[Any] = {
+        "cs": select(Checkout.id).where(Checkout.session_id == name),
+        "pi": select(Checkout.id).where(Checkout.payment_intent_id == name),
+        "ch": select(Checkout.id).where(Checkout.charge_id == name),
+        "re": select(Refund.checkout_id).where(Refund.stripe_id == name),
+        "dp": select(Dispute.checkout_id).where(Dispute.stripe_id == name),
+    }[_SAME.get(name.partition("_")[0], name.partition("_")[0])]
+    return found
+
+
+async def payments_of(session: AsyncSession, person_id: UUID, limit: int = PAGE_SIZE) -> Sequence[Checkout]:
+    """The latest attempts of a person to pay, also those that came to nothing; the latest first."""
+    query = select(Checkout).where(Checkout.person_id == person_id).order_by(Checkout.id.desc()).limit(limit)
+    return (await session.scalars(query)).all()
 
 
 class Aftermath(StrEnum):

@@ -1,34 +1,28 @@
-"""What webhooks can miss: attempts that fell silent, events that never came, and books that differ."""
+"""What webhooks can miss: attempts that fell silent, and events that never came."""
 
-from collections.abc import Iterable
 from datetime import datetime, timedelta
-from typing import Final, NamedTuple
-from uuid import UUID
+from typing import Final
 
 import structlog
-from sqlalchemy import delete, exists, select
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import exists, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from models.base.db import Database, new_id
+from models.base.db import Database
 from models.base.errors import Conflict
 from models.jobs import enqueue
 from models.payments.checkouts import begin_session, close_checkout
-from models.payments.facts import RefundFacts, SessionFacts
-from models.payments.fulfilment import fulfil
-from models.payments.inbox import HANDLED, ask_for, look_up, look_up_refunds, stale_events, write_down_event
+from models.payments.inbox import HANDLED, ask_for, look_up, stale_events, write_down_event
 from models.payments.jobs import GiveRefund
 from models.payments.moves import NotOurs, Unknown, move_checkout
 from models.payments.refunds import refund_key
-from models.payments.rules import COMPARED_FOR, MISSED_FOR, PATIENCE
+from models.payments.rules import MISSED_FOR, PATIENCE
 from models.payments.states import CheckoutState, RefundState
 from models.payments.stripe import NoSuchObject, PaymentRefused, Stripe
-from models.payments.tables import Checkout, Difference, Refund
+from models.payments.tables import Checkout, Refund
 
 log = structlog.get_logger(__name__)
 
 _WAITING: Final = (CheckoutState.NEW, CheckoutState.OPEN, CheckoutState.PENDING)
-_CAPTURED: Final = (CheckoutState.PAID, CheckoutState.MISMATCH)
 _AT_ONCE: Final = 200
 
 
@@ -112,114 +106,3 @@ async def fetch_missed_events(database: Database, stripe: Stripe, at: datetime, 
     if any(new):
         log.warning("payments.events_missed", count=sum(new))
     return sum(new)
-
-
-# ---------------------------------------------------------------- every day
-class Differs(NamedTuple):
-    """One difference between Stripe's books and ours."""
-
-    stripe_id: str
-    what: str
-    checkout_id: UUID | None
-    words: str
-
-
-async def compare_payments(database: Database, stripe: Stripe, at: datetime) -> list[Differs]:
-    """Compare what was paid and refunded in the last two days, and bring up to date what can be.
-
-    What still differs is kept in `payments_differences` until a later run does not find it any more.
-    """
-    since = at - COMPARED_FOR
-    sessions = {one.id: one async for one in stripe.list_complete_sessions(since - timedelta(hours=1))}
-    refunds = await stripe.list_refunds(since=since)
-    found = [differs for one in sessions.values() if (differs := await _compare_session(database, one))]
-    found += await _compare_checkouts(database, stripe, since, sessions)
-    found += await _compare_refunds(database, stripe, since, refunds)
-    async with database.transaction() as session:
-        await _keep(session, found, at)
-    if found:
-        log.error("payments.books_differ", differences=[one.words for one in found])
-    return found
-
-
-async def _compare_session(database: Database, facts: SessionFacts) -> Differs | None:
-    try:
-        async with database.transaction() as session:
-            checkout = await fulfil(session, facts)
-    except NotOurs:
-        return None
-    except Unknown as unknown:
-        return Differs(facts.id, "unknown payment", None, str(unknown))
-    if facts.payment_status == "paid" and checkout.state not in _CAPTURED:
-        words = f"{facts.id} is paid at Stripe, and {checkout.state.value} here."
-        return Differs(facts.id, "not fulfilled", checkout.id, words)
-    return None
-
-
-async def _compare_checkouts(
-    database: Database, stripe: Stripe, since: datetime, sessions: dict[str, SessionFacts]
-) -> list[Differs]:
-    async with database.transaction() as session:
-        paid = (Checkout.paid_at >= since, Checkout.state.in_(_CAPTURED))
-        ours = (await session.scalars(select(Checkout).where(*paid))).all()
-    found = []
-    for one in ours:
-        name = str(one.session_id)
-        facts = sessions.get(name) or await _fetch(stripe, name)
-        if facts is None or facts.payment_status != "paid":
-            words = f"{name} is paid here, and {facts.payment_status if facts else 'unknown'} at Stripe."
-            found.append(Differs(name, "not paid at Stripe", one.id, words))
-    return found
-
-
-async def _fetch(stripe: Stripe, session_id: str) -> SessionFacts | None:
-    try:
-        return await stripe.fetch_session(session_id)
-    except NoSuchObject:
-        return None
-
-
-async def _compare_refunds(
-    database: Database, stripe: Stripe, since: datetime, refunds: list[RefundFacts]
-) -> list[Differs]:
-    found = []
-    for intent_id in {one.intent_id for one in refunds if one.intent_id}:
-        try:
-            await look_up_refunds(database, stripe, intent_id)
-        except NotOurs:
-            continue
-        except Unknown as unknown:
-            found.append(Differs(intent_id, "unknown refund", None, str(unknown)))
-    async with database.transaction() as session:
-        given = (
-            Refund.created_at >= since,
-            Refund.state == RefundState.SUCCEEDED,
-            Refund.stripe_id.is_not(None),
-        )
-        ours = (await session.scalars(select(Refund).where(*given))).all()
-    known = {one.id for one in refunds}
-    for one in ours:
-        if one.stripe_id not in known and not await _exists(stripe, str(one.stripe_id)):
-            words = f"{one.stripe_id} was refunded here, and is unknown at Stripe."
-            found.append(Differs(str(one.stripe_id), "not refunded at Stripe", one.checkout_id, words))
-    return found
-
-
-async def _exists(stripe: Stripe, refund_id: str) -> bool:
-    try:
-        await stripe.fetch_refund(refund_id)
-    except NoSuchObject:
-        return False
-    return True
-
-
-async def _keep(session: AsyncSession, found: Iterable[Differs], at: datetime) -> None:
-    for one in found:
-        row = {"id": new_id(), "found_at": at, "seen_at": at} | one._asdict()
-        written = insert(Difference).values(row)
-        await session.execute(
-            written.on_conflict_do_update(
-                index_elements=["stripe_id", "what"], set_={"seen_at": at, "words": one.words}
-            )
-        )
-    await session.execute(delete(Difference).where(Difference.seen_at < at))

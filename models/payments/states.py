@@ -76,6 +76,29 @@ PAYMENT_MOVES: Moves[PaymentState] = {
 }
 
 
+class RequestState(StrEnum):
+    """A refund that wants a second person."""
+
+    WAITING = "waiting"
+    CONFIRMED = "confirmed"
+    DECLINED = "declined"
+
+
+Q = RequestState
+REQUEST_MOVES: Moves[RequestState] = {
+    Q.WAITING: frozenset({Q.CONFIRMED, Q.DECLINED}),
+    Q.CONFIRMED: frozenset(),
+    Q.DECLINED: frozenset(),
+}
+
+
+class InvoiceKind(StrEnum):
+    """What a numbered paper is. Each kind counts for itself."""
+
+    INVOICE = "invoice"
+    CREDIT_NOTE = "credit_note"
+
+
 class EventState(StrEnum):
     """How far an event from Stripe has come in the inbox."""
 

@@ -4,11 +4,18 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, Index, SmallInteger, UniqueConstraint, text
+from sqlalchemy import CheckConstraint, ForeignKey, Index, SmallInteger, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from models.base.db import Row, new_id
-from models.payments.states import CheckoutState, EventState, PaymentState, RefundState
+from models.payments.states import (
+    CheckoutState,
+    EventState,
+    InvoiceKind,
+    PaymentState,
+    RefundState,
+    RequestState,
+)
 
 
 class Checkout(Row):
@@ -114,6 +121,40 @@ class Refund(Row):
             "created_at",
             postgresql_where=text("state in ('asked', 'pending', 'failed')"),
         ),
+        Index("payments_refunds_given", "settled_at", postgresql_where=text("state = 'succeeded'")),
+    )
+
+
+class RefundRequest(Row):
+    """A refund that one person asked for and that is too large for one person: it waits for another."""
+
+    __tablename__ = "payments_refund_requests"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    checkout_id: Mapped[UUID] = mapped_column(ForeignKey("payments_checkouts.id"))
+    #: What is done when it is confirmed, in the words of whoever sold: `refund`, `rejection`.
+    deed: Mapped[str]
+    reason: Mapped[str]
+    #: The version that the asker looked at, if the deed is about one.
+    seen: Mapped[UUID | None]
+    amount_cents: Mapped[int]
+    currency: Mapped[str]
+    state: Mapped[RequestState] = mapped_column(server_default=RequestState.WAITING)
+    asked_by: Mapped[UUID] = mapped_column(ForeignKey("accounts_people.id"))
+    asked_at: Mapped[datetime] = mapped_column(server_default=text("now()"))
+    decided_by: Mapped[UUID | None] = mapped_column(ForeignKey("accounts_people.id"))
+    decided_at: Mapped[datetime | None]
+    decision: Mapped[str | None]
+
+    __table_args__ = (
+        CheckConstraint("decided_by is distinct from asked_by", name="second_person"),
+        Index(
+            "payments_refund_requests_waiting",
+            "checkout_id",
+            unique=True,
+            postgresql_where=text("state = 'waiting'"),
+        ),
+        Index("payments_refund_requests_checkout", "checkout_id", "asked_at"),
     )
 
 
@@ -132,9 +173,14 @@ class Dispute(Row):
     opened_at: Mapped[datetime] = mapped_column(server_default=text("now()"))
     closed_at: Mapped[datetime | None]
 
+    __table_args__ = (Index("payments_disputes_lost", "closed_at", postgresql_where=text("status = 'lost'")),)
+
 
 class Difference(Row):
-    """Something that the daily comparison found to be one thing at Stripe and another here. There should be none."""
+    """Something that the daily comparison found to be one thing at Stripe and another here. There should be none.
+
+    It ends in one of two ways: a later comparison finds it gone, or a person has understood it and says why.
+    """
 
     __tablename__ = "payments_differences"
 
@@ -146,5 +192,87 @@ class Difference(Row):
     words: Mapped[str]
     found_at: Mapped[datetime] = mapped_column(server_default=text("now()"))
     seen_at: Mapped[datetime] = mapped_column(server_default=text("now()"))
+    gone_at: Mapped[datetime | None]
+    understood_at: Mapped[datetime | None]
+    understood_by: Mapped[UUID | None] = mapped_column(ForeignKey("accounts_people.id", ondelete="SET NULL"))
+    reason: Mapped[str | None]
 
-    __table_args__ = (UniqueConstraint("stripe_id", "what"),)
+    __table_args__ = (
+        UniqueConstraint("stripe_id", "what"),
+        Index("payments_differences_found", "found_at", "id"),
+        Index(
+            "payments_differences_open",
+            "found_at",
+            postgresql_where=text("gone_at is null and understood_at is null"),
+        ),
+    )
+
+
+class InvoiceSeries(Row):
+    """The last number that was given out in a series. Its row is the lock that leaves no gap between two numbers."""
+
+    __tablename__ = "payments_invoice_series"
+
+    is_live: Mapped[bool] = mapped_column(primary_key=True)
+    kind: Mapped[InvoiceKind] = mapped_column(primary_key=True)
+    #: Of issuing, in UTC.
+    year: Mapped[int] = mapped_column(SmallInteger, primary_key=True)
+    last_number: Mapped[int]
+
+
+class Invoice(Row):
+    """A numbered paper about money: the invoice of a payment, or the credit note of one of its refunds."""
+
+    __tablename__ = "payments_invoices"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    checkout_id: Mapped[UUID] = mapped_column(ForeignKey("payments_checkouts.id"))
+    person_id: Mapped[UUID | None] = mapped_column(ForeignKey("accounts_people.id", ondelete="SET NULL"))
+    #: The refund that a credit note is about, and the how-manieth asking for it.
+    refund_id: Mapped[UUID | None] = mapped_column(ForeignKey("payments_refunds.id"))
+    attempt: Mapped[int | None] = mapped_column(SmallInteger)
+    kind: Mapped[InvoiceKind]
+    is_live: Mapped[bool]
+    year: Mapped[int] = mapped_column(SmallInteger)
+    number: Mapped[int]
+    description: Mapped[str]
+    amount_cents: Mapped[int]
+    currency: Mapped[str]
+    issued_at: Mapped[datetime]
+    #: From when on nothing on it changes any more, and what it says of seller and customer since then.
+    frozen_at: Mapped[datetime | None]
+    seller: Mapped[dict[str, Any] | None]
+    billed_to: Mapped[dict[str, Any] | None]
+    #: A credit note whose refund did not arrive after all keeps its number, and is crossed out.
+    cancelled_at: Mapped[datetime | None]
+
+    __table_args__ = (
+        UniqueConstraint("is_live", "kind", "year", "number"),
+        Index(
+            "payments_invoices_paid", "checkout_id", unique=True, postgresql_where=text("kind = 'invoice'")
+        ),
+        Index(
+            "payments_invoices_refunded",
+            "refund_id",
+            "attempt",
+            unique=True,
+            postgresql_where=text("refund_id is not null"),
+        ),
+        Index("payments_invoices_checkout", "checkout_id", "id"),
+        Index("payments_invoices_person", "person_id", "id"),
+    )
+
+
+class BillingDetails(Row):
+    """Whom a customer wants on their invoices. What is empty is left out."""
+
+    __tablename__ = "payments_billing_details"
+
+    person_id: Mapped[UUID] = mapped_column(
+        ForeignKey("accounts_people.id", ondelete="CASCADE"), primary_key=True
+    )
+    name: Mapped[str] = mapped_column(server_default="")
+    company: Mapped[str] = mapped_column(server_default="")
+    address: Mapped[str] = mapped_column(server_default="")
+    vat_id: Mapped[str] = mapped_column(server_default="")
+    updated_at: Mapped[datetime] = mapped_column(server_default=text("now()"))

@@ -85,6 +85,7 @@ TRUTHS: Final[Mapping[str, str]] = {
     """,
     "Stripe's books differ from ours": """
         select stripe_id || ': ' || words, found_at from payments_differences
+         where gone_at is null and understood_at is null
     """,
 }
 

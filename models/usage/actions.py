@@ -29,6 +29,8 @@ class Ending:
     input_tokens: int | None = None
     output_tokens: int | None = None
     error_kind: str | None = None
+    #: The accepted answer, if it is to be kept.
+    answer: str | None = None
 
 
 async def begin_call(
@@ -41,6 +43,7 @@ async def begin_call(
     request_sha256: str,
     reserved_cents: Decimal,
     budget: Budget,
+    once: str | None = None,
     at: datetime | None = None,
 ) -> ModelCallRow:
     """Write down that a call is about to be made, or raise `BudgetSpent` if it might not fit.
@@ -64,6 +67,7 @@ async def begin_call(
         provider=provider,
         model=model,
         request_sha256=request_sha256,
+        once=once,
         reserved_cents=reserved_cents,
         started_at=at,
     )
@@ -85,6 +89,7 @@ async def finish_call(
             input_tokens=ending.input_tokens,
             output_tokens=ending.output_tokens,
             error_kind=ending.error_kind,
+            answer=ending.answer,
             finished_at=at or now(),
         )
         .returning(ModelCallRow.id)

@@ -20,6 +20,15 @@ async def calls_of(session: AsyncSession, subject: str) -> Sequence[ModelCallRow
     return (await session.scalars(query)).all()
 
 
+async def kept_answer(session: AsyncSession, subject: str, once: str) -> ModelCallRow | None:
+    """The call whose answer was kept for this need of the subject, if it has been made."""
+    query = select(ModelCallRow).where(
+        ModelCallRow.subject == subject, ModelCallRow.once == once, ModelCallRow.answer.is_not(None)
+    )
+    # Two workers may both have asked, one of them no longer in charge: the first answer stays the answer.
+    return (await session.scalars(query.order_by(ModelCallRow.id).limit(1))).one_or_none()
+
+
 async def spent_cents(
     session: AsyncSession, *, subject: str | None = None, since: datetime | None = None
 ) -> Decimal:

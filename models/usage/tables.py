@@ -28,6 +28,7 @@ class ModelCallRow(Row):
         CheckConstraint("state = 'started' OR cost_cents IS NOT NULL", name="cost"),
         Index(None, "subject", "kind"),
         Index(None, "started_at"),
+        Index("model_calls_kept", "subject", "once", postgresql_where=text("answer is not null")),
         Index("model_calls_under_way", "started_at", postgresql_where=text("state = 'started'")),
     )
 
@@ -44,6 +45,10 @@ class ModelCallRow(Row):
     """Of the canonical request; equal requests have equal hashes, and a stored answer is found by it."""
     state: Mapped[CallState] = mapped_column(default=CallState.STARTED)
     error_kind: Mapped[str | None]
+    once: Mapped[str | None]
+    """What the subject needs this answer for, if it is to be paid for once: `2/section-3`."""
+    answer: Mapped[str | None]
+    """The accepted answer to that, which is given again instead of asking again."""
     currency: Mapped[str] = mapped_column(default=CURRENCY)
     reserved_cents: Mapped[Cents]
     """What the call can cost at most, by estimate."""

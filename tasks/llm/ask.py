@@ -14,6 +14,7 @@ from pydantic import BaseModel, ValidationError
 from models.base.db import Database
 from models.base.errors import Temporary
 from models.usage.actions import Ending, begin_call, finish_call
+from models.usage.queries import kept_answer
 from models.usage.rules import CURRENCY, CallState
 from tasks.llm.bucket import Bucket, wait_for_turn
 from tasks.llm.errors import BadAnswer, CallFailed, ContentRefused, NothingStored, RequestRejected
@@ -70,11 +71,16 @@ class Llm:
         subject: str,
         instructions: str,
         max_output_tokens: int = MAX_OUTPUT_TOKENS,
+        once: str | None = None,
     ) -> Answer[Output]:
         """Ask for an answer in the shape of `schema` about the material.
 
         `kind` says what for (`place_backlink`) and `subject` on whose behalf (`order/<id>`): budgets are kept per
         subject. `instructions` are ours and trusted; `material` is anybody's text by name, and is not.
+
+        With `once`, a name for what the subject needs the answer for, an accepted answer is kept in the ledger, in
+        the transaction that says what it cost, and given again: work that begins anew after a crash pays for nothing
+        twice.
 
         Call it while no transaction is open. Raises `BudgetSpent`, `RequestRejected` or `ContentRefused`, which
         trying again does not change, and `Temporary` once the fallback model, if there is one, has failed too.
@@ -87,7 +93,9 @@ class Llm:
             schema=schema.model_json_schema(),
             max_output_tokens=max_output_tokens,
         )
-        asking = _Asking(self, kind, subject, schema)
+        asking = _Asking(self, kind, subject, schema, once)
+        if (kept := await asking.kept()) is not None:
+            return kept
         try:
             return await asking.one_model(request)
         except Temporary as first:
@@ -120,6 +128,25 @@ class _Asking(Generic[Output]):
     kind: str
     subject: str
     schema: type[Output]
+    once: str | None
+
+    async def kept(self) -> Answer[Output] | None:
+        """The answer that was given before, if it is to be given once. It costs nothing more."""
+        if self.once is None:
+            return None
+        async with self.llm.database.transaction() as session:
+            call = await kept_answer(session, self.subject, self.once)
+        if call is None or call.answer is None:
+            return None
+        return Answer(
+            output=self.schema.model_validate_json(call.answer),
+            input_tokens=0,
+            output_tokens=0,
+            cost_cents=FREE,
+            currency=CURRENCY,
+            model=f"{call.provider}:{call.model}",
+            request_sha256=call.request_sha256,
+        )
 
     async def one_model(self, request: Request) -> Answer[Output]:
         """Ask one model, and once more with the reason if its answer would not do."""
@@ -181,6 +208,7 @@ class _Asking(Generic[Output]):
             input_tokens=reply.input_tokens,
             output_tokens=reply.output_tokens,
             error_kind=error_kind,
+            answer=output.model_dump_json() if self.once and isinstance(output, BaseModel) else None,
         )
         await self.finish(call_id, ending)
         if reply.ending == "refused":
@@ -199,6 +227,7 @@ class _Asking(Generic[Output]):
                 request_sha256=request.sha256,
                 reserved_cents=reserved_cents,
                 budget=self.llm.options.budget,
+                once=self.once,
             )
             return call.id
 

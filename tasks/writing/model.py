@@ -12,12 +12,13 @@ from typing import Final
 from pydantic import BaseModel, ConfigDict, Field
 
 from models.base.errors import Refusal
-from models.orders.edits import MAX_LINKS_IN_PARAGRAPH, BadEdit, Edit, Place, places, splice
-from models.orders.markdown import Block, outline
+from models.orders.edits import MAX_LINKS_IN_PARAGRAPH, BadEdit, Edit, Place, Wrap, places, splice
+from models.orders.markdown import Block, outline, parse
 from models.orders.quality import QcReport, check_integration
 from models.orders.quality.integration import MAX_NEW_WORDS
 from models.orders.sentences import sentences
 from tasks.llm import Llm
+from tasks.writing.wishes import left, words_of
 
 KIND: Final = "place_backlink"
 TRIES: Final = 3
@@ -38,7 +39,7 @@ anchor, or a web address;
 - it has at most {MAX_NEW_WORDS} words and ends with a full stop;
 - it promises and claims nothing that the material does not say: no praise, no numbers, no advice to buy.
 
-The part "wishes", if there is one, says what the customer disliked about earlier versions: choose another gap and \
+The part "wishes", if there is one, says what the customer disliked about the last version: heed it, and choose \
 other words. The part "last attempt", if there is one, says why your last sentence was not accepted: mend exactly that."""
 
 
@@ -83,20 +84,27 @@ async def propose_with_model(
     url: str,
     anchor: str,
     target: str = "",
-    wishes: Sequence[str] = (),
+    reasons: Sequence[str] = (),
+    previous: Sequence[Edit | Wrap] = (),
     last_report: QcReport | None = None,
     max_links_in_paragraph: int = MAX_LINKS_IN_PARAGRAPH,
     tries: int = TRIES,
 ) -> Proposal:
     """Place the link `anchor` to `url` in the published `markdown`.
 
-    `target` is what is known of the page behind the URL, `wishes` are the customer's reasons for wanting
-    another version, and `last_report` is quality control's on the version before, if that was the reason.
+    `target` is what is known of the page behind the URL. `previous` are the edits of the order's earlier versions,
+    oldest first: their gaps are not offered again, nor those that the customer's `reasons` speak against.
+    `last_report` is quality control's on the version before, if that was the reason.
     Raises `NotPlaced` after `tries` placements that did not pass, and what `Llm.ask` raises.
     """
     gaps = places(markdown, max_links_in_paragraph=max_links_in_paragraph)
     if not gaps:
         raise NotPlaced("No paragraph of this article can take a sentence with a link.")
+    document = parse(markdown)
+    gaps = left(document, gaps, reasons, previous)
+    if not gaps:
+        raise NotPlaced("Every place of this article has been tried.")
+    wishes = words_of(document, reasons, previous)
     material = {"article": numbered(markdown, gaps), "anchor": anchor, "address": url}
     if target:
         material["target page"] = target
@@ -111,6 +119,7 @@ async def propose_with_model(
         edit = Edit(**answer.output.model_dump())
         try:
             text = splice(markdown, edit, url=url, anchor=anchor)
+            _must_be_offered(edit, gaps)
         except BadEdit as error:
             report, fault = None, str(error)
         else:
@@ -122,6 +131,11 @@ async def propose_with_model(
             fault = report.reason
         material["last attempt"] = f"{answer.output.model_dump_json()}\n{fault}"
     raise NotPlaced(f"No placement passed quality control. The last one: {fault}", report)
+
+
+def _must_be_offered(edit: Edit, gaps: Sequence[Place]) -> None:
+    if (edit.paragraph, edit.after_sentence) not in {(gap.paragraph, gap.after_sentence) for gap in gaps}:
+        raise BadEdit(f"[{edit.paragraph}] <{edit.after_sentence}> is not one of the marked gaps.")
 
 
 def numbered(markdown: str, gaps: Sequence[Place]) -> str:

@@ -100,12 +100,12 @@ def reordered(
     tried = {place_of(edit) for edit in previous}
     last = previous[-1] if previous else None
     reached = last.paragraph if last else (len(document.paragraphs) + 1) // 2
-    section = _section(document, last.paragraph) if last else None
+    section = section_of(document, last.paragraph) if last else None
 
     def against(candidate: Candidate) -> int:
         faults = (
             "too_early" in reasons and candidate.paragraph <= reached,
-            "wrong_section" in reasons and _section(document, candidate.paragraph) == section,
+            "wrong_section" in reasons and section_of(document, candidate.paragraph) == section,
             "unnatural_anchor" in reasons and isinstance(last, Wrap) and candidate.wrap is not None,
         )
         return sum(faults)
@@ -113,6 +113,7 @@ def reordered(
     return sorted((candidate for candidate in found if candidate.place not in tried), key=against)
 
 
-def _section(document: Document, paragraph: int) -> tuple[str, ...] | None:
+def section_of(document: Document, paragraph: int) -> tuple[str, ...] | None:
+    """The headings above a paragraph, the outermost first; None for a paragraph that is not there."""
     block = document.paragraph(paragraph)
     return block.heading_path if block else None

@@ -24,7 +24,7 @@ from models.base.crypto import Keys
 from models.base.db import Database
 from models.base.settings import Settings
 from models.mail.tables import EmailMessage
-from tests.web.site import SECRET, Site, settings_for, site
+from tests.web.site import SECRET, Site, lasting_site, settings_for
 from web.guards import admin, editor, recently_signed_in, signed_in
 from web.params import Who
 
@@ -57,6 +57,9 @@ async def safe() -> str:
     return "safe"
 
 
+PROBES = (probe, desk, office, safe)
+
+
 @pytest.fixture
 def keys() -> Keys:
     """The keys of a test's installation."""
@@ -70,10 +73,9 @@ def settings(database_url: str, redis_server: EmbeddedRedis) -> Settings:
 
 
 @pytest.fixture
-async def shop(settings: Settings, database: Database, redis: Redis) -> AsyncIterator[Site]:
+async def shop(settings: Settings, database: Database, redis: Redis) -> Site:
     """The application, with pages that need a sign-in."""
-    async with site(settings, [probe, desk, office, safe], database=database, redis=redis) as one:
-        yield one
+    return await lasting_site(settings, database, redis, PROBES)
 
 
 Browsers = Callable[..., Browser]

@@ -222,8 +222,8 @@ async def test_nobody_ends_the_sessions_of_others(browsers: Browsers, database: 
     await sign_in(ada, database, keys)
     async with database.transaction() as session:
         (adas,) = (await session.scalars(select(Session))).all()
-    screen = await sign_in(mallory, database, keys, "mallory@example.com")
-    fields = screen.form("/account/sessions/revocation").fields
+    await sign_in(mallory, database, keys, "mallory@example.com")
+    fields = (await mallory.open("/account/sessions")).form("/account/sessions/revocation").fields
     for target in (adas.id, uuid4()):
         answer = await mallory.send(f"/account/sessions/{target}/revocation", "post", fields)
         assert answer.status == 404

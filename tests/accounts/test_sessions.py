@@ -85,7 +85,7 @@ async def test_sessions_of_one_person_can_only_be_ended_as_theirs(database: Data
     ada, adas = await signed_in(database)
     bob, bobs = await signed_in(database, "bob@example.com")
     async with database.transaction() as session:
-        (row,) = await sessions.list_of(session, ada.id, now())
+        (row,) = (await sessions.list_of(session, ada.id, now())).items
         assert not await sessions.revoke(session, row.id, person_id=bob.id, at=now())
         assert await sessions.revoke_all(session, bob.id, at=now()) == 1
     assert await finds(database, adas)

@@ -81,7 +81,7 @@ class Site(BaseHTTPRequestHandler):
 def site() -> Iterator[ThreadingHTTPServer]:
     Site.hits = []
     server = ThreadingHTTPServer(("127.0.0.1", 0), Site)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
     thread.start()
     yield server
     server.shutdown()
@@ -209,7 +209,7 @@ async def test_a_target_is_judged_by_its_answer(
     host: str, settings: Settings, path: str, words: str | None
 ) -> None:
     orders = settings.orders.model_copy(update={"allowed_private_targets": (host,)})
-    problem = await problem_of(f"http://{host}{path}", settings.model_copy(update={"orders": orders}))
+    problem = await problem_of(f"http://{host}{path}", settings.model_copy(update={"orders": orders}), ())
     assert (problem is None) if words is None else (problem is not None and words in problem)
 
 
@@ -219,5 +219,5 @@ async def test_in_production_no_private_target_is_allowed_whatever_the_settings_
     orders = settings.orders.model_copy(update={"allowed_private_targets": (host,)})
     app = settings.app.model_copy(update={"environment": "production"})
     live = settings.model_copy(update={"orders": orders, "app": app})
-    assert await problem_of(f"http://{host}/fine", live) is not None
+    assert await problem_of(f"http://{host}/fine", live, ()) is not None
     assert Site.hits == []

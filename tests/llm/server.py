@@ -3,12 +3,13 @@
     async with ModelServer() as server:
         server.script = [Status(503), Say('{"word": "x"}')]
 
-Each request takes the next step of the script, whichever protocol it comes in, and is kept in `calls`.
+Each request takes the next step of the script, whichever protocol it comes in, and is kept in `calls`. With `answer`,
+a function of the call, there is no script: it says what each is answered.
 """
 
 import asyncio
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
@@ -60,6 +61,7 @@ class ModelServer:
 
     def __init__(self) -> None:
         self.script: list[Step] = []
+        self.answer: Callable[[Call], Step] | None = None
         self.calls: list[Call] = []
         self.called = asyncio.Event()
         self._server: asyncio.Server | None = None
@@ -93,7 +95,7 @@ class ModelServer:
             call = await _read(reader)
             self.calls.append(call)
             self.called.set()
-            step = self.script.pop(0) if self.script else Status(418, error="nothing more in the script")
+            step = self.answer(call) if self.answer else self._next()
             if isinstance(step, Silence):
                 await reader.read()
             else:
@@ -103,6 +105,9 @@ class ModelServer:
             pass
         finally:
             writer.close()
+
+    def _next(self) -> Step:
+        return self.script.pop(0) if self.script else Status(418, error="nothing more in the script")
 
 
 async def _read(reader: asyncio.StreamReader) -> Call:

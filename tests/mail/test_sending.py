@@ -7,7 +7,7 @@ from uuid import UUID
 import orjson
 import pytest
 from redis.asyncio import Redis
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 
 from models.base.clock import now
 from models.base.crypto import Keys
@@ -15,7 +15,7 @@ from models.base.db import Database
 from models.base.errors import Temporary
 from models.jobs.states import JobState
 from models.jobs.tables import JobRow
-from models.mail.actions import begin_sending, drop_letters, next_step, write_letter
+from models.mail.actions import begin_sending, drop_letters, next_step, settle_letters, write_letter
 from models.mail.states import LetterState as S
 from models.mail.tables import EmailMessage
 from tasks.runs import Snooze
@@ -69,6 +69,11 @@ async def jobs(database: Database, *states: JobState) -> int:
     async with database.transaction() as session:
         query = select(func.count()).select_from(JobRow).where(JobRow.state.in_(states))
         return (await session.execute(query)).scalar_one()
+
+
+async def settled(database: Database) -> int:
+    async with database.transaction() as session:
+        return await settle_letters(session, now())
 
 
 async def test_a_letter_exists_only_if_what_it_tells_did_happen(database: Database) -> None:
@@ -213,12 +218,15 @@ async def test_a_lost_answer_sends_a_business_letter_once_more_and_not_twice(
     await deliver()
     letter = await letter_of(database, email_id)
     assert (letter.state, letter.lost) == (S.UNKNOWN, 1)
-    assert await jobs(database, JobState.SCHEDULED) == 1
+    assert await settled(database) == 0, "an event may yet tell what became of it"
     await put_back(database, email_id, timedelta(minutes=16))
+    assert await settled(database) == 1
+    assert await settled(database) == 0, "somebody is asked already"
     await deliver()
     letter = await letter_of(database, email_id)
     assert (letter.state, letter.lost, letter.attempts) == (S.UNKNOWN, 2, 2)
-    assert await jobs(database, JobState.SCHEDULED, JobState.WAITING) == 0
+    await put_back(database, email_id, timedelta(days=1))
+    assert await settled(database) == 0
     assert len(inbox[0].letters) == 2
     first, second = inbox[0].letters
     message_id = f"Message-ID: <{email_id}@shop.example>".encode()
@@ -234,8 +242,8 @@ async def test_a_lost_answer_never_sends_a_sign_in_letter_again(
     await deliver()
     letter = await letter_of(database, email_id)
     assert (letter.state, letter.sealed_facts) == (S.UNKNOWN, None)
-    assert await jobs(database, JobState.SCHEDULED, JobState.WAITING) == 0
     await put_back(database, email_id, timedelta(minutes=16))
+    assert await settled(database) == 0
     async with database.transaction() as session:
         assert (await next_step(session, letter.id, now())).state is S.UNKNOWN
     assert len(inbox[0].letters) == 1
@@ -255,7 +263,26 @@ async def test_a_sender_that_died_between_asking_and_hearing_leaves_unknown(
     await put_back(database, email_id, timedelta(minutes=3))
     assert await deliver() == {"state": "unknown"}
     assert inbox[0].letters == []
-    assert await jobs(database, JobState.SCHEDULED) == (0 if is_sign_in else 1)
+    await put_back(database, email_id, timedelta(minutes=16))
+    assert await settled(database) == (0 if is_sign_in else 1)
+
+
+async def test_a_letter_whose_sender_died_with_its_job_is_looked_at_again(
+    database: Database, deliver: Deliver, inbox: Mailbox
+) -> None:
+    email_id = await business(database)
+    assert email_id is not None
+    async with database.transaction() as session:
+        assert await begin_sending(session, email_id, subject="…", sealed_mime=b"", way="smtp", at=now())
+        await session.execute(update(JobRow).values(state=JobState.DEAD, finished_at=now()))
+    await put_back(database, email_id, timedelta(minutes=5))
+    assert await settled(database) == 1
+    assert await deliver() == {"state": "unknown"}
+    await put_back(database, email_id, timedelta(minutes=16))
+    assert await settled(database) == 1
+    await deliver()
+    assert len(inbox[0].letters) == 1
+    assert (await letter_of(database, email_id)).state is S.SENT
 
 
 async def test_a_code_that_ran_out_is_not_sent(

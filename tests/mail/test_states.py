@@ -30,7 +30,7 @@ def test_every_pair_of_states_is_drawn_or_refused(here: S, there: S) -> None:
 #: Every action, and from where it may lead where.
 ACTIONS = {
     "begin_sending": {S.QUEUED: S.SENDING},
-    "was_sent": {S.SENDING: S.SENT, S.UNKNOWN: S.SENT},
+    "was_sent": {S.QUEUED: S.SENT, S.SENDING: S.SENT, S.UNKNOWN: S.SENT},
     "was_not_taken": {S.SENDING: S.QUEUED},
     "has_failed": {S.QUEUED: S.FAILED, S.SENDING: S.FAILED},
     "answer_lost": {S.SENDING: S.UNKNOWN},

@@ -14,13 +14,13 @@ from models.accounts.states import Role
 from models.accounts.tables import Person
 from models.base.clock import now
 from models.base.db import Database, new_id
-from models.orders.making import add_version
+from models.orders.content import add_version
 from models.orders.reviewing import submit
 from models.orders.states import OrderStatus
 from models.orders.tables import Draft, Order, Version
 from tasks.world import World
 from tests.orders.builders import Shop, make_draft, make_paid, make_shop, the_order
-from tests.web.site import Site, site
+from tests.web.site import Site, lasting_site
 from tests.work import run_everything
 
 
@@ -161,5 +161,4 @@ async def open_desk(world: World) -> AsyncIterator[Desk]:
         admin = Person(email="admin@example.com", role=Role.ADMIN)
         session.add(admin)
         await session.flush()
-    async with site(world.settings, database=world.database, redis=world.redis) as one:
-        yield Desk(world, one, shop, admin)
+    yield Desk(world, await lasting_site(world.settings, world.database, world.redis), shop, admin)

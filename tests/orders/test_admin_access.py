@@ -21,9 +21,16 @@ async def desk(world):
 def routes(desk: Desk) -> Iterator[tuple[str, str]]:
     """Every address of the editors' side, with a method that it takes."""
     for route in desk.site.app.routes:
-        if route.path == "/admin" or route.path.startswith("/admin/"):
+        is_nowhere = route.path.endswith("{address:path}")  # what answers for every address that is none
+        if (route.path == "/admin" or route.path.startswith("/admin/")) and not is_nowhere:
             for method in sorted(set(getattr(route, "methods", ())) & {"GET", "POST"}):
-                yield method.lower(), re.sub(r"\{\w+:uuid\}", str(uuid4()), route.path)
+                yield method.lower(), _filled(route.path)
+
+
+def _filled(path: str) -> str:
+    """The address of something that does not exist."""
+    examples = {"uuid": str(uuid4()), "int": "1", "str": "nowhere"}
+    return re.sub(r"\{\w+:(\w+)\}", lambda one: examples[one[1]], path)
 
 
 async def token_of(browser: Browser, page: str) -> str:

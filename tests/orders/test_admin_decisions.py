@@ -335,7 +335,9 @@ async def test_after_no_other_place_was_found_the_customer_has_a_deadline_again(
         generation = (await session.scalars(select(Generation).where(Generation.state == "active"))).one()
         brief = await take_up(session, order.id, generation.number)
     async with desk.database.transaction() as session:
-        await no_more(session, desk.world.settings, brief, "There is no other place.")
+        await no_more(
+            session, desk.world.settings, brief.order_id, brief.generation, "There is no other place."
+        )
     order = await desk.order()
     assert order.status is OrderStatus.QUALITY_CHECK
     assert order.review_due_at is not None

@@ -18,6 +18,7 @@ PAID = "paid, but neither delivered, in progress, waiting for a named person, no
 IDLE = "in progress, but nobody is asked to write"
 TWO = "more than one generation of an order is active"
 UNREFUNDED = "failed, but the money has not gone back and is not disputed"
+UNWATCHED = "published for two days, and nobody has looked at its link since"
 APART = "an order and its payment tell different things of the money"
 
 
@@ -197,7 +198,7 @@ async def test_every_truth_of_orders_is_asked(database: Database):
     async with database.transaction() as session:
         asked = [one.truth for one in await verdicts(session)]
     assert set(TRUTHS) <= set(asked)
-    assert {PAID, IDLE, TWO, UNREFUNDED, APART, UNDELIVERED} == set(TRUTHS)
+    assert {PAID, IDLE, TWO, UNREFUNDED, APART, UNDELIVERED, UNWATCHED} == set(TRUTHS)
 
 
 async def test_the_admins_are_told_once_a_day_of_what_does_not_hold(desk: Desk):

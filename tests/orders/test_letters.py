@@ -145,6 +145,25 @@ async def test_a_rejection_tells_the_customer_and_not_the_editors_who_made_it(
     assert await box.new() == [("order_failed", OWNER)]
 
 
+async def test_a_letter_that_was_not_sent_when_the_order_failed_is_not_sent_any_more(
+    world: World, shop: Shop, box: Letterbox
+):
+    async with world.database.transaction() as session:
+        order = await create_order(session, world.settings, shop.draft.id, shop.checkout.id)
+        assert order is not None
+        brief = await take_up(session, order.id, 1)
+        draught = Draught(
+            brief.markdown + "\n", {"writer": "basic"}, {"passed": True, "checks": []}, 1, False
+        )
+        await hand_in(session, world.settings, brief, draught)
+        await reject(session, world.settings, order.id, shop.people.editor, "Not in this magazine.")
+    states = select(EmailMessage.kind, EmailMessage.state).where(EmailMessage.to_address == OWNER)
+    async with world.database.transaction() as session:
+        told = {kind: state.value for kind, state in await session.execute(states)}
+    assert told["orders.backlink_ready"] == "obsolete"
+    assert told["orders.order_failed"] == "queued"
+
+
 async def test_a_generation_that_died_tells_the_customer_and_the_editors(
     world: World, shop: Shop, box: Letterbox
 ):

@@ -8,7 +8,7 @@ import pytest
 
 from models.base.errors import Conflict
 from models.base.states import Moves, move, sources
-from models.orders.states import MOVES, OrderStatus
+from models.orders.states import LINK_MOVES, MOVES, LinkState, OrderStatus
 
 S = OrderStatus
 
@@ -25,6 +25,27 @@ ARROWS = {
     (S.ADMIN_REVIEW, S.COMPLETED),
     (S.ADMIN_REVIEW, S.FAILED),
 }
+
+
+L = LinkState
+
+LINK_ARROWS = {
+    (L.IN_PLACE, L.DOUBTED),
+    (L.DOUBTED, L.IN_PLACE),
+    (L.DOUBTED, L.LOST),
+    (L.LOST, L.IN_PLACE),
+    (L.LOST, L.REPAIRED),
+    (L.LOST, L.STUCK),
+    (L.STUCK, L.IN_PLACE),
+    (L.STUCK, L.REPAIRED),
+    (L.REPAIRED, L.IN_PLACE),
+    (L.REPAIRED, L.DOUBTED),
+}
+
+
+@pytest.mark.parametrize(("here", "there"), list(product(L, L)), ids=lambda one: one.value)
+def test_a_published_link_is_never_lost_without_being_doubted(here: LinkState, there: LinkState) -> None:
+    assert (there in LINK_MOVES[here]) is ((here, there) in LINK_ARROWS)
 
 
 @pytest.mark.parametrize(("here", "there"), list(product(S, S)), ids=lambda one: one.value)
@@ -50,3 +71,5 @@ def test_every_state_is_drawn_and_reachable() -> None:
 
     assert set(MOVES) == set(S)
     assert reached(MOVES, S.PROCESSING) == set(S)
+    assert set(LINK_MOVES) == set(L)
+    assert reached(LINK_MOVES, L.IN_PLACE) == set(L)

@@ -9,7 +9,6 @@ from sqlalchemy import text, update
 from infra.sandbox.client import BANK
 from models.accounts.tables import Person
 from models.base.db import new_id
-from models.payments.queries import receipts
 from models.payments.states import CheckoutState
 from models.payments.tables import Checkout
 from tests.payments.shop import Shop
@@ -179,11 +178,3 @@ async def test_the_page_changes_by_itself_until_there_is_nothing_more_to_wait_fo
     await shop.deliver()
     heard = await asyncio.wait_for(following, 40)
     assert f'hx-get="/payments/return/{checkout.id}"' in heard
-
-
-async def test_receipts_are_a_person_s_own_and_only_of_what_was_paid(shop: Shop) -> None:
-    bought = await shop.bought("vase")
-    await shop.opened("bowl")
-    async with shop.database.transaction() as session:
-        assert [one.id for one in (await receipts(session, shop.person_id)).items] == [bought.id]
-        assert list((await receipts(session, new_id())).items) == []

@@ -9,10 +9,11 @@ from infra.sandbox.client import BANK
 from models.base.clock import now
 from models.base.db import new_id
 from models.base.errors import Temporary
-from models.payments.queries import differences
-from models.payments.reconciliation import compare_payments, fetch_missed_events
+from models.payments.comparison import compare_payments
+from models.payments.differences import differences, open_differences
+from models.payments.reconciliation import fetch_missed_events
 from models.payments.states import CheckoutState, EventState, PaymentState, RefundState
-from models.payments.tables import Checkout, Refund
+from models.payments.tables import Checkout, Difference, Refund
 from models.payments.truths import TRUTHS, broken_truths
 from tests.payments.shop import Shop
 from tests.payments.slice import told
@@ -142,17 +143,58 @@ async def test_books_that_differ_are_brought_up_to_date_or_shown(shop: Shop) -> 
     )
     assert (await shop.look(paid)).state is CheckoutState.PAID
     async with shop.database.transaction() as session:
-        assert len(await differences(session)) == 2
+        assert await open_differences(session) == 2
         assert "Stripe's books differ from ours" in {one.truth for one in await broken_truths(session)}
         await session.execute(text("delete from payments_refunds"))
         await session.execute(update(Checkout).where(Checkout.id == lied.id).values(state=CheckoutState.OPEN))
     async with shop.line() as stripe:
         assert await compare_payments(shop.database, stripe, now()) == []
     async with shop.database.transaction() as session:
-        assert await differences(session) == []
+        assert await open_differences(session) == 0
+        assert len((await differences(session)).items) == 2
 
 
 async def test_every_truth_can_be_asked_and_holds_in_an_empty_shop(shop: Shop) -> None:
     async with shop.database.transaction() as session:
         assert await broken_truths(session) == []
     assert len(TRUTHS) >= 10
+
+
+async def test_a_difference_stays_open_however_old_it_is_until_it_is_seen_to_be_gone(shop: Shop) -> None:
+    checkout = await shop.opened()
+    async with shop.database.transaction() as session:
+        old = now() - timedelta(days=9)
+        lied = {
+            "stripe_id": str(checkout.session_id),
+            "what": "not paid at Stripe",
+            "words": "Not paid there.",
+        }
+        session.add(Difference(checkout_id=checkout.id, found_at=old, seen_at=old, **lied))
+        claim = {"state": CheckoutState.PAID, "payment_state": PaymentState.PAID, "paid_at": old}
+        await session.execute(update(Checkout).where(Checkout.id == checkout.id).values(claim))
+    await _compare(shop)
+    async with shop.database.transaction() as session:
+        assert await open_differences(session) == 1
+    await shop.pay(checkout)
+    await _compare(shop)
+    async with shop.database.transaction() as session:
+        assert await open_differences(session) == 0
+        assert (await differences(session)).items[0].row.gone_at is not None
+
+
+async def test_what_was_understood_is_open_again_when_it_becomes_something_else(shop: Shop) -> None:
+    paid = await shop.bought()
+    async with shop.database.transaction() as session:
+        known = {"stripe_id": "re_of_nobody", "what": "not refunded at Stripe", "reason": "I know."}
+        session.add(Difference(words="It was another sum.", understood_at=now(), **known))
+        nobody = {"kind": "x", "amount_cents": 1, "currency": "usd", "stripe_id": "re_of_nobody"}
+        session.add(Refund(id=new_id(), checkout_id=paid.id, state=RefundState.SUCCEEDED, **nobody))
+    await _compare(shop)
+    async with shop.database.transaction() as session:
+        assert await open_differences(session) == 1
+        assert (await differences(session)).items[0].row.reason is None
+
+
+async def _compare(shop: Shop) -> None:
+    async with shop.line() as stripe:
+        await compare_payments(shop.database, stripe, now())

@@ -161,3 +161,10 @@ async def test_ordered_trouble_comes_once_and_ends(client: stripe.StripeClient, 
     with pytest.raises(stripe.APIError):
         await client.v1.charges.list_async()
     assert (await client.v1.charges.list_async()).data == []
+
+
+async def test_every_third_call_goes_wrong_if_that_is_ordered(sandbox: SandboxClient):
+    await sandbox.order_fault("server_error", every=3, count=2)
+    async with httpx2.AsyncClient(trust_env=False, headers={"Authorization": "Bearer sk_test_x"}) as http:
+        seen = [(await http.get(f"{sandbox.url}/v1/events")).status_code for _ in range(9)]
+    assert seen == [200, 200, 500, 200, 200, 500, 200, 200, 200]

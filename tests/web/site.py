@@ -11,6 +11,7 @@ from uuid import UUID
 import httpx2
 import uvicorn
 from litestar import Litestar
+from redis.asyncio import Redis
 
 from infra.local.visitor import Browser
 from models.accounts import sessions
@@ -98,6 +99,29 @@ async def site(settings: Settings, handlers: Sequence[Any] = (), **given: Any) -
     app = create_app(settings, handlers=tuple(handlers), **given)
     async with _alive(app):
         yield Site(app, settings)
+
+
+#: Applications of this test process: making one takes as long as a test. They last until the pool is closed.
+_LASTING: dict[tuple[str, int], Site] = {}
+_LIVES = contextlib.AsyncExitStack()
+
+
+async def lasting_site(
+    settings: Settings, database: Database, redis: Redis, handlers: Sequence[Any] = ()
+) -> Site:
+    """The application of this process with these settings and handlers; what tests leave is not in it."""
+    key = (repr(settings), hash(tuple(handlers)))
+    if key not in _LASTING:
+        one = site(settings, handlers, database=database, redis=redis)
+        _LASTING[key] = await _LIVES.enter_async_context(one)
+    assert _LASTING[key].database is database
+    return _LASTING[key]
+
+
+async def end_lasting_sites() -> None:
+    """End what `lasting_site` began."""
+    _LASTING.clear()
+    await _LIVES.aclose()
 
 
 @asynccontextmanager

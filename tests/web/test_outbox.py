@@ -68,7 +68,8 @@ async def test_a_letter_can_be_read_in_each_of_its_forms(probed: Site, browser: 
     assert screen.path == f"/dev/mail/{one}"
     assert "Hello, in plain words." in screen.text
     assert 'href="https://galley.test/sign-in/link?token=1"' in screen.html
-    assert screen.html.count(f'src="/dev/mail/{one}/html"') == 2
+    for scheme in ("light", "dark"):
+        assert screen.html.count(f'src="/dev/mail/{one}/html?scheme={scheme}"') == 2
     assert 'sandbox="allow-top-navigation-by-user-activation"' in screen.html
     assert "alert(1)" not in screen.html
     assert "frame-src 'self'" in screen.response.headers["content-security-policy"]

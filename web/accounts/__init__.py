@@ -1,8 +1,12 @@
-"""Signing in and out, and the account page."""
+"""Signing in and out, and one's own account."""
 
 from typing import Any
 
 from web.accounts.account import Account, sign_out
+from web.accounts.data import OwnData
+from web.accounts.passkey_step import PasskeyStep
+from web.accounts.passkeys import Passkeys
 from web.accounts.sign_in import SignIn, SignInLink
+from web.accounts.tokens import Tokens
 
-handlers: list[Any] = [SignIn, SignInLink, Account, sign_out]
+handlers: list[Any] = [SignIn, SignInLink, PasskeyStep, Account, Passkeys, Tokens, OwnData, sign_out]

@@ -1,14 +1,15 @@
 """The account page: who you are to us, and where you are signed in."""
 
-from typing import Any
+from typing import Any, Final
+from urllib.parse import urlencode
 from uuid import UUID
 
 from litestar import Controller, Request, Response, get, post
-from litestar.params import FromPath
+from litestar.params import FromPath, FromQuery
 
 from models.accounts import sessions
 from models.accounts.audit import audit
-from models.accounts.rules import browser_words, lifetime
+from models.accounts.rules import browser_words
 from models.base.clock import now
 from models.base.errors import NotFound
 from web import cookies
@@ -16,10 +17,12 @@ from web.cookies import CookieJar
 from web.guards import signed_in
 from web.pages import page, redirect
 from web.params import Transaction, Who
+from web.visitor import network_of
 
 AnyRequest = Request[Any, Any, Any]
 
-ENDED: dict[bool, str] = {
+SESSIONS: Final = "/account/sessions"
+ENDED: Final[dict[bool, str]] = {
     True: "That browser is signed out.",
     False: "That browser was signed out already.",
 }
@@ -41,24 +44,35 @@ class Account(Controller):
     guards = [signed_in]  # noqa: RUF012 - Litestar reads it as a class attribute
 
     @get()
-    async def show(self, session: Transaction, visitor: Who) -> Response[None]:
-        """Who you are, and where you are signed in."""
+    async def show(self, visitor: Who) -> Response[None]:
+        """Who you are, and where everything of yours is."""
+        return page("accounts/account.html", visitor=visitor, person=visitor.person)
+
+    @get("/sessions")
+    async def where(
+        self, session: Transaction, visitor: Who, cursor: FromQuery[str | None] = None
+    ) -> Response[None]:
+        """The browsers that you are signed in with."""
         assert visitor.person is not None
-        rows = await sessions.list_of(session, visitor.person.id, now())
+        found = await sessions.list_of(session, visitor.person.id, now(), cursor=cursor or None)
         browsers = [
             {
                 "id": row.id,
                 "words": browser_words(row.user_agent),
-                "ip": row.ip,
+                "network": network_of(row.ip),
+                "method": row.method,
                 "since": row.created_at,
                 "seen": row.last_seen_at,
                 "is_this": row.id == visitor.session_id,
             }
-            for row in rows
+            for row in found.items
         ]
-        life = lifetime(visitor.person.role)
         return page(
-            "accounts/account.html", visitor=visitor, person=visitor.person, browsers=browsers, life=life
+            "accounts/sessions.html",
+            visitor=visitor,
+            browsers=browsers,
+            first=SESSIONS if cursor else None,
+            more=f"{SESSIONS}?{urlencode({'cursor': found.next_cursor})}" if found.next_cursor else None,
         )
 
     @post("/sessions/{session_id:uuid}/revocation")
@@ -75,7 +89,7 @@ class Account(Controller):
             await audit(session, person, "session.revoked", f"person/{person.id}", session_id=str(session_id))
         if session_id == visitor.session_id:
             return _gone(request, "You are signed out.")
-        return redirect("/account", notice=ENDED[is_ended])
+        return redirect(SESSIONS, notice=ENDED[is_ended])
 
     @post("/sessions/revocation")
     async def sign_out_everywhere(

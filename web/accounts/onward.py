@@ -7,38 +7,52 @@ from uuid import UUID
 from litestar import Request, Response
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from models.accounts.actions import sign_in
-from models.accounts.rules import lifetime
+from models.accounts.actions import SignedIn, sign_in
+from models.accounts.rules import LINK_LIFE, lifetime
 from models.accounts.tables import SignInRequest
 from models.base.clock import now
+from models.base.errors import Forbidden
 from web import cookies
 from web.cookies import CookieJar
+from web.errors import on_refusal
 from web.pages import redirect
 from web.visitor import Visitor
 
 #: The token of a link that was followed, until its page is done with: so that it does not stay in the address.
 LINK: Final = "galley_link"
 HOME: Final = "/account"
+PASSKEY_STEP: Final = "/sign-in/passkey"
 
 AnyRequest = Request[Any, Any, Any]
 
 
 async def let_in(
     request: AnyRequest, session: AsyncSession, visitor: Visitor, proven: SignInRequest, method: str
-) -> Response[None]:
+) -> Response[Any]:
     """Sign in whoever has proven `proven`, in this browser, and go on with what they came for."""
-    done = await sign_in(
-        session,
-        proven,
-        method=method,
-        user_agent=visitor.user_agent,
-        ip=visitor.ip,
-        at=now(),
-        presented=visitor.session_token,
-    )
+    try:
+        done = await sign_in(
+            session,
+            proven,
+            method=method,
+            user_agent=visitor.user_agent,
+            ip=visitor.ip,
+            at=now(),
+            presented=visitor.session_token,
+        )
+    except Forbidden as refusal:
+        # Answered here and not raised: that somebody was refused is to be written down.
+        return on_refusal(request, refusal)
+    return go_on(request, done)
+
+
+def go_on(request: AnyRequest, done: SignedIn) -> Response[None]:
+    """To the passkey step if one is wanted, else to what the person came for, with the new session's cookie."""
     jar: CookieJar = request.app.state.jar
-    response = redirect(path_of(done.intent))
-    response.set_cookie(jar.make(cookies.SESSION, done.token, lifetime(done.person.role).whole))
+    is_pending = done.session.is_pending
+    response = redirect(PASSKEY_STEP if is_pending else path_of(done.intent))
+    life = LINK_LIFE if is_pending else lifetime(done.person.role).whole
+    response.set_cookie(jar.make(cookies.SESSION, done.token, life))
     response.set_cookie(jar.drop(LINK))
     response.set_cookie(jar.drop(cookies.WANTED))
     return response

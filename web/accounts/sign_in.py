@@ -19,13 +19,14 @@ from models.accounts.actions import (
     request_of,
 )
 from models.accounts.address import masked
+from models.accounts.passkeys import has_passkey
 from models.accounts.rules import LINK_LIFE, RESEND_AFTER
 from models.accounts.tables import SignInRequest
 from models.base.clock import now
 from models.base.errors import Invalid, TooMany
 from models.base.settings import Settings
 from web.accounts.forms import Asking, Proving
-from web.accounts.onward import HOME, LINK, let_in
+from web.accounts.onward import HOME, LINK, PASSKEY_STEP, let_in
 from web.cookies import CookieJar
 from web.forms import read, shown
 from web.guards import wanted_page
@@ -54,11 +55,16 @@ class SignIn(Controller):
 
     @get()
     async def ask(
-        self, visitor: Who, settings: Config, again: FromQuery[str | None] = None
+        self, session: Transaction, visitor: Who, settings: Config, again: FromQuery[str | None] = None
     ) -> Response[None]:
-        """The form for an address. `again` asks somebody who is signed in to prove it anew."""
-        if visitor.is_signed_in and again is None:
-            return redirect(HOME)
+        """The form for an address. `again` asks somebody who is signed in to prove it anew: by passkey, if they
+        have one, and else by letter.
+        """
+        if visitor.person is not None:
+            if again is None:
+                return redirect(HOME)
+            if await has_passkey(session, visitor.person.id):
+                return redirect(PASSKEY_STEP)
         email = visitor.person.email if visitor.person else ""
         return _asking(visitor, settings, {"email": email}, {})
 
@@ -114,7 +120,7 @@ class SignIn(Controller):
         settings: Config,
         keys: KeyRing,
         form: Submitted,
-    ) -> Response[None]:
+    ) -> Response[Any]:
         """Sign in with a code: in the browser that asked, or in one that followed the letter's link."""
         token = _link_of(request)
         here = await look_up_link(session, token, now()) if token else None
@@ -158,7 +164,7 @@ class SignIn(Controller):
     @post("/confirm")
     async def prove_by_link(
         self, request: AnyRequest, session: Transaction, visitor: Who, settings: Config
-    ) -> Response[None]:
+    ) -> Response[Any]:
         """Sign in with the link that was followed, in the browser that asked for it."""
         token = _link_of(request)
         proven = (

@@ -4,5 +4,6 @@ from litestar.types import ControllerRouterHandler
 
 from web.dev.gallery import gallery
 from web.dev.mail import Outbox
+from web.dev.samples import Samples
 
-handlers: list[ControllerRouterHandler] = [gallery, Outbox]
+handlers: list[ControllerRouterHandler] = [gallery, Outbox, Samples]

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from email import message_from_bytes, policy
 from email.message import EmailMessage as Mime
+from email.parser import BytesHeaderParser
 from html.parser import HTMLParser
 from typing import Any
 from uuid import UUID
@@ -43,20 +44,25 @@ class Letter:
     html: str | None
     links: Sequence[tuple[str, str]]
 
+    @property
+    def subject(self) -> str | None:
+        """What it is called, if it is written."""
+        return self.row.subject or _subject_of(self.raw)
 
-async def newest(session: AsyncSession, cursor: str | None) -> Page[OutboxRow]:
+
+async def newest(session: AsyncSession, keys: Keys, cursor: str | None) -> Page[OutboxRow]:
     """A page of letters. Ids are ordered by time, so they are the cursor."""
     query = select(EmailMessage).order_by(EmailMessage.id.desc()).limit(PAGE_SIZE + 1)
     if cursor:
         query = query.where(EmailMessage.id < decode_cursor(cursor, UUID)[0])
     found = page_of((await session.scalars(query)).all(), PAGE_SIZE, lambda row: [row.id])
-    return Page([_outbox_row(row) for row in found.items], found.next_cursor)
+    return Page([_outbox_row(row, keys) for row in found.items], found.next_cursor)
 
 
-def _outbox_row(row: EmailMessage) -> OutboxRow:
+def _outbox_row(row: EmailMessage, keys: Keys) -> OutboxRow:
     return OutboxRow(
         href=f"/dev/mail/{row.id}",
-        subject=row.subject or "(not written yet)",
+        subject=row.subject or _subject_of(_unsealed(keys, row.sealed_mime)) or "(not written yet)",
         to=row.to_address,
         state=row.state.value,
         at=row.created_at,
@@ -72,6 +78,11 @@ async def open_letter(session: AsyncSession, keys: Keys, letter_id: UUID) -> Let
     raw = _unsealed(keys, row.sealed_mime)
     if raw is None:
         return Letter(row, None, (), None, None, ())
+    return taken_apart(row, raw)
+
+
+def taken_apart(row: EmailMessage, raw: bytes) -> Letter:
+    """The parts of a letter's bytes."""
     mime = message_from_bytes(raw, _class=Mime, policy=policy.default)
     html = _part(mime, "html")
     return Letter(
@@ -82,6 +93,11 @@ async def open_letter(session: AsyncSession, keys: Keys, letter_id: UUID) -> Let
         html=html,
         links=links_of(html or ""),
     )
+
+
+def _subject_of(raw: bytes | None) -> str | None:
+    """The subject of a letter whose row must not keep it, because it holds a code."""
+    return None if raw is None else BytesHeaderParser(policy=policy.default).parsebytes(raw)["Subject"]
 
 
 def _unsealed(keys: Keys, sealed: bytes | None) -> bytes | None:
@@ -95,6 +111,22 @@ def _part(mime: Mime, kind: str) -> str | None:
     part = mime.get_body((kind,))
     content: Any = part.get_content() if part is not None else None
     return content if isinstance(content, str) else None
+
+
+def framed(html: str, scheme: str | None) -> str:
+    """A letter's markup for a frame: its links lead the whole window away, and `scheme` (`light`, `dark`) is what a
+    mail program in that scheme would make of it, whatever the browser around the frame prefers.
+    """
+    html = html.replace("<head>", '<head><base target="_top">', 1)
+    if scheme not in {"light", "dark"}:
+        return html
+    applies = "all" if scheme == "dark" else "not all"
+    html = html.replace("(prefers-color-scheme: dark)", applies).replace(
+        "(prefers-color-scheme:dark)", applies
+    )
+    return html.replace('content="light dark"', f'content="{scheme}"').replace(
+        "color-scheme: light dark", f"color-scheme: {scheme}"
+    )
 
 
 def links_of(html: str) -> Sequence[tuple[str, str]]:

@@ -29,20 +29,20 @@ class Outbox(Controller):
 
     @get()
     async def index(
-        self, session: Transaction, visitor: Who, cursor: FromQuery[str | None] = None
+        self, session: Transaction, visitor: Who, keys: KeyRing, cursor: FromQuery[str | None] = None
     ) -> Response[None]:
         """A page of letters. The first one is kept up to date."""
-        found = await letters.newest(session, cursor)
+        found = await letters.newest(session, keys, cursor)
         return page("dev/mail.html", visitor=visitor, letters=found, is_first=cursor is None)
 
     @get("/live")
     async def live(
-        self, request: Request[Any, Any, Any], visitor: Who, pages: Templates
+        self, request: Request[Any, Any, Any], visitor: Who, pages: Templates, keys: KeyRing
     ) -> EventSourceResponse:
         """The first page of letters, as it changes."""
 
         async def look(session: AsyncSession) -> Moment:
-            found = await letters.newest(session, None)
+            found = await letters.newest(session, keys, None)
             return Moment(pages.render("dev/_outbox.html", visitor=visitor, letters=found))
 
         return stream(request, ["mail"], look, visitor=visitor)
@@ -57,14 +57,18 @@ class Outbox(Controller):
         )
 
     @get("/{letter_id:uuid}/html", opt={"csp": LETTER_CSP, "referrer": "no-referrer"})
-    async def html(self, session: Transaction, keys: KeyRing, letter_id: FromPath[UUID]) -> Response[str]:
+    async def html(
+        self,
+        session: Transaction,
+        keys: KeyRing,
+        letter_id: FromPath[UUID],
+        scheme: FromQuery[str | None] = None,
+    ) -> Response[str]:
         """The letter's markup, for the frames of its page."""
         letter = await letters.open_letter(session, keys, letter_id)
         if letter.html is None:
             raise NotFound
-        return Response(
-            letter.html.replace("<head>", '<head><base target="_top">', 1), media_type="text/html"
-        )
+        return Response(letters.framed(letter.html, scheme), media_type="text/html")
 
     @get("/{letter_id:uuid}/letter.eml")
     async def source(self, session: Transaction, keys: KeyRing, letter_id: FromPath[UUID]) -> Response[bytes]:

@@ -1,6 +1,7 @@
 """Orders for machines: JSON in, JSON out, errors as problem+json (RFC 9457). Described at /api/openapi.json."""
 
-from typing import Any, Final, TypeVar
+from datetime import timedelta
+from typing import Any, Final
 from uuid import UUID
 
 import msgspec
@@ -9,22 +10,23 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath
 from redis.asyncio import Redis
 
+from models.accounts.states import Scope
 from models.accounts.tables import Person
 from models.base.clock import now
-from models.base.errors import Invalid
 from models.jobs import progress
+from models.jobs.estimates import pace
 from models.jobs.states import UNFINISHED
-from models.orders.queries import OrderView, order_view, texts_of, usual_duration, versions_of
+from models.orders.jobs import IntegrateBacklink
+from models.orders.queries import OrderView, order_view, texts_of, versions_of
 from models.orders.reviewing import regenerable_at, regenerate, submit
 from models.orders.states import OrderStatus
-from web.guards import signed_in
-from web.orders.openapi import document
+from web.guards import scope
+from web.json_bodies import json_body
 from web.params import Config, Transaction, Who
 from web.visitor import Visitor
 
 AnyRequest = Request[Any, Any, Any]
 News = NamedDependency[Redis]
-T = TypeVar("T")
 
 MESSAGES: Final = {
     OrderStatus.PROCESSING: "The link is being placed.",
@@ -56,12 +58,11 @@ class VersionNamed(OrderNamed):
 
 
 class Purchases(Controller):
-    """The orders of whoever is signed in."""
+    """The orders of whoever is signed in, or of whose token is shown."""
 
     path = "/api/v1/purchase"
-    guards = [signed_in]  # noqa: RUF012 - Litestar reads it as a class attribute
 
-    @get("/status/{order_id:uuid}")
+    @get("/status/{order_id:uuid}", guards=[scope(Scope.ORDERS_READ)])
     async def status(
         self, session: Transaction, visitor: Who, settings: Config, redis: News, order_id: FromPath[UUID]
     ) -> Response[dict[str, Any]]:
@@ -92,16 +93,17 @@ class Purchases(Controller):
         }
         return Response(answer, headers={"Cache-Control": "no-store"})
 
-    @post("/regenerate-backlink", status_code=200)
+    @post("/regenerate-backlink", status_code=200, guards=[scope(Scope.ORDERS_WRITE)])
     async def regenerate_backlink(
         self, request: AnyRequest, session: Transaction, visitor: Who, settings: Config
     ) -> Response[dict[str, Any]]:
         """Have another version written."""
-        named = await _body(request, OrderNamed)
+        named = await json_body(request, OrderNamed)
         order = await regenerate(session, settings, named.orderId, _person(visitor))
         view = await order_view(session, order.id, order.person_id)
-        usual = await usual_duration(session)
-        seconds = round(usual.total_seconds()) if usual else settings.orders.promise_minutes * 60
+        lately = await pace(session, IntegrateBacklink.kind, IntegrateBacklink.queue)
+        usual = lately.run_usual if lately else settings.orders.promise_minutes * timedelta(minutes=1)
+        seconds = round(usual.total_seconds())
         data = {
             "jobId": str(view.generation.job_id) if view.generation else None,
             "estimatedTime": seconds,
@@ -109,39 +111,20 @@ class Purchases(Controller):
         }
         return Response({"success": True, "message": "Another version is on its way.", "data": data})
 
-    @post("/submit-for-review", status_code=200)
+    @post("/submit-for-review", status_code=200, guards=[scope(Scope.ORDERS_WRITE)])
     async def submit_for_review(
         self, request: AnyRequest, session: Transaction, visitor: Who, settings: Config
     ) -> Response[dict[str, Any]]:
         """Hand a version to the editors."""
-        named = await _body(request, VersionNamed)
+        named = await json_body(request, VersionNamed)
         order = await submit(session, settings, named.orderId, named.versionId, _person(visitor))
         data = {"orderId": str(order.id), "versionId": str(named.versionId), "status": order.status.value}
         return Response({"success": True, "message": "The editors have the version now.", "data": data})
 
 
-@get("/api/openapi.json")
-async def openapi(settings: Config) -> Response[dict[str, Any]]:
-    """The description of this interface (OpenAPI 3.1)."""
-    headers = {"Cache-Control": "public, max-age=300"}
-    return Response(document(settings.app.public_url, OrderNamed, VersionNamed), headers=headers)
-
-
 def _person(visitor: Visitor) -> Person:
     assert visitor.person is not None, "the guard lets only signed-in people in"
     return visitor.person
-
-
-async def _body(request: AnyRequest, kind: type[T]) -> T:
-    """The request's JSON as a `kind`; raise `Invalid` with what is wrong with it."""
-    try:
-        return msgspec.json.decode(await request.body(), type=kind)
-    except msgspec.ValidationError as error:
-        words, _, where = str(error).partition(" - at `$.")
-        field = where.rstrip("`") or next(iter(words.split("`")[1::2]), "body")
-        raise Invalid({field: f"{words}."}, "The fields are not as they should be.") from error
-    except msgspec.DecodeError as error:
-        raise Invalid({"body": "Send a JSON object."}, "The body could not be read.") from error
 
 
 async def _queue(redis: Redis, view: OrderView) -> dict[str, Any]:

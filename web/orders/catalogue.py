@@ -1,6 +1,7 @@
 """The catalogue: which articles there are, what is in them, and what a link in one costs."""
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, Final
 from urllib.parse import urlencode
 
@@ -8,6 +9,7 @@ from litestar import Controller, Request, Response, get
 from litestar.params import FromPath
 
 from models.base.settings import Settings
+from models.orders.article_orders import sells_articles
 from models.orders.catalogue import (
     Listed,
     Offer,
@@ -69,7 +71,12 @@ class Catalogue(Controller):
 
     @get("/catalogue/{site:str}")
     async def site(
-        self, request: AnyRequest, session: Transaction, visitor: Who, site: FromPath[str]
+        self,
+        request: AnyRequest,
+        session: Transaction,
+        visitor: Who,
+        settings: Config,
+        site: FromPath[str],
     ) -> Response[None]:
         """One publication: what it is, what it tells its readers, and its articles."""
         fields = first_values(request.query_params.multi_items())
@@ -81,6 +88,7 @@ class Catalogue(Controller):
             visitor=visitor,
             site=publication,
             language=language_words(publication.language),
+            sells_articles=sells_articles(publication, settings),
             cards=[card_of(one) for one in found.items],
             **_pages(f"/catalogue/{publication.slug}", fields, found.next_cursor),
         )
@@ -121,8 +129,13 @@ def about(found: Published, settings: Settings) -> dict[str, Any]:
 
 def html_of(markdown: str, site: Site, sold: set[str]) -> str:
     """The text as safe HTML without its title, each sold link with the `rel` that the site gives them."""
-    hrefs = {href_of(url) for url in sold}
-    return render(markdown, rel=lambda href: site.rel if href_of(href) in hrefs else None)
+    return _html(markdown, site.rel, frozenset(map(href_of, sold)))
+
+
+@lru_cache(maxsize=256)
+def _html(markdown: str, rel: str, hrefs: frozenset[str]) -> str:
+    """Rendering takes longer than all the rest of a reader's page, and texts are never changed."""
+    return render(markdown, rel=lambda href: rel if href_of(href) in hrefs else None)
 
 
 def language_words(code: str) -> str:

@@ -1,29 +1,33 @@
 """From an article to a payment: the order form, the draft with its checked target, and the wait for the money."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 from uuid import UUID
 
 from litestar import Controller, Request, Response, get, post
-from litestar.params import FromPath
+from litestar.params import FromPath, FromQuery
 from sqlalchemy.ext.asyncio import AsyncSession
 from sse_starlette import EventSourceResponse
 
-from models.accounts.actions import ask_to_sign_in
 from models.accounts.tables import Person
-from models.base.clock import now
-from models.base.errors import Conflict, Invalid, NotFound, TooMany
+from models.base.errors import Conflict, Invalid, NotFound
 from models.base.settings import Settings
+from models.orders.again import wish_like
+from models.orders.article_orders import ask_for_article_payment
 from models.orders.catalogue import Published, published_article
 from models.orders.drafts import ask_for_payment, claim_draft, draft_of, open_article, problems_of, save_draft
 from models.orders.queries import payment_of
+from models.orders.states import Product
 from models.orders.tables import Draft
 from models.payments.states import CheckoutState
 from models.payments.tables import Checkout
 from web.guards import signed_in
 from web.live import Moment, stream
+from web.orders import whole
 from web.orders.catalogue import about
 from web.orders.forms import wish_of
+from web.orders.onward import go_on
 from web.pages import page, redirect
 from web.params import Config, KeyRing, Submitted, Templates, Transaction, Who
 from web.visitor import Visitor
@@ -44,10 +48,17 @@ class OrderForm(Controller):
         settings: Config,
         site: FromPath[str],
         article: FromPath[str],
+        like: FromQuery[str | None] = None,
     ) -> Response[None]:
-        """An empty form, with the address of whoever is signed in."""
+        """An empty form, with the address of whoever is signed in; or filled in as an earlier order of theirs was."""
         found = await published_article(session, site, article, is_for_sale=True)
-        return _form(visitor, settings, found, {"email": _email(visitor) or ""}, {})
+        values = {"email": _email(visitor) or ""}
+        if like and visitor.person is not None:
+            # Whose order it is not, or an id that is none, fills nothing in.
+            with suppress(NotFound, ValueError):
+                wish = await wish_like(session, UUID(like), visitor.person.id)
+                values |= {name: getattr(wish, name) for name in ("target_url", "anchor_text", "notes")}
+        return _form(visitor, settings, found, values, {})
 
     @post()
     async def save(
@@ -65,25 +76,7 @@ class OrderForm(Controller):
         kept = await _keep(session, visitor, settings, form, found)
         if isinstance(kept, Response):
             return kept
-        if visitor.is_signed_in:
-            return redirect(f"/orders/drafts/{kept.id}")
-        try:
-            await ask_to_sign_in(
-                session,
-                email=kept.email,
-                browser=visitor.browser,
-                network=visitor.network,
-                user_agent=visitor.user_agent,
-                keys=keys,
-                public_url=settings.app.public_url,
-                at=now(),
-                intent={"draft": str(kept.id)},
-                purpose="go on with your order",
-            )
-        except TooMany:
-            # The draft is kept all the same: its page leads to the sign-in page, which says how long to wait.
-            return redirect(f"/orders/drafts/{kept.id}")
-        return redirect("/sign-in/code", notice="Your order is saved. Sign in with the letter to pay for it.")
+        return await go_on(session, visitor, settings, keys, kept)
 
 
 class Drafts(Controller):
@@ -128,6 +121,8 @@ class Drafts(Controller):
     ) -> Response[None]:
         """The order form, filled in."""
         draft = await _claimed(session, visitor, draft_id)
+        if draft.product is Product.ARTICLE:
+            return whole.edit_page(visitor, settings, draft)
         found = await _published(session, draft)
         values = {name: getattr(draft, name) for name in ("email", "target_url", "anchor_text", "notes")}
         return _form(visitor, settings, found, values, {}, draft)
@@ -143,7 +138,10 @@ class Drafts(Controller):
     ) -> Response[None]:
         """Keep the wish as it is now. A new target is looked at anew."""
         draft = await _claimed(session, visitor, draft_id)
-        kept = await _keep(session, visitor, settings, form, await _published(session, draft), draft)
+        if draft.product is Product.ARTICLE:
+            kept = await whole.keep(session, visitor, settings, form, whole.site_of(draft), draft)
+        else:
+            kept = await _keep(session, visitor, settings, form, await _published(session, draft), draft)
         return kept if isinstance(kept, Response) else redirect(f"/orders/drafts/{draft_id}")
 
     @post("/payment")
@@ -155,7 +153,8 @@ class Drafts(Controller):
         try:
             # What was written before a refusal is taken back; the page below is read after that.
             async with session.begin_nested():
-                checkout = await ask_for_payment(session, draft, _person(visitor), settings)
+                ask = ask_for_article_payment if draft.product is Product.ARTICLE else ask_for_payment
+                checkout = await ask(session, draft, _person(visitor), settings)
         except (Conflict, Invalid) as refusal:
             return await _not_paid(session, visitor, settings, draft, refusal)
         return redirect(f"/payments/{checkout.id}")
@@ -229,7 +228,7 @@ async def _keep(
     """Save what the form asks for, or show the form again with everything that is wrong with it."""
     wish, unread = wish_of(dict(form), _email(visitor))
     found.article.site = found.site
-    problems = problems_of(wish, found.article, found.version, settings) | unread
+    problems = await problems_of(session, wish, found.article, found.version, settings) | unread
     if not problems:
         try:
             return await save_draft(
@@ -283,6 +282,7 @@ async def _facts(
         facts = about(await _published(session, draft), settings)
         is_for_sale = True
     except NotFound:
+        assert draft.article is not None, "a link's draft names its article"
         # It was taken offline after the draft was made.
         found = Published(draft.article, draft.article.site, None)  # type: ignore[arg-type]  # `about` reads no text
         facts, is_for_sale = about(found, settings), False
@@ -306,6 +306,8 @@ async def _draft_page(
     problem: str | None = None,
     status: int = 200,
 ) -> Response[None]:
+    if draft.product is Product.ARTICLE:
+        return whole.draft_page(visitor, settings, draft, problem=problem, status=status)
     facts = await _facts(session, settings, draft, problem)
     return page("orders/draft.html", visitor=visitor, status=status, **facts)
 

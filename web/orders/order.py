@@ -14,10 +14,12 @@ from sse_starlette import EventSourceResponse
 from models.accounts.tables import Person
 from models.base.errors import Conflict, Invalid, NotFound
 from models.base.settings import Settings
+from models.mail.suppressions import suppression_of
+from models.orders.messages import mark_read
 from models.orders.queries import order_view, orders_of, unpaid_drafts
 from models.orders.reviewing import cancel, regenerate, submit
 from models.orders.rules import day_words, order_number
-from models.orders.states import OrderStatus
+from models.orders.states import OrderStatus, Side
 from models.orders.tables import Order
 from web.forms import read
 from web.guards import signed_in
@@ -70,6 +72,7 @@ class Orders(Controller):
             visitor=visitor,
             rows=rows,
             drafts=await unpaid_drafts(session, person.id) if not cursor else [],
+            suppression=await suppression_of(session, person.email),
             first="/orders" if cursor else None,
             more=f"/orders?cursor={found.next_cursor}" if found.next_cursor else None,
         )
@@ -84,7 +87,7 @@ class Orders(Controller):
         order_id: FromPath[UUID],
         version: FromQuery[str | None] = None,
     ) -> Response[None]:
-        """One order, from payment to publication."""
+        """One order, from payment to publication. Whoever opens it has its messages before their eyes."""
         return await _shown(session, visitor, settings, redis, order_id, version=_id(version))
 
     @get("/{order_id:uuid}/events")
@@ -104,7 +107,7 @@ class Orders(Controller):
         async def look(session: AsyncSession) -> Moment:
             view = await order_view(session, order_id, person.id)
             facts = await facts_of(session, redis, settings, view, person, _id(version))
-            return Moment(pages.render("orders/_order.html", visitor=visitor, **facts), view.is_over)
+            return Moment(pages.render("orders/_order.html", visitor=visitor, **facts), not facts["is_live"])
 
         return stream(request, [f"order/{order_id}"], look, visitor=visitor)
 
@@ -241,11 +244,13 @@ async def _shown(
 ) -> Response[None]:
     person = _person(visitor)
     view = await order_view(session, order_id, person.id)
+    await mark_read(session, order_id, Side.CUSTOMER)
     facts = await facts_of(session, redis, settings, view, person, version)
     return page(
         "orders/order.html",
         visitor=visitor,
         status=status,
         **facts | {"problem": problem},
+        suppression=await suppression_of(session, person.email),
         events=f"/orders/{order_id}/events" + (f"?version={version}" if version else ""),
     )

@@ -9,17 +9,27 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from models.base.clock import now
+from models.base.settings import Settings
 from models.jobs import progress
+from models.jobs.estimates import Pace, expected, pace, slots
 from models.jobs.progress import LINES_SHOWN, Progress
 from models.jobs.states import JobState
 from models.jobs.tables import JobRow, LogRow
-from models.orders.queries import QUEUE_LOOK, OrderView, jobs_ahead, usual_duration
+from models.orders.queries import QUEUE_LOOK, OrderView, jobs_ahead
+from models.orders.states import Product
 
 #: What the writer does, in the order in which it says that it does it.
 STEPS: Final = (
     "Read the published article",
     "Find a place for the link",
     "Check the result",
+    "Save the new version",
+)
+#: And of a whole article. It counts each of its sections, which are all one step here.
+ARTICLE_STEPS: Final = (
+    "Plan the article",
+    "Write it, section by section",
+    "Check the article",
     "Save the new version",
 )
 CAUSES: Final = {
@@ -30,19 +40,22 @@ CAUSES: Final = {
 }
 
 
-async def run_of(session: AsyncSession, redis: Redis, view: OrderView, email: str) -> dict[str, Any]:
+async def run_of(
+    session: AsyncSession, redis: Redis, settings: Settings, view: OrderView, email: str
+) -> dict[str, Any]:
     """The panel of an order that is being worked on. What Redis does not know is read from the job's row."""
     job, generation = view.job, view.generation
     assert generation is not None, "an order in progress has a generation"
     run: dict[str, Any] = {
         "state": "waiting",
-        "title": CAUSES.get(generation.cause, CAUSES["first"]),
+        "title": _title(view, generation.cause),
         "status": "Waiting for a free writer.",
         "percent": None,
-        "steps": _steps(None, []),
+        "steps": _steps(_words_of(view.order.product), None, []),
         "attempt": None,
         "attempts": None,
         "eta": None,
+        "eta_slow": None,
         "ahead": None,
         "retry_at": None,
         "started_at": None,
@@ -52,16 +65,36 @@ async def run_of(session: AsyncSession, redis: Redis, view: OrderView, email: st
     if job is None:
         return run
     seen = await _seen(session, redis, job)
-    usual = await usual_duration(session)
+    lately = await pace(session, job.kind, job.queue)
     run |= {"attempt": max(job.attempt, 1), "attempts": job.max_attempts}
     if job.state is JobState.ACTIVE:
-        return run | _running(job, seen, usual)
+        return run | _running(job, seen, lately, view.order.product)
     if job.attempt and job.state in {JobState.SCHEDULED, JobState.WAITING}:
-        return run | _retrying(job, seen)
+        return run | _retrying(job, seen, view.order.product)
     ahead = await jobs_ahead(session, job)
-    shown = ahead if ahead is not None and ahead < QUEUE_LOOK else None
-    eta = usual * ((ahead or 0) + 1) if usual is not None else None
-    return run | {"ahead": shown, "eta": eta}
+    if ahead is None or ahead >= QUEUE_LOOK or lately is None:
+        return run | {"ahead": ahead if ahead is not None and ahead < QUEUE_LOOK else None}
+    lease = timedelta(seconds=settings.jobs.lease_seconds)
+    left = expected(lately, ahead, await slots(session, job.queue, lease))
+    return run | {"ahead": ahead, "eta": left.usual, "eta_slow": left.slow}
+
+
+def _title(view: OrderView, cause: str) -> str:
+    if view.order.product is Product.ARTICLE and cause == "first":
+        return "Writing your article"
+    return CAUSES.get(cause, CAUSES["first"])
+
+
+def _words_of(product: Product) -> tuple[str, ...]:
+    return ARTICLE_STEPS if product is Product.ARTICLE else STEPS
+
+
+def _stage(product: Product, seen: Progress) -> int | None:
+    """Which of the steps is being done."""
+    if product is Product.BACKLINK or not seen.done:
+        return seen.done
+    last = (seen.total or 0) - 1
+    return len(ARTICLE_STEPS) - 1 - min(last - seen.done, 2) if seen.done <= last else len(ARTICLE_STEPS)
 
 
 async def _seen(session: AsyncSession, redis: Redis, job: JobRow) -> Progress:
@@ -83,26 +116,28 @@ async def _seen(session: AsyncSession, redis: Redis, job: JobRow) -> Progress:
     )
 
 
-def _running(job: JobRow, seen: Progress, usual: timedelta | None) -> dict[str, Any]:
-    began = job.started_at or now()
-    left = usual - (now() - began) if usual is not None else None
+def _running(job: JobRow, seen: Progress, lately: Pace | None, product: Product) -> dict[str, Any]:
+    began, words = job.started_at or now(), _words_of(product)
+    # Once it takes longer than usual, it is one of the slow ones.
+    spans = (lately.run_usual, lately.run_slow) if lately is not None else ()
+    left = next((span - (now() - began) for span in spans if span > now() - began), None)
     percent = round(100 * (seen.done or 0) / seen.total) if seen.total else None
     return {
         "state": "running",
-        "status": f"{seen.words or STEPS[0]}.",
+        "status": f"{seen.words or words[0]}.",
         "percent": percent,
-        "steps": _steps(seen.done or 0, _lines(seen), began),
-        "eta": left if left is not None and left > timedelta() else None,
+        "steps": _steps(words, _stage(product, seen) or 0, _lines(seen), began),
+        "eta": left,
         "started_at": began,
     }
 
 
-def _retrying(job: JobRow, seen: Progress) -> dict[str, Any]:
+def _retrying(job: JobRow, seen: Progress, product: Product) -> dict[str, Any]:
     return {
         "state": "retrying",
         "status": "The last attempt did not succeed. A new one begins by itself.",
         "attempt": min(job.attempt + 1, job.max_attempts),
-        "steps": _steps(seen.done, _lines(seen), state="failed"),
+        "steps": _steps(_words_of(product), _stage(product, seen), _lines(seen), state="failed"),
         "retry_at": job.run_at if job.run_at > now() else None,
     }
 
@@ -112,11 +147,15 @@ def _lines(seen: Progress) -> list[str]:
 
 
 def _steps(
-    done: int | None, log: Sequence[str], began: datetime | None = None, state: str = "running"
+    named: Sequence[str],
+    done: int | None,
+    log: Sequence[str],
+    began: datetime | None = None,
+    state: str = "running",
 ) -> list[dict[str, Any]]:
     """Each step; the one at `done` is in `state` and holds the log. None: nothing has begun."""
     steps = []
-    for number, words in enumerate(STEPS):
+    for number, words in enumerate(named):
         here = "waiting"
         if done is not None:
             here = "done" if number < done else state if number == done else "waiting"

@@ -8,9 +8,10 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from models.orders.diff import DiffBlock, Segment, changes
+from models.orders.markdown import render
 from models.orders.quality.report import QcReport
 from models.orders.queries import OrderView, texts_of
-from models.orders.states import REASON_WORDS, OrderStatus, RegenerateReason
+from models.orders.states import REASON_WORDS, OrderStatus, Product, RegenerateReason
 from models.orders.tables import Version
 
 Piece = tuple[str, str, str | None]
@@ -28,27 +29,38 @@ async def result_of(
     if shown is None:
         return None
     before, after = await texts_of(session, shown)
-    report = QcReport.from_dict(shown.qc) if shown.qc else None
+    made = shown.edit or {}
+    is_article = view.order.product is Product.ARTICLE
     return {
         "id": shown.id,
         "number": shown.generation or 1,
-        "is_basic": (shown.edit or {}).get("writer") == "basic",
-        "blocks": _blocks(before, after),
+        "is_basic": made.get("writer") == "basic",
+        # A whole article is read; what was changed in one is compared.
+        "title": made.get("title"),
+        "summary": made.get("summary"),
+        "html": render(after) if is_article else None,
+        "blocks": [] if is_article else blocks_of(before, after),
         "placed": {
             "href": shown.target_url,
             "anchor": shown.anchor_text,
             "rel": view.site.rel,
         },
-        "checks": [
-            {"name": check.title, "is_passed": check.passed, "detail": check.detail or None}
-            for check in (report.checks if report else ())
-        ],
+        "checks": checks_of(shown),
         "attempts": shown.qc_attempts,
     }
 
 
+def checks_of(version: Version) -> list[dict[str, Any]]:
+    """The report of quality control as the shell wants it."""
+    report = QcReport.from_dict(version.qc) if version.qc else None
+    return [
+        {"name": check.title, "is_passed": check.passed, "detail": check.detail or None}
+        for check in (report.checks if report else ())
+    ]
+
+
 @lru_cache(maxsize=128)
-def _blocks(before: str, after: str) -> list[dict[str, Any]]:
+def blocks_of(before: str, after: str) -> list[dict[str, Any]]:
     """The change as the shell's diff wants it. Versions are never changed, so each is compared once."""
     shown: list[dict[str, Any]] = []
     for block in changes(before, after):

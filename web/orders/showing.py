@@ -9,10 +9,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from models.accounts.tables import Person
 from models.base.clock import now
 from models.base.settings import Settings
+from models.orders.guarantee import is_owed
+from models.orders.messages import can_be_written_about, messages_of
 from models.orders.queries import History, OrderView, history_of, versions_of
 from models.orders.reviewing import regenerable_at
 from models.orders.rules import day_words, order_number
-from models.orders.states import REASON_WORDS, FailReason, OrderStatus
+from models.orders.states import REASON_WORDS, REASONS_OF, FailReason, LinkState, OrderStatus, Product
 from models.orders.tables import Order
 from web.orders.progress import run_of
 from web.orders.result import result_of, rows_of
@@ -22,10 +24,34 @@ FAILURES: Final = {
     FailReason.GENERATION: "We could not place your link in a way that we would stand for.",
     FailReason.REJECTED: "The editor did not accept the placement.",
     FailReason.CANCELLED: "You cancelled before work began.",
+    FailReason.UNDECIDED: "The time to decide about it was over.",
     FailReason.ARTICLE_GONE: "The article was taken offline before your link could be published.",
     FailReason.DISPUTE: "The payment was taken back by the bank.",
     FailReason.REFUNDED: "The payment was refunded.",
 }
+
+
+#: What the monitor knows of a published link, for its customer: words, tone and icon.
+LINKS: Final = {
+    LinkState.IN_PLACE: ("in place", "good", "check-circle"),
+    LinkState.DOUBTED: ("not found; we look again within the hour", "warn", "clock"),
+    LinkState.LOST: ("lost; it is being put back", "warn", "loop"),
+    LinkState.STUCK: ("lost; an editor is looking after it", "warn", "pen"),
+    LinkState.REPAIRED: ("repaired", "good", "check-circle"),
+}
+
+
+def is_live(view: OrderView) -> bool:
+    """Whether the page of an order may still change while somebody looks at it."""
+    return not view.is_over or view.order.status is OrderStatus.COMPLETED
+
+
+def link_of(order: Order) -> dict[str, Any] | None:
+    """When the published link was looked at, and what became of it; None for an order without one."""
+    if not is_owed(order):
+        return None
+    words, tone, icon = LINKS[order.link_state] if order.link_state else ("", "neutral", "clock")
+    return {"at": order.link_checked_at, "words": words, "tone": tone, "icon": icon}
 
 
 async def facts_of(
@@ -47,21 +73,28 @@ async def facts_of(
     is_working = order.status is OrderStatus.PROCESSING
     return {
         "order": order,
+        "is_article": order.product is Product.ARTICLE,
         "number": order_number(order.number),
         "article": view.article,
         "site": view.site,
         "is_over": view.is_over,
+        # What is published goes on: its link is watched, and people write about it.
+        "is_live": is_live(view),
+        "is_late": view.is_late,
+        "link": link_of(order),
+        "messages": await messages_of(session, order.id),
+        "can_write": can_be_written_about(order, at),
         "payment": view.payment_state.value,
         "is_held": view.is_held,
         "is_movable": view.is_movable,
         "can_cancel": view.can_be_cancelled,
-        "run": await run_of(session, redis, view, person.email) if is_working else None,
+        "run": await run_of(session, redis, settings, view, person.email) if is_working else None,
         "result": await result_of(session, view, versions, version),
         "versions": rows_of(view, versions, _reasons(history)),
         "latest": order.version_id,
         "reasons": [
             ("", "No particular reason", None),
-            *((one.value, words, None) for one, words in REASON_WORDS.items()),
+            *((one.value, REASON_WORDS[one], None) for one in REASONS_OF[order.product]),
         ],
         "regenerable_at": free_at if free_at > at else None,
         "due": day_words(order.review_due_at) if order.review_due_at else None,
@@ -88,7 +121,8 @@ def _failure(order: Order, history: History) -> str | None:
 def _receipt(view: OrderView, history: History, email: str) -> dict[str, Any]:
     """What was paid, what has gone back, and when the rest of it can be expected."""
     order, checkout = view.order, view.checkout
-    lines = [(f"Backlink in “{view.article.title}”", order.amount_cents)]
+    what = "Article" if order.product is Product.ARTICLE else "Backlink in"
+    lines = [(f"{what} “{view.article.title}”", order.amount_cents)]
     if checkout.refunded_cents:
         lines.append(("Refunded", -checkout.refunded_cents))
     latest = history.refunds[-1] if history.refunds else None
@@ -102,6 +136,7 @@ def _receipt(view: OrderView, history: History, email: str) -> dict[str, Any]:
             ("Billed to", email),
         ],
         "seller": "A test order: no money moved." if order.is_test else None,
+        "payment": checkout.id,
         "url": checkout.receipt_url if (checkout.receipt_url or "").startswith("https://") else None,
         "refund_words": expected_words(latest.settled_at, latest.state) if latest else None,
     }

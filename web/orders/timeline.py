@@ -19,19 +19,29 @@ MOVES: Final[dict[str, Mark]] = {
     "rebased": ("Your link stands in the changed article", "accent", "check"),
     "held for an editor": ("An editor looks at the text first", "accent", "pen"),
     "no other place": ("No other place fits; your earlier versions stand", "warn", "info"),
+    "no other version": ("No further version could be written; your earlier ones stand", "warn", "info"),
     "regenerate": ("Another version asked for", "accent", "loop"),
     "submitted": ("Submitted for review", "accent", "arrow-right"),
     "review time over": ("Submitted by itself: the time to decide was over", "accent", "clock"),
     "approved": ("Approved and published", "good", "check-circle"),
     "rebase": ("The article changed meanwhile; your link is placed anew", "accent", "loop"),
+    "shown by the editor": ("The editor has looked; your text is ready", "good", "eye"),
+    "promise broken": ("Later than promised; your order goes first now", "warn", "clock"),
+    "link lost": ("Our daily check misses your link; it is being put back", "warn", "warning"),
+    "link repaired": ("Your link was put back", "good", "check-circle"),
+    "link back": ("Your link is in place again", "good", "check-circle"),
+    "link needs an editor": ("An editor looks after your link", "warn", "pen"),
+    "undecided": ("Ended: the time to decide was over", "neutral", "clock"),
     "sent back": ("Sent back by the editor", "warn", "return"),
-    "generation": ("We could not place your link", "bad", "cross"),
+    "generation": ("We could not finish your text", "bad", "cross"),
     "rejected": ("Not accepted by the editor", "bad", "cross"),
     "cancelled": ("Cancelled", "neutral", "minus-circle"),
     "article_gone": ("The article was taken offline", "bad", "cross"),
     "dispute": ("The payment was taken back by the bank", "bad", "scale"),
     "refunded": ("Ended: the payment was refunded", "neutral", "return"),
 }
+#: Moves whose reason was written for the customer.
+SAID: Final = frozenset({"sent back", "shown by the editor", "no other place", "no other version", "rebase"})
 ACTORS: Final = {
     "customer": "You",
     "editor": "The editor",
@@ -46,7 +56,7 @@ LETTERS: Final = {
     "article_ready": "your article is ready",
     "submitted_for_review": "submitted for review",
     "sent_back": "sent back by the editor",
-    "published": "your link is published",
+    "published": "published",
     "order_failed": "your order could not be finished",
     "cancelled": "your order is cancelled",
     "refunded": "your money is on its way",
@@ -54,6 +64,8 @@ LETTERS: Final = {
     "review_reminder": "a version waits for you",
     "link_lost": "your link was lost",
     "link_repaired": "your link is back",
+    "promise_late": "later than promised",
+    "new_message": "a message about your order",
 }
 #: How a letter came out, where its customer should know.
 STATES: Final[dict[str, Mark]] = {
@@ -64,6 +76,7 @@ STATES: Final[dict[str, Mark]] = {
     "unknown": ("sent, perhaps twice", "warn", "mail"),
     "bounced": ("came back: your mailbox did not take it", "bad", "return"),
     "failed": ("could not be sent", "bad", "warning"),
+    "withheld": ("was not sent: your address does not take our letters", "warn", "mail"),
     "complained": ("was marked as unwanted", "warn", "flag"),
 }
 REFUNDS: Final[dict[RefundState, Mark]] = {
@@ -91,7 +104,7 @@ def _event(at: datetime, mark: Mark, actor: str, text: str | None = None) -> dic
 def _move(move: Transition) -> dict[str, Any]:
     unknown = (move.action.replace("_", " ").capitalize(), "neutral", "circle")
     # What is said of a failure to a customer is written for them; the reason of other moves may be a list of codes.
-    is_told = move.to_status is OrderStatus.FAILED or move.action in {"sent back", "no other place", "rebase"}
+    is_told = move.to_status is OrderStatus.FAILED or move.action in SAID
     mark = MOVES.get(move.action, unknown)
     return _event(move.at, mark, ACTORS.get(move.actor, "Galley"), move.reason if is_told else None)
 

@@ -20,7 +20,18 @@ PAYMENT_STATES = [
     "dispute_won",
 ]
 JOB_STATES = ["scheduled", "waiting", "active", "completed", "failed", "dead", "cancelled"]
-LETTER_STATES = ["queued", "sending", "sent", "delivered", "failed", "bounced", "complained", "unknown"]
+LETTER_STATES = [
+    "queued",
+    "sending",
+    "sent",
+    "delivered",
+    "failed",
+    "bounced",
+    "complained",
+    "unknown",
+    "obsolete",
+    "withheld",
+]
 
 ARTICLES = [
     {
@@ -102,6 +113,7 @@ def _run(state: str, status: str, **differences: Any) -> dict[str, Any]:
         "attempt": 1,
         "attempts": 3,
         "eta": None,
+        "eta_slow": None,
         "ahead": None,
         "retry_at": None,
         "started_at": None,

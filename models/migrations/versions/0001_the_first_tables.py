@@ -29,7 +29,15 @@ def upgrade() -> None:
         sa.Column(
             "detail", postgresql.JSONB(astext_type=sa.Text()), server_default=sa.text("'{}'"), nullable=False
         ),
+        sa.Column("digest", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("accounts_audit_entries_pkey")),
+    )
+    op.create_index(
+        "accounts_audit_entries_action",
+        "accounts_audit_entries",
+        ["action", "id"],
+        unique=False,
+        postgresql_ops={"action": "text_pattern_ops"},
     )
     op.create_index(
         "accounts_audit_entries_actor", "accounts_audit_entries", ["actor_id", "id"], unique=False
@@ -45,6 +53,7 @@ def upgrade() -> None:
             "role",
             sa.Enum(
                 "customer",
+                "analyst",
                 "editor",
                 "admin",
                 name="role",
@@ -59,6 +68,7 @@ def upgrade() -> None:
             "created_at", postgresql.TIMESTAMP(timezone=True), server_default=sa.text("now()"), nullable=False
         ),
         sa.Column("disabled_at", postgresql.TIMESTAMP(timezone=True), nullable=True),
+        sa.Column("erased_at", postgresql.TIMESTAMP(timezone=True), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("accounts_people_pkey")),
         sa.UniqueConstraint("email", name=op.f("accounts_people_email_key")),
     )
@@ -109,6 +119,44 @@ def upgrade() -> None:
         unique=False,
     )
     op.create_table(
+        "email_events",
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("type", sa.Text(), nullable=False),
+        sa.Column("letter_id", sa.Uuid(), nullable=True),
+        sa.Column("payload", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column(
+            "state",
+            sa.Enum(
+                "received",
+                "processed",
+                "ignored",
+                name="eventstate",
+                native_enum=False,
+                create_constraint=True,
+                length=24,
+            ),
+            server_default="received",
+            nullable=False,
+        ),
+        sa.Column("problem", sa.Text(), nullable=True),
+        sa.Column(
+            "received_at",
+            postgresql.TIMESTAMP(timezone=True),
+            server_default=sa.text("now()"),
+            nullable=False,
+        ),
+        sa.Column("processed_at", postgresql.TIMESTAMP(timezone=True), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("email_events_pkey")),
+    )
+    op.create_index(
+        "email_events_letter",
+        "email_events",
+        ["letter_id", "received_at"],
+        unique=False,
+        postgresql_where=sa.text("letter_id is not null"),
+    )
+    op.create_index("email_events_received", "email_events", ["received_at"], unique=False)
+    op.create_table(
         "email_messages",
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("kind", sa.Text(), nullable=False),
@@ -128,6 +176,7 @@ def upgrade() -> None:
                 "unknown",
                 "failed",
                 "obsolete",
+                "withheld",
                 "delivered",
                 "bounced",
                 "complained",
@@ -143,6 +192,7 @@ def upgrade() -> None:
         sa.Column("lost", sa.SmallInteger(), server_default="0", nullable=False),
         sa.Column("claimed_at", postgresql.TIMESTAMP(timezone=True), nullable=True),
         sa.Column("sent_at", postgresql.TIMESTAMP(timezone=True), nullable=True),
+        sa.Column("told_at", postgresql.TIMESTAMP(timezone=True), nullable=True),
         sa.Column("way", sa.Text(), nullable=True),
         sa.Column("provider_id", sa.Text(), nullable=True),
         sa.Column("error", sa.Text(), nullable=True),
@@ -163,18 +213,90 @@ def upgrade() -> None:
         postgresql_where=sa.text("about is not null"),
     )
     op.create_index(
+        "email_messages_address",
+        "email_messages",
+        ["to_address", "id"],
+        unique=False,
+        postgresql_ops={"to_address": "text_pattern_ops"},
+    )
+    op.create_index(
+        "email_messages_kept",
+        "email_messages",
+        ["created_at"],
+        unique=False,
+        postgresql_where=sa.text("sealed_mime is not null"),
+    )
+    op.create_index(
         "email_messages_provider",
         "email_messages",
         ["provider_id"],
         unique=False,
         postgresql_where=sa.text("provider_id is not null"),
     )
+    op.create_index("email_messages_state", "email_messages", ["state", "id"], unique=False)
     op.create_index(
         "email_messages_unsettled",
         "email_messages",
         ["claimed_at"],
         unique=False,
         postgresql_where=sa.text("state in ('sending', 'unknown')"),
+    )
+    op.create_table(
+        "email_mutes",
+        sa.Column("address", sa.Text(), nullable=False),
+        sa.Column(
+            "category",
+            sa.Enum(
+                "account",
+                "receipts",
+                "progress",
+                "reminders",
+                "links",
+                "reviews",
+                "alarms",
+                name="category",
+                native_enum=False,
+                create_constraint=True,
+                length=24,
+            ),
+            nullable=False,
+        ),
+        sa.Column(
+            "created_at", postgresql.TIMESTAMP(timezone=True), server_default=sa.text("now()"), nullable=False
+        ),
+        sa.PrimaryKeyConstraint("address", "category", name=op.f("email_mutes_pkey")),
+    )
+    op.create_table(
+        "email_suppressions",
+        sa.Column("address", sa.Text(), nullable=False),
+        sa.Column(
+            "reason",
+            sa.Enum(
+                "bounce",
+                "complaint",
+                name="suppressionreason",
+                native_enum=False,
+                create_constraint=True,
+                length=24,
+            ),
+            nullable=False,
+        ),
+        sa.Column("detail", sa.Text(), nullable=True),
+        sa.Column("letter_id", sa.Uuid(), nullable=True),
+        sa.Column(
+            "created_at", postgresql.TIMESTAMP(timezone=True), server_default=sa.text("now()"), nullable=False
+        ),
+        sa.PrimaryKeyConstraint("address", name=op.f("email_suppressions_pkey")),
+    )
+    op.create_index(
+        "email_suppressions_address",
+        "email_suppressions",
+        ["address"],
+        unique=False,
+        postgresql_ops={"address": "text_pattern_ops"},
+    )
+    op.create_index(
+        "email_suppressions_created", "email_suppressions", ["created_at", "address"], unique=False
     )
     op.create_table(
         "job_queues",
@@ -313,6 +435,8 @@ def upgrade() -> None:
             nullable=False,
         ),
         sa.Column("error_kind", sa.Text(), nullable=True),
+        sa.Column("once", sa.Text(), nullable=True),
+        sa.Column("answer", sa.Text(), nullable=True),
         sa.Column("currency", sa.Text(), nullable=False),
         sa.Column("reserved_cents", sa.Numeric(precision=14, scale=6), nullable=False),
         sa.Column("cost_cents", sa.Numeric(precision=14, scale=6), nullable=True),
@@ -327,6 +451,13 @@ def upgrade() -> None:
             "state = 'started' OR cost_cents IS NOT NULL", name=op.f("model_calls_cost_check")
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("model_calls_pkey")),
+    )
+    op.create_index(
+        "model_calls_kept",
+        "model_calls",
+        ["subject", "once"],
+        unique=False,
+        postgresql_where=sa.text("answer is not null"),
     )
     op.create_index(op.f("model_calls_started_at"), "model_calls", ["started_at"], unique=False)
     op.create_index(op.f("model_calls_subject_kind"), "model_calls", ["subject", "kind"], unique=False)
@@ -352,12 +483,36 @@ def upgrade() -> None:
         sa.Column("max_links_per_article", sa.SmallInteger(), server_default="5", nullable=False),
         sa.Column("price_cents", sa.BigInteger(), nullable=False),
         sa.Column("currency", sa.Text(), nullable=False),
+        sa.Column("article_price_cents", sa.BigInteger(), nullable=True),
         sa.Column("is_open", sa.Boolean(), server_default=sa.text("true"), nullable=False),
+        sa.Column("revision", sa.BigInteger(), server_default="1", nullable=False),
         sa.Column(
             "created_at", postgresql.TIMESTAMP(timezone=True), server_default=sa.text("now()"), nullable=False
         ),
+        sa.Column(
+            "updated_at", postgresql.TIMESTAMP(timezone=True), server_default=sa.text("now()"), nullable=False
+        ),
         sa.PrimaryKeyConstraint("id", name=op.f("orders_sites_pkey")),
         sa.UniqueConstraint("slug", name=op.f("orders_sites_slug_key")),
+    )
+    op.create_table(
+        "payments_invoice_series",
+        sa.Column("is_live", sa.Boolean(), nullable=False),
+        sa.Column(
+            "kind",
+            sa.Enum(
+                "invoice",
+                "credit_note",
+                name="invoicekind",
+                native_enum=False,
+                create_constraint=True,
+                length=24,
+            ),
+            nullable=False,
+        ),
+        sa.Column("year", sa.SmallInteger(), nullable=False),
+        sa.Column("last_number", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("is_live", "kind", "year", name=op.f("payments_invoice_series_pkey")),
     )
     op.create_table(
         "payments_stripe_events",
@@ -403,6 +558,34 @@ def upgrade() -> None:
         "payments_stripe_events_received", "payments_stripe_events", ["received_at"], unique=False
     )
     op.create_table(
+        "accounts_passkeys",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("person_id", sa.Uuid(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("credential_id", sa.LargeBinary(), nullable=False),
+        sa.Column("public_key", sa.LargeBinary(), nullable=False),
+        sa.Column("sign_count", sa.BigInteger(), nullable=False),
+        sa.Column(
+            "transports",
+            postgresql.JSONB(astext_type=sa.Text()),
+            server_default=sa.text("'[]'"),
+            nullable=False,
+        ),
+        sa.Column(
+            "created_at", postgresql.TIMESTAMP(timezone=True), server_default=sa.text("now()"), nullable=False
+        ),
+        sa.Column("last_used_at", postgresql.TIMESTAMP(timezone=True), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["person_id"],
+            ["accounts_people.id"],
+            name=op.f("accounts_passkeys_person_id_fkey"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("accounts_passkeys_pkey")),
+        sa.UniqueConstraint("credential_id", name=op.f("accounts_passkeys_credential_id_key")),
+    )
+    op.create_index("accounts_passkeys_person", "accounts_passkeys", ["person_id", "id"], unique=False)
+    op.create_table(
         "accounts_sessions",
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("token_hash", sa.LargeBinary(), nullable=False),
@@ -418,6 +601,10 @@ def upgrade() -> None:
             postgresql.TIMESTAMP(timezone=True),
             server_default=sa.text("now()"),
             nullable=False,
+        ),
+        sa.Column("is_pending", sa.Boolean(), server_default=sa.text("false"), nullable=False),
+        sa.Column(
+            "intent", postgresql.JSONB(astext_type=sa.Text()), server_default=sa.text("'{}'"), nullable=False
         ),
         sa.Column(
             "last_seen_at",
@@ -436,9 +623,31 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("accounts_sessions_pkey")),
         sa.UniqueConstraint("token_hash", name=op.f("accounts_sessions_token_hash_key")),
     )
-    op.create_index(
-        "accounts_sessions_person", "accounts_sessions", ["person_id", "created_at"], unique=False
+    op.create_index("accounts_sessions_person", "accounts_sessions", ["person_id", "id"], unique=False)
+    op.create_table(
+        "accounts_tokens",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("person_id", sa.Uuid(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("prefix", sa.Text(), nullable=False),
+        sa.Column("token_hash", sa.LargeBinary(), nullable=False),
+        sa.Column("scopes", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column(
+            "created_at", postgresql.TIMESTAMP(timezone=True), server_default=sa.text("now()"), nullable=False
+        ),
+        sa.Column("expires_at", postgresql.TIMESTAMP(timezone=True), nullable=False),
+        sa.Column("last_used_at", postgresql.TIMESTAMP(timezone=True), nullable=True),
+        sa.Column("revoked_at", postgresql.TIMESTAMP(timezone=True), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["person_id"],
+            ["accounts_people.id"],
+            name=op.f("accounts_tokens_person_id_fkey"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("accounts_tokens_pkey")),
+        sa.UniqueConstraint("token_hash", name=op.f("accounts_tokens_token_hash_key")),
     )
+    op.create_index("accounts_tokens_person", "accounts_tokens", ["person_id", "id"], unique=False)
     op.create_table(
         "job_attempts",
         sa.Column("job_id", sa.Uuid(), nullable=False),
@@ -503,8 +712,12 @@ def upgrade() -> None:
         sa.Column("word_count", sa.BigInteger(), server_default="0", nullable=False),
         sa.Column("link_count", sa.BigInteger(), server_default="0", nullable=False),
         sa.Column("placement_count", sa.BigInteger(), server_default="0", nullable=False),
+        sa.Column("revision", sa.BigInteger(), server_default="1", nullable=False),
         sa.Column(
             "created_at", postgresql.TIMESTAMP(timezone=True), server_default=sa.text("now()"), nullable=False
+        ),
+        sa.Column(
+            "updated_at", postgresql.TIMESTAMP(timezone=True), server_default=sa.text("now()"), nullable=False
         ),
         sa.Column(
             "search",
@@ -527,6 +740,13 @@ def upgrade() -> None:
         postgresql_where=sa.text("status = 'published'"),
     )
     op.create_index(
+        "orders_articles_feed",
+        "orders_articles",
+        ["site_id", "published_at", "id"],
+        unique=False,
+        postgresql_where=sa.text("status = 'published'"),
+    )
+    op.create_index(
         "orders_articles_price",
         "orders_articles",
         ["price_cents", "id"],
@@ -535,6 +755,47 @@ def upgrade() -> None:
     )
     op.create_index(
         "orders_articles_search", "orders_articles", ["search"], unique=False, postgresql_using="gin"
+    )
+    op.create_index("orders_articles_site", "orders_articles", ["site_id", "id"], unique=False)
+    op.create_table(
+        "orders_denied_domains",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("domain", sa.Text(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("by_id", sa.Uuid(), nullable=True),
+        sa.Column("at", postgresql.TIMESTAMP(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["by_id"],
+            ["accounts_people.id"],
+            name=op.f("orders_denied_domains_by_id_fkey"),
+            ondelete="SET NULL",
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("orders_denied_domains_pkey")),
+        sa.UniqueConstraint("domain", name=op.f("orders_denied_domains_domain_key")),
+    )
+    op.create_index(
+        "orders_denied_domains_host",
+        "orders_denied_domains",
+        [sa.literal_column('reverse(domain COLLATE "C")')],
+        unique=False,
+    )
+    op.create_table(
+        "payments_billing_details",
+        sa.Column("person_id", sa.Uuid(), nullable=False),
+        sa.Column("name", sa.Text(), server_default="", nullable=False),
+        sa.Column("company", sa.Text(), server_default="", nullable=False),
+        sa.Column("address", sa.Text(), server_default="", nullable=False),
+        sa.Column("vat_id", sa.Text(), server_default="", nullable=False),
+        sa.Column(
+            "updated_at", postgresql.TIMESTAMP(timezone=True), server_default=sa.text("now()"), nullable=False
+        ),
+        sa.ForeignKeyConstraint(
+            ["person_id"],
+            ["accounts_people.id"],
+            name=op.f("payments_billing_details_person_id_fkey"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("person_id", name=op.f("payments_billing_details_pkey")),
     )
     op.create_table(
         "payments_checkouts",
@@ -628,11 +889,36 @@ def upgrade() -> None:
     )
     op.create_index("payments_checkouts_person", "payments_checkouts", ["person_id", "id"], unique=False)
     op.create_table(
+        "accounts_passkey_challenges",
+        sa.Column("session_id", sa.Uuid(), nullable=False),
+        sa.Column("purpose", sa.Text(), nullable=False),
+        sa.Column("challenge", sa.LargeBinary(), nullable=False),
+        sa.Column("expires_at", postgresql.TIMESTAMP(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["session_id"],
+            ["accounts_sessions.id"],
+            name=op.f("accounts_passkey_challenges_session_id_fkey"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("session_id", name=op.f("accounts_passkey_challenges_pkey")),
+    )
+    op.create_table(
         "orders_drafts",
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("browser_hash", sa.LargeBinary(), nullable=False),
         sa.Column("person_id", sa.Uuid(), nullable=True),
-        sa.Column("article_id", sa.Uuid(), nullable=False),
+        sa.Column(
+            "product",
+            sa.Enum(
+                "backlink", "article", name="product", native_enum=False, create_constraint=True, length=24
+            ),
+            server_default="backlink",
+            nullable=False,
+        ),
+        sa.Column("article_id", sa.Uuid(), nullable=True),
+        sa.Column("site_id", sa.Uuid(), nullable=True),
+        sa.Column("topic", sa.Text(), nullable=True),
+        sa.Column("keyword", sa.Text(), nullable=True),
         sa.Column("email", sa.Text(), nullable=False),
         sa.Column("target_url", sa.Text(), nullable=False),
         sa.Column("anchor_text", sa.Text(), nullable=False),
@@ -646,6 +932,10 @@ def upgrade() -> None:
             "updated_at", postgresql.TIMESTAMP(timezone=True), server_default=sa.text("now()"), nullable=False
         ),
         sa.Column("ordered_at", postgresql.TIMESTAMP(timezone=True), nullable=True),
+        sa.CheckConstraint(
+            "case product when 'backlink' then article_id is not null and site_id is null and target_url <> '' else article_id is null and site_id is not null and topic is not null and target_url = '' end",
+            name=op.f("orders_drafts_wish_check"),
+        ),
         sa.ForeignKeyConstraint(
             ["article_id"], ["orders_articles.id"], name=op.f("orders_drafts_article_id_fkey")
         ),
@@ -655,6 +945,7 @@ def upgrade() -> None:
             name=op.f("orders_drafts_person_id_fkey"),
             ondelete="CASCADE",
         ),
+        sa.ForeignKeyConstraint(["site_id"], ["orders_sites.id"], name=op.f("orders_drafts_site_id_fkey")),
         sa.PrimaryKeyConstraint("id", name=op.f("orders_drafts_pkey")),
     )
     op.create_index(
@@ -670,6 +961,40 @@ def upgrade() -> None:
         ["updated_at"],
         unique=False,
         postgresql_where=sa.text("ordered_at is null"),
+    )
+    op.create_table(
+        "orders_prices",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("site_id", sa.Uuid(), nullable=False),
+        sa.Column("article_id", sa.Uuid(), nullable=True),
+        sa.Column("price_cents", sa.BigInteger(), nullable=False),
+        sa.Column("currency", sa.Text(), nullable=False),
+        sa.Column("by_id", sa.Uuid(), nullable=True),
+        sa.Column(
+            "from_at", postgresql.TIMESTAMP(timezone=True), server_default=sa.text("now()"), nullable=False
+        ),
+        sa.ForeignKeyConstraint(
+            ["article_id"], ["orders_articles.id"], name=op.f("orders_prices_article_id_fkey")
+        ),
+        sa.ForeignKeyConstraint(
+            ["by_id"], ["accounts_people.id"], name=op.f("orders_prices_by_id_fkey"), ondelete="SET NULL"
+        ),
+        sa.ForeignKeyConstraint(["site_id"], ["orders_sites.id"], name=op.f("orders_prices_site_id_fkey")),
+        sa.PrimaryKeyConstraint("id", name=op.f("orders_prices_pkey")),
+    )
+    op.create_index(
+        "orders_prices_article",
+        "orders_prices",
+        ["article_id", "id"],
+        unique=False,
+        postgresql_where=sa.text("article_id is not null"),
+    )
+    op.create_index(
+        "orders_prices_site",
+        "orders_prices",
+        ["site_id", "id"],
+        unique=False,
+        postgresql_where=sa.text("article_id is null"),
     )
     op.create_table(
         "orders_versions",
@@ -720,11 +1045,29 @@ def upgrade() -> None:
         sa.Column(
             "seen_at", postgresql.TIMESTAMP(timezone=True), server_default=sa.text("now()"), nullable=False
         ),
+        sa.Column("gone_at", postgresql.TIMESTAMP(timezone=True), nullable=True),
+        sa.Column("understood_at", postgresql.TIMESTAMP(timezone=True), nullable=True),
+        sa.Column("understood_by", sa.Uuid(), nullable=True),
+        sa.Column("reason", sa.Text(), nullable=True),
         sa.ForeignKeyConstraint(
             ["checkout_id"], ["payments_checkouts.id"], name=op.f("payments_differences_checkout_id_fkey")
         ),
+        sa.ForeignKeyConstraint(
+            ["understood_by"],
+            ["accounts_people.id"],
+            name=op.f("payments_differences_understood_by_fkey"),
+            ondelete="SET NULL",
+        ),
         sa.PrimaryKeyConstraint("id", name=op.f("payments_differences_pkey")),
         sa.UniqueConstraint("stripe_id", "what", name=op.f("payments_differences_stripe_id_what_key")),
+    )
+    op.create_index("payments_differences_found", "payments_differences", ["found_at", "id"], unique=False)
+    op.create_index(
+        "payments_differences_open",
+        "payments_differences",
+        ["found_at"],
+        unique=False,
+        postgresql_where=sa.text("gone_at is null and understood_at is null"),
     )
     op.create_table(
         "payments_disputes",
@@ -746,6 +1089,70 @@ def upgrade() -> None:
         sa.UniqueConstraint("stripe_id", name=op.f("payments_disputes_stripe_id_key")),
     )
     op.create_index(op.f("payments_disputes_checkout_id"), "payments_disputes", ["checkout_id"], unique=False)
+    op.create_index(
+        "payments_disputes_lost",
+        "payments_disputes",
+        ["closed_at"],
+        unique=False,
+        postgresql_where=sa.text("status = 'lost'"),
+    )
+    op.create_table(
+        "payments_refund_requests",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("checkout_id", sa.Uuid(), nullable=False),
+        sa.Column("deed", sa.Text(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("seen", sa.Uuid(), nullable=True),
+        sa.Column("amount_cents", sa.BigInteger(), nullable=False),
+        sa.Column("currency", sa.Text(), nullable=False),
+        sa.Column(
+            "state",
+            sa.Enum(
+                "waiting",
+                "confirmed",
+                "declined",
+                name="requeststate",
+                native_enum=False,
+                create_constraint=True,
+                length=24,
+            ),
+            server_default="waiting",
+            nullable=False,
+        ),
+        sa.Column("asked_by", sa.Uuid(), nullable=False),
+        sa.Column(
+            "asked_at", postgresql.TIMESTAMP(timezone=True), server_default=sa.text("now()"), nullable=False
+        ),
+        sa.Column("decided_by", sa.Uuid(), nullable=True),
+        sa.Column("decided_at", postgresql.TIMESTAMP(timezone=True), nullable=True),
+        sa.Column("decision", sa.Text(), nullable=True),
+        sa.CheckConstraint(
+            "decided_by is distinct from asked_by", name=op.f("payments_refund_requests_second_person_check")
+        ),
+        sa.ForeignKeyConstraint(
+            ["asked_by"], ["accounts_people.id"], name=op.f("payments_refund_requests_asked_by_fkey")
+        ),
+        sa.ForeignKeyConstraint(
+            ["checkout_id"], ["payments_checkouts.id"], name=op.f("payments_refund_requests_checkout_id_fkey")
+        ),
+        sa.ForeignKeyConstraint(
+            ["decided_by"], ["accounts_people.id"], name=op.f("payments_refund_requests_decided_by_fkey")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("payments_refund_requests_pkey")),
+    )
+    op.create_index(
+        "payments_refund_requests_checkout",
+        "payments_refund_requests",
+        ["checkout_id", "asked_at"],
+        unique=False,
+    )
+    op.create_index(
+        "payments_refund_requests_waiting",
+        "payments_refund_requests",
+        ["checkout_id"],
+        unique=True,
+        postgresql_where=sa.text("state = 'waiting'"),
+    )
     op.create_table(
         "payments_refunds",
         sa.Column("id", sa.Uuid(), nullable=False),
@@ -782,6 +1189,13 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("payments_refunds_pkey")),
         sa.UniqueConstraint("checkout_id", "kind", name=op.f("payments_refunds_checkout_id_kind_key")),
         sa.UniqueConstraint("stripe_id", name=op.f("payments_refunds_stripe_id_key")),
+    )
+    op.create_index(
+        "payments_refunds_given",
+        "payments_refunds",
+        ["settled_at"],
+        unique=False,
+        postgresql_where=sa.text("state = 'succeeded'"),
     )
     op.create_index(
         "payments_refunds_open",
@@ -852,6 +1266,7 @@ def upgrade() -> None:
                 "generation",
                 "rejected",
                 "cancelled",
+                "undecided",
                 "article_gone",
                 "dispute",
                 "refunded",
@@ -869,14 +1284,38 @@ def upgrade() -> None:
         sa.Column("editor_words", sa.Text(), nullable=True),
         sa.Column("review_due_at", postgresql.TIMESTAMP(timezone=True), nullable=True),
         sa.Column("promised_at", postgresql.TIMESTAMP(timezone=True), nullable=False),
+        sa.Column("promise_broken_at", postgresql.TIMESTAMP(timezone=True), nullable=True),
         sa.Column("ready_at", postgresql.TIMESTAMP(timezone=True), nullable=True),
         sa.Column("submitted_at", postgresql.TIMESTAMP(timezone=True), nullable=True),
         sa.Column("completed_at", postgresql.TIMESTAMP(timezone=True), nullable=True),
+        sa.Column(
+            "link_state",
+            sa.Enum(
+                "in_place",
+                "doubted",
+                "lost",
+                "stuck",
+                "repaired",
+                name="linkstate",
+                native_enum=False,
+                create_constraint=True,
+                length=24,
+            ),
+            nullable=True,
+        ),
+        sa.Column("link_problem", sa.Text(), nullable=True),
+        sa.Column("link_checked_at", postgresql.TIMESTAMP(timezone=True), nullable=True),
+        sa.Column("link_due_at", postgresql.TIMESTAMP(timezone=True), nullable=True),
+        sa.Column("link_lost_at", postgresql.TIMESTAMP(timezone=True), nullable=True),
         sa.Column(
             "created_at", postgresql.TIMESTAMP(timezone=True), server_default=sa.text("now()"), nullable=False
         ),
         sa.Column(
             "updated_at", postgresql.TIMESTAMP(timezone=True), server_default=sa.text("now()"), nullable=False
+        ),
+        sa.CheckConstraint(
+            "(product = 'backlink') = (target_url <> '') and (product = 'backlink') = (anchor_text <> '')",
+            name=op.f("orders_wish_check"),
         ),
         sa.ForeignKeyConstraint(["article_id"], ["orders_articles.id"], name=op.f("orders_article_id_fkey")),
         sa.ForeignKeyConstraint(
@@ -898,6 +1337,21 @@ def upgrade() -> None:
     )
     op.create_index("orders_article", "orders", ["article_id"], unique=False)
     op.create_index(
+        "orders_link_due",
+        "orders",
+        [sa.literal_column("coalesce(link_due_at, completed_at)")],
+        unique=False,
+        postgresql_where=sa.text("status = 'COMPLETED'"),
+    )
+    op.create_index(
+        "orders_link_missing",
+        "orders",
+        ["link_lost_at"],
+        unique=False,
+        postgresql_where=sa.text("link_lost_at is not null"),
+    )
+    op.create_index("orders_live", "orders", ["is_test", "id"], unique=False)
+    op.create_index(
         "orders_money",
         "orders",
         ["payment_state", "id"],
@@ -905,6 +1359,13 @@ def upgrade() -> None:
         postgresql_where=sa.text("payment_state <> 'paid'"),
     )
     op.create_index("orders_person", "orders", ["person_id", "id"], unique=False)
+    op.create_index(
+        "orders_promise",
+        "orders",
+        ["promised_at"],
+        unique=False,
+        postgresql_where=sa.text("status = 'PROCESSING'"),
+    )
     op.create_index(
         "orders_review_due",
         "orders",
@@ -929,6 +1390,99 @@ def upgrade() -> None:
             )
         ],
         unique=False,
+    )
+    op.create_table(
+        "orders_commissions",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("site_id", sa.Uuid(), nullable=False),
+        sa.Column("article_id", sa.Uuid(), nullable=False),
+        sa.Column("by_id", sa.Uuid(), nullable=True),
+        sa.Column("notes", sa.Text(), nullable=False),
+        sa.Column("job_id", sa.Uuid(), nullable=True),
+        sa.Column("version_id", sa.Uuid(), nullable=True),
+        sa.Column("problem", sa.Text(), nullable=True),
+        sa.Column(
+            "created_at", postgresql.TIMESTAMP(timezone=True), server_default=sa.text("now()"), nullable=False
+        ),
+        sa.Column("finished_at", postgresql.TIMESTAMP(timezone=True), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["article_id"], ["orders_articles.id"], name=op.f("orders_commissions_article_id_fkey")
+        ),
+        sa.ForeignKeyConstraint(
+            ["by_id"], ["accounts_people.id"], name=op.f("orders_commissions_by_id_fkey"), ondelete="SET NULL"
+        ),
+        sa.ForeignKeyConstraint(
+            ["site_id"], ["orders_sites.id"], name=op.f("orders_commissions_site_id_fkey")
+        ),
+        sa.ForeignKeyConstraint(
+            ["version_id"], ["orders_versions.id"], name=op.f("orders_commissions_version_id_fkey")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("orders_commissions_pkey")),
+        sa.UniqueConstraint("article_id", name=op.f("orders_commissions_article_id_key")),
+    )
+    op.create_index("orders_commissions_site", "orders_commissions", ["site_id", "id"], unique=False)
+    op.create_table(
+        "payments_invoices",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("checkout_id", sa.Uuid(), nullable=False),
+        sa.Column("person_id", sa.Uuid(), nullable=True),
+        sa.Column("refund_id", sa.Uuid(), nullable=True),
+        sa.Column("attempt", sa.SmallInteger(), nullable=True),
+        sa.Column(
+            "kind",
+            sa.Enum(
+                "invoice",
+                "credit_note",
+                name="invoicekind",
+                native_enum=False,
+                create_constraint=True,
+                length=24,
+            ),
+            nullable=False,
+        ),
+        sa.Column("is_live", sa.Boolean(), nullable=False),
+        sa.Column("year", sa.SmallInteger(), nullable=False),
+        sa.Column("number", sa.BigInteger(), nullable=False),
+        sa.Column("description", sa.Text(), nullable=False),
+        sa.Column("amount_cents", sa.BigInteger(), nullable=False),
+        sa.Column("currency", sa.Text(), nullable=False),
+        sa.Column("issued_at", postgresql.TIMESTAMP(timezone=True), nullable=False),
+        sa.Column("frozen_at", postgresql.TIMESTAMP(timezone=True), nullable=True),
+        sa.Column("seller", postgresql.JSONB(astext_type=sa.Text()), nullable=True),
+        sa.Column("billed_to", postgresql.JSONB(astext_type=sa.Text()), nullable=True),
+        sa.Column("cancelled_at", postgresql.TIMESTAMP(timezone=True), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["checkout_id"], ["payments_checkouts.id"], name=op.f("payments_invoices_checkout_id_fkey")
+        ),
+        sa.ForeignKeyConstraint(
+            ["person_id"],
+            ["accounts_people.id"],
+            name=op.f("payments_invoices_person_id_fkey"),
+            ondelete="SET NULL",
+        ),
+        sa.ForeignKeyConstraint(
+            ["refund_id"], ["payments_refunds.id"], name=op.f("payments_invoices_refund_id_fkey")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("payments_invoices_pkey")),
+        sa.UniqueConstraint(
+            "is_live", "kind", "year", "number", name=op.f("payments_invoices_is_live_kind_year_number_key")
+        ),
+    )
+    op.create_index("payments_invoices_checkout", "payments_invoices", ["checkout_id", "id"], unique=False)
+    op.create_index(
+        "payments_invoices_paid",
+        "payments_invoices",
+        ["checkout_id"],
+        unique=True,
+        postgresql_where=sa.text("kind = 'invoice'"),
+    )
+    op.create_index("payments_invoices_person", "payments_invoices", ["person_id", "id"], unique=False)
+    op.create_index(
+        "payments_invoices_refunded",
+        "payments_invoices",
+        ["refund_id", "attempt"],
+        unique=True,
+        postgresql_where=sa.text("refund_id is not null"),
     )
     op.create_table(
         "orders_generations",
@@ -977,6 +1531,52 @@ def upgrade() -> None:
         ["order_id"],
         unique=True,
         postgresql_where=sa.text("state = 'active'"),
+    )
+    op.create_table(
+        "orders_link_checks",
+        sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
+        sa.Column("order_id", sa.Uuid(), nullable=False),
+        sa.Column("at", postgresql.TIMESTAMP(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.Column("is_ok", sa.Boolean(), nullable=False),
+        sa.Column("problem", sa.Text(), nullable=True),
+        sa.Column("found", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.ForeignKeyConstraint(["order_id"], ["orders.id"], name=op.f("orders_link_checks_order_id_fkey")),
+        sa.PrimaryKeyConstraint("id", name=op.f("orders_link_checks_pkey")),
+    )
+    op.create_index("orders_link_checks_order", "orders_link_checks", ["order_id", "id"], unique=False)
+    op.create_table(
+        "orders_messages",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("order_id", sa.Uuid(), nullable=False),
+        sa.Column(
+            "side",
+            sa.Enum("customer", "editor", name="side", native_enum=False, create_constraint=True, length=24),
+            nullable=False,
+        ),
+        sa.Column("author_id", sa.Uuid(), nullable=False),
+        sa.Column("words", sa.Text(), nullable=False),
+        sa.Column("at", postgresql.TIMESTAMP(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.Column("read_at", postgresql.TIMESTAMP(timezone=True), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["author_id"], ["accounts_people.id"], name=op.f("orders_messages_author_id_fkey")
+        ),
+        sa.ForeignKeyConstraint(["order_id"], ["orders.id"], name=op.f("orders_messages_order_id_fkey")),
+        sa.PrimaryKeyConstraint("id", name=op.f("orders_messages_pkey")),
+    )
+    op.create_index("orders_messages_order", "orders_messages", ["order_id", "id"], unique=False)
+    op.create_index(
+        "orders_messages_unread",
+        "orders_messages",
+        ["order_id", "side"],
+        unique=False,
+        postgresql_where=sa.text("read_at is null"),
+    )
+    op.create_index(
+        "orders_messages_waiting",
+        "orders_messages",
+        ["at"],
+        unique=False,
+        postgresql_where=sa.text("read_at is null and side = 'customer'"),
     )
     op.create_table(
         "orders_transitions",
@@ -1029,6 +1629,19 @@ def upgrade() -> None:
         ["id"],
     )
     op.create_foreign_key("orders_versions_order_id_fkey", "orders_versions", "orders", ["order_id"], ["id"])
+    # The audit log is only ever added to. Whoever may switch triggers off can still be seen by its chain of digests.
+    op.execute(
+        "create function accounts_audit_entries_are_never_changed() returns trigger language plpgsql as"
+        " $$ begin raise exception 'the audit log is only ever added to' using errcode = 'restrict_violation'; end $$"
+    )
+    op.execute(
+        "create trigger never_changed before update or delete on accounts_audit_entries"
+        " for each row execute function accounts_audit_entries_are_never_changed()"
+    )
+    op.execute(
+        "create trigger never_emptied before truncate on accounts_audit_entries"
+        " for each statement execute function accounts_audit_entries_are_never_changed()"
+    )
 
 
 def downgrade() -> None:
@@ -1037,11 +1650,36 @@ def downgrade() -> None:
     op.drop_index("orders_transitions_order", table_name="orders_transitions")
     op.drop_table("orders_transitions")
     op.drop_index(
+        "orders_messages_waiting",
+        table_name="orders_messages",
+        postgresql_where=sa.text("read_at is null and side = 'customer'"),
+    )
+    op.drop_index(
+        "orders_messages_unread", table_name="orders_messages", postgresql_where=sa.text("read_at is null")
+    )
+    op.drop_index("orders_messages_order", table_name="orders_messages")
+    op.drop_table("orders_messages")
+    op.drop_index("orders_link_checks_order", table_name="orders_link_checks")
+    op.drop_table("orders_link_checks")
+    op.drop_index(
         "orders_generations_active",
         table_name="orders_generations",
         postgresql_where=sa.text("state = 'active'"),
     )
     op.drop_table("orders_generations")
+    op.drop_index(
+        "payments_invoices_refunded",
+        table_name="payments_invoices",
+        postgresql_where=sa.text("refund_id is not null"),
+    )
+    op.drop_index("payments_invoices_person", table_name="payments_invoices")
+    op.drop_index(
+        "payments_invoices_paid", table_name="payments_invoices", postgresql_where=sa.text("kind = 'invoice'")
+    )
+    op.drop_index("payments_invoices_checkout", table_name="payments_invoices")
+    op.drop_table("payments_invoices")
+    op.drop_index("orders_commissions_site", table_name="orders_commissions")
+    op.drop_table("orders_commissions")
     op.drop_index("orders_target_host", table_name="orders")
     op.drop_index("orders_status", table_name="orders")
     op.drop_index(
@@ -1050,8 +1688,14 @@ def downgrade() -> None:
     op.drop_index(
         "orders_review_due", table_name="orders", postgresql_where=sa.text("status = 'QUALITY_CHECK'")
     )
+    op.drop_index("orders_promise", table_name="orders", postgresql_where=sa.text("status = 'PROCESSING'"))
     op.drop_index("orders_person", table_name="orders")
     op.drop_index("orders_money", table_name="orders", postgresql_where=sa.text("payment_state <> 'paid'"))
+    op.drop_index("orders_live", table_name="orders")
+    op.drop_index(
+        "orders_link_missing", table_name="orders", postgresql_where=sa.text("link_lost_at is not null")
+    )
+    op.drop_index("orders_link_due", table_name="orders", postgresql_where=sa.text("status = 'COMPLETED'"))
     op.drop_index("orders_article", table_name="orders")
     op.drop_table("orders")
     op.drop_index(
@@ -1059,9 +1703,30 @@ def downgrade() -> None:
         table_name="payments_refunds",
         postgresql_where=sa.text("state in ('asked', 'pending', 'failed')"),
     )
+    op.drop_index(
+        "payments_refunds_given",
+        table_name="payments_refunds",
+        postgresql_where=sa.text("state = 'succeeded'"),
+    )
     op.drop_table("payments_refunds")
+    op.drop_index(
+        "payments_refund_requests_waiting",
+        table_name="payments_refund_requests",
+        postgresql_where=sa.text("state = 'waiting'"),
+    )
+    op.drop_index("payments_refund_requests_checkout", table_name="payments_refund_requests")
+    op.drop_table("payments_refund_requests")
+    op.drop_index(
+        "payments_disputes_lost", table_name="payments_disputes", postgresql_where=sa.text("status = 'lost'")
+    )
     op.drop_index(op.f("payments_disputes_checkout_id"), table_name="payments_disputes")
     op.drop_table("payments_disputes")
+    op.drop_index(
+        "payments_differences_open",
+        table_name="payments_differences",
+        postgresql_where=sa.text("gone_at is null and understood_at is null"),
+    )
+    op.drop_index("payments_differences_found", table_name="payments_differences")
     op.drop_table("payments_differences")
     op.drop_index(
         "orders_versions_order",
@@ -1070,12 +1735,22 @@ def downgrade() -> None:
     )
     op.drop_table("orders_versions")
     op.drop_index(
+        "orders_prices_site", table_name="orders_prices", postgresql_where=sa.text("article_id is null")
+    )
+    op.drop_index(
+        "orders_prices_article",
+        table_name="orders_prices",
+        postgresql_where=sa.text("article_id is not null"),
+    )
+    op.drop_table("orders_prices")
+    op.drop_index(
         "orders_drafts_stale", table_name="orders_drafts", postgresql_where=sa.text("ordered_at is null")
     )
     op.drop_index(
         "orders_drafts_person", table_name="orders_drafts", postgresql_where=sa.text("person_id is not null")
     )
     op.drop_table("orders_drafts")
+    op.drop_table("accounts_passkey_challenges")
     op.drop_index("payments_checkouts_person", table_name="payments_checkouts")
     op.drop_index(
         "payments_checkouts_paid",
@@ -1088,11 +1763,18 @@ def downgrade() -> None:
         postgresql_where=sa.text("state in ('new', 'open', 'pending')"),
     )
     op.drop_table("payments_checkouts")
+    op.drop_table("payments_billing_details")
+    op.drop_index("orders_denied_domains_host", table_name="orders_denied_domains")
+    op.drop_table("orders_denied_domains")
+    op.drop_index("orders_articles_site", table_name="orders_articles")
     op.drop_index("orders_articles_search", table_name="orders_articles", postgresql_using="gin")
     op.drop_index(
         "orders_articles_price",
         table_name="orders_articles",
         postgresql_where=sa.text("status = 'published'"),
+    )
+    op.drop_index(
+        "orders_articles_feed", table_name="orders_articles", postgresql_where=sa.text("status = 'published'")
     )
     op.drop_index(
         "orders_articles_catalogue",
@@ -1103,8 +1785,12 @@ def downgrade() -> None:
     op.drop_index("job_logs_job", table_name="job_logs")
     op.drop_table("job_logs")
     op.drop_table("job_attempts")
+    op.drop_index("accounts_tokens_person", table_name="accounts_tokens")
+    op.drop_table("accounts_tokens")
     op.drop_index("accounts_sessions_person", table_name="accounts_sessions")
     op.drop_table("accounts_sessions")
+    op.drop_index("accounts_passkeys_person", table_name="accounts_passkeys")
+    op.drop_table("accounts_passkeys")
     op.drop_index("payments_stripe_events_received", table_name="payments_stripe_events")
     op.drop_index(
         "payments_stripe_events_open",
@@ -1112,12 +1798,16 @@ def downgrade() -> None:
         postgresql_where=sa.text("state in ('received', 'stranded')"),
     )
     op.drop_table("payments_stripe_events")
+    op.drop_table("payments_invoice_series")
     op.drop_table("orders_sites")
     op.drop_index(
         "model_calls_under_way", table_name="model_calls", postgresql_where=sa.text("state = 'started'")
     )
     op.drop_index(op.f("model_calls_subject_kind"), table_name="model_calls")
     op.drop_index(op.f("model_calls_started_at"), table_name="model_calls")
+    op.drop_index(
+        "model_calls_kept", table_name="model_calls", postgresql_where=sa.text("answer is not null")
+    )
     op.drop_table("model_calls")
     op.drop_index("jobs_waiting", table_name="jobs", postgresql_where=sa.text("state = 'waiting'"))
     op.drop_index(
@@ -1133,20 +1823,44 @@ def downgrade() -> None:
     op.drop_table("job_workers")
     op.drop_table("job_schedules")
     op.drop_table("job_queues")
+    op.drop_index("email_suppressions_created", table_name="email_suppressions")
+    op.drop_index(
+        "email_suppressions_address",
+        table_name="email_suppressions",
+        postgresql_ops={"address": "text_pattern_ops"},
+    )
+    op.drop_table("email_suppressions")
+    op.drop_table("email_mutes")
     op.drop_index(
         "email_messages_unsettled",
         table_name="email_messages",
         postgresql_where=sa.text("state in ('sending', 'unknown')"),
     )
+    op.drop_index("email_messages_state", table_name="email_messages")
     op.drop_index(
         "email_messages_provider",
         table_name="email_messages",
         postgresql_where=sa.text("provider_id is not null"),
     )
     op.drop_index(
+        "email_messages_kept",
+        table_name="email_messages",
+        postgresql_where=sa.text("sealed_mime is not null"),
+    )
+    op.drop_index(
+        "email_messages_address",
+        table_name="email_messages",
+        postgresql_ops={"to_address": "text_pattern_ops"},
+    )
+    op.drop_index(
         "email_messages_about", table_name="email_messages", postgresql_where=sa.text("about is not null")
     )
     op.drop_table("email_messages")
+    op.drop_index("email_events_received", table_name="email_events")
+    op.drop_index(
+        "email_events_letter", table_name="email_events", postgresql_where=sa.text("letter_id is not null")
+    )
+    op.drop_table("email_events")
     op.drop_index("accounts_sign_in_requests_network", table_name="accounts_sign_in_requests")
     op.drop_index("accounts_sign_in_requests_email", table_name="accounts_sign_in_requests")
     op.drop_index("accounts_sign_in_requests_created", table_name="accounts_sign_in_requests")
@@ -1158,4 +1872,10 @@ def downgrade() -> None:
     op.drop_table("accounts_people")
     op.drop_index("accounts_audit_entries_subject", table_name="accounts_audit_entries")
     op.drop_index("accounts_audit_entries_actor", table_name="accounts_audit_entries")
+    op.drop_index(
+        "accounts_audit_entries_action",
+        table_name="accounts_audit_entries",
+        postgresql_ops={"action": "text_pattern_ops"},
+    )
     op.drop_table("accounts_audit_entries")
+    op.execute("drop function accounts_audit_entries_are_never_changed()")

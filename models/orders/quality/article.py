@@ -75,6 +75,20 @@ def check_article(
     return findings.report()
 
 
+def check_part(markdown: str, others: Sequence[str]) -> QcReport:
+    """The rules of a whole article that one part of it can break by itself, before links are put into it: for
+    telling which part has to be written again.
+    """
+    document = parse(markdown)
+    findings = Findings()
+    _check_paragraphs(findings, document)
+    _check_links(findings, document, ())
+    _check_language(findings, markdown)
+    _check_likeness(findings, markdown, others)
+    _check_source(findings, markdown)
+    return findings.report()
+
+
 def _check_structure(findings: Findings, document: Document) -> None:
     levels = [block.level for block in document.blocks if block.kind == "heading"]
     sections = levels.count(2)
@@ -92,6 +106,10 @@ def _check_structure(findings: Findings, document: Document) -> None:
         passed=not skipped and not empty,
         detail=f"The section “{empty[0].text}” is empty." if empty else "A heading skips a level.",
     )
+    _check_paragraphs(findings, document)
+
+
+def _check_paragraphs(findings: Findings, document: Document) -> None:
     long = [block for block in document.paragraphs if len(words(block.text)) > MAX_PARAGRAPH_WORDS]
     last = document.paragraphs[-1].text if document.paragraphs else ""
     findings.add(
@@ -103,7 +121,7 @@ def _check_structure(findings: Findings, document: Document) -> None:
     findings.add(
         "complete",
         "It does not break off",
-        passed=is_finished(last) and document.blocks[-1].kind != "heading",
+        passed=is_finished(last) and bool(document.blocks) and document.blocks[-1].kind != "heading",
         detail="The last paragraph is not a finished sentence.",
     )
 

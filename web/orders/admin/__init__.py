@@ -2,13 +2,33 @@
 
 from typing import Any
 
+from web.orders.admin.api import AdminOrders
+from web.orders.admin.audit import audit_log
+from web.orders.admin.care import Care
 from web.orders.admin.decisions import Decisions
 from web.orders.admin.jobs import Jobs
+from web.orders.admin.money import Money
 from web.orders.admin.orders import AllOrders
 from web.orders.admin.overview import overview
 from web.orders.admin.people import People
 from web.orders.admin.review import ReviewQueue
+from web.orders.admin.search import find, show_person
+from web.orders.admin.second_person import RefundRequests
 
 __all__ = ["handlers"]
 
-handlers: list[Any] = [overview, ReviewQueue, AllOrders, Decisions, Jobs, People]
+handlers: list[Any] = [
+    overview,
+    ReviewQueue,
+    AllOrders,
+    Decisions,
+    Care,
+    Jobs,
+    People,
+    audit_log,
+    Money,
+    RefundRequests,
+    find,
+    show_person,
+    AdminOrders,
+]

@@ -15,7 +15,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from models.accounts.tables import Person
 from models.base.errors import Conflict, Invalid
 from models.orders.admin_queries import Dossier, dossier
-from models.orders.reviewing import approve, refund, reject, send_back
+from models.orders.reviewing import approve, send_back
+from models.orders.second_person import refund_or_ask, reject_or_ask
 from models.orders.states import OrderStatus
 from models.payments.refunds import refundable
 from web.forms import FormData, read, shown
@@ -39,6 +40,10 @@ APPROVAL: Final = Decision("approval")
 RETURN: Final = Decision("return", is_fresh=False)
 REJECTION: Final = Decision("rejection")
 REFUND: Final = Decision("refund")
+#: What is said when one person is not enough.
+ASKED: Final = (
+    "Not done yet: so large a refund wants a second person. Every other admin sees it on their first page."
+)
 
 Act = Callable[[Person, Deciding], Awaitable[str]]
 
@@ -124,19 +129,21 @@ class Decisions(Controller):
         """End it and give the money back."""
 
         async def act(person: Person, told: Deciding) -> str:
-            await reject(session, settings, order_id, person, told.reason, seen=told.seen)
+            if not await reject_or_ask(session, settings, order_id, person, told.reason, seen=told.seen):
+                return ASKED
             return "Rejected. The money is on its way back, and the customer gets a letter."
 
         return await _decided(session, visitor, form, order_id, REJECTION, act)
 
     @post("/refund", guards=[admin])
     async def refund(
-        self, session: Transaction, visitor: Who, form: Submitted, order_id: FromPath[UUID]
+        self, session: Transaction, visitor: Who, settings: Config, form: Submitted, order_id: FromPath[UUID]
     ) -> Response[None]:
         """Give an ended order's money back."""
 
         async def act(person: Person, told: Deciding) -> str:
-            await refund(session, order_id, person, told.reason)
+            if not await refund_or_ask(session, settings, order_id, person, told.reason):
+                return ASKED
             return "The refund is on its way."
 
         return await _decided(session, visitor, form, order_id, REFUND, act)

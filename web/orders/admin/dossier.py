@@ -10,12 +10,16 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from models.accounts.states import Role
 from models.base.clock import now
 from models.orders.admin_queries import Dossier, dossier
+from models.orders.messages import can_be_written_about, mark_read
 from models.orders.rules import MOVABLE, order_number
-from models.orders.states import OrderStatus
+from models.orders.second_person import waiting_for
+from models.orders.states import OrderStatus, Side
 from models.orders.tables import Transition, Version
+from models.payments.invoices import papers_of, printed_number
 from models.payments.refunds import Refundable, refundable
 from web.guards import RECENT
 from web.orders.result import result_of
+from web.orders.showing import link_of
 from web.orders.timeline import MOVES
 from web.pages import page
 from web.visitor import Visitor
@@ -33,18 +37,27 @@ async def order_page(
     status: int = 200,
 ) -> Response[None]:
     """Everything about one order, and what can be decided about it. `problem` says what was not done, and why."""
+    await mark_read(session, order_id, Side.EDITOR)
     found = await dossier(session, order_id)
     can_refund = await refundable(session, found.view.order.checkout_id)
+    waiting = await waiting_for(session, found.view.order.checkout_id)
     shown = await result_of(session, found.view, found.versions, _id(version))
     return page(
         "orders/admin/order.html",
         visitor=visitor,
         status=status,
         **facts_of(found, can_refund, visitor),
+        papers=await _papers(session, found),
+        waiting=waiting,
         result=shown,
         problem=problem,
         latest=_latest(found, visitor) if problem else None,
     )
+
+
+async def _papers(session: AsyncSession, found: Dossier) -> list[tuple[UUID, str]]:
+    rows = await papers_of(session, [one.id for one in found.checkouts])
+    return [(one.id, printed_number(one)) for one in rows]
 
 
 def facts_of(found: Dossier, can_refund: Refundable, visitor: Visitor) -> dict[str, Any]:
@@ -70,6 +83,10 @@ def facts_of(found: Dossier, can_refund: Refundable, visitor: Visitor) -> dict[s
         "refundable_cents": can_refund.left_cents,
         "is_recent": visitor.signed_in_within(RECENT),
         "events": [_event(move, email) for move, email in reversed(found.moves)],
+        "link": link_of(order),
+        "messages": found.messages,
+        "is_late": found.view.is_late,
+        "can_write": can_be_written_about(order, now()),
         "version_rows": [_version(found, one) for one in found.versions],
     }
 

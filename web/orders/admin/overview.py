@@ -6,8 +6,9 @@ from litestar import Response, get
 
 from models.base.clock import now
 from models.orders.admin_queries import waiting_for_review
-from models.orders.attention import RECENTLY, REVENUE_OF, attention
+from models.orders.attention import RECENTLY, REVENUE_OF, SHOWN, attention
 from models.orders.rules import order_number
+from models.orders.second_person import waiting_requests
 from models.orders.states import FailReason
 from models.orders.truths import Breach, verdicts
 from web.guards import editor
@@ -20,6 +21,7 @@ FAILURES: Final = {
     FailReason.GENERATION: "no version could be made",
     FailReason.REJECTED: "rejected by an editor",
     FailReason.CANCELLED: "cancelled by its customer",
+    FailReason.UNDECIDED: "its customer did not decide in time",
     FailReason.ARTICLE_GONE: "the article was taken offline",
     FailReason.DISPUTE: "the bank took the payment back",
     FailReason.REFUNDED: "refunded while under way",
@@ -46,6 +48,7 @@ async def overview(session: Transaction, visitor: Who) -> Response[None]:
         waiting=waiting,
         oldest=oldest,
         found=found,
+        second_person=await waiting_requests(session, SHOWN),
         failures=FAILURES,
         number=order_number,
         truths=truths,

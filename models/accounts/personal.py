@@ -1,0 +1,71 @@
+"""Everything that is kept about one person, table by table, for them to take away (GDPR, articles 15 and 20).
+
+No list of tables to be forgotten: what belongs to somebody is read off the tables themselves. A row is theirs if
+its `person_id` is theirs, or if it cannot be without a row of theirs (a foreign key that is never null).
+"""
+
+from collections.abc import AsyncIterator, Iterator
+from typing import Any, Final
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, LargeBinary, Table, or_, select
+from sqlalchemy.dialects.postgresql import TSVECTOR
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from models.accounts.tables import AuditEntry, Person, SignInRequest
+from models.base.db import Row
+from models.mail.tables import EmailMessage, Mute, Suppression
+
+#: Digests, keys and sealed letters: nobody can read them, and search indexes say nothing new.
+_UNREADABLE: Final = (LargeBinary, TSVECTOR)
+_STRETCH: Final = 500
+
+
+def tables_of(person: Person) -> Iterator[tuple[Table, ColumnElement[bool]]]:
+    """Each table that holds something about this person, with what tells their rows from others'."""
+    people = Person.__table__
+    owned: dict[Table, ColumnElement[bool]] = {}
+    for table in Row.metadata.sorted_tables:
+        if (condition := _ownership(table, owned, person.id)) is not None:
+            owned[table] = condition
+    yield people, people.c.id == person.id  # type: ignore[misc]  # a Table, though typed as a FromClause
+    yield from owned.items()
+    for row, condition in _by_address(person):
+        yield row.__table__, condition  # type: ignore[misc]  # as above
+    about = or_(AuditEntry.actor_id == person.id, AuditEntry.subject == f"person/{person.id}")
+    yield AuditEntry.__table__, about  # type: ignore[misc]  # as above
+
+
+def _by_address(person: Person) -> list[tuple[type[Row], ColumnElement[bool]]]:
+    address = person.email
+    return [
+        (SignInRequest, SignInRequest.email == address),
+        (EmailMessage, EmailMessage.to_address == address),
+        (Mute, Mute.address == address),
+        (Suppression, Suppression.address == address),
+    ]
+
+
+def _ownership(
+    table: Table, owned: dict[Table, ColumnElement[bool]], person_id: UUID
+) -> ColumnElement[bool] | None:
+    people = Person.__tablename__
+    for key in table.foreign_keys:
+        if key.column.table.name == people and key.parent.name == "person_id":
+            return key.parent == person_id
+    for key in table.foreign_keys:
+        parent = key.column.table
+        if parent in owned and not key.parent.nullable:
+            return key.parent.in_(select(key.column).where(owned[parent]))
+    return None
+
+
+async def rows_of(
+    session: AsyncSession, table: Table, condition: ColumnElement[bool]
+) -> AsyncIterator[dict[str, Any]]:
+    """The rows of a table, without what nobody can read, fetched a few hundred at a time."""
+    columns = [one for one in table.columns if not isinstance(one.type, _UNREADABLE)]
+    query = select(*columns).where(condition).order_by(*table.primary_key.columns)
+    answer = await session.stream(query.execution_options(yield_per=_STRETCH))
+    async for row in answer.mappings():
+        yield dict(row)

@@ -1,0 +1,119 @@
+"""API tokens: what a program shows to act in a person's stead, within the scopes that it was given."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Final, NamedTuple
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, func, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from models.accounts.audit import audit
+from models.accounts.states import Scope
+from models.accounts.tables import ApiToken, Person
+from models.base.crypto import fingerprint, new_token
+from models.base.db import new_id
+from models.base.errors import Conflict, Forbidden, NotFound
+
+#: So that a token is known for one wherever it turns up: in a log, in a repository that is searched for secrets.
+PREFIX: Final = "glt_"
+#: Characters of a token that are kept to know it by; the 224 bits behind them are not.
+SHOWN: Final = len(PREFIX) + 6
+MOST: Final = 20
+#: What a token's life may be chosen from, in days.
+LIVES: Final = (7, 30, 90, 365)
+#: How exactly `last_used_at` is kept.
+USED_EVERY: Final = timedelta(minutes=1)
+
+
+class TokenFound(NamedTuple):
+    """Whose token it is, and what it opens at present."""
+
+    person: Person
+    token_id: UUID
+    scopes: frozenset[Scope]
+
+
+async def make_token(
+    session: AsyncSession,
+    person: Person,
+    *,
+    name: str,
+    scopes: Sequence[Scope],
+    life: timedelta,
+    at: datetime,
+) -> tuple[ApiToken, str]:
+    """Make a token. Returns it with its secret, which nobody can read again.
+
+    Raises `Forbidden` for a scope that the person's role does not allow, `Conflict` at twenty living tokens.
+    """
+    if beyond := [scope.value for scope in scopes if not person.role.includes(scope.role)]:
+        raise Forbidden(f"Your role does not allow {', '.join(beyond)}.")
+    living = _living(at, ApiToken.person_id == person.id)
+    if (await session.scalar(select(func.count()).select_from(ApiToken).where(*living)) or 0) >= MOST:
+        raise Conflict(f"You have {MOST} tokens. Revoke one that you do not use any more.")
+    secret = PREFIX + new_token()
+    row = ApiToken(
+        id=new_id(),
+        person_id=person.id,
+        name=name,
+        prefix=secret[:SHOWN],
+        token_hash=fingerprint(secret),
+        scopes=[scope.value for scope in Scope if scope in scopes],
+        created_at=at,
+        expires_at=at + life,
+    )
+    session.add(row)
+    await session.flush()
+    await audit(session, person, "token.made", f"person/{person.id}", token=str(row.id), prefix=row.prefix)
+    return row, secret
+
+
+async def find_token(session: AsyncSession, secret: str, at: datetime) -> TokenFound | None:
+    """Whose token this is, or None if it is nobody's, or not any more.
+
+    What the owner's role does not allow today is not opened, whatever the token was made for.
+    """
+    query = (
+        select(Person, ApiToken.id, ApiToken.scopes, ApiToken.last_used_at)
+        .join(ApiToken, ApiToken.person_id == Person.id)
+        .where(ApiToken.token_hash == fingerprint(secret), *_living(at), Person.disabled_at.is_(None))
+    )
+    row = (await session.execute(query)).one_or_none()
+    if row is None:
+        return None
+    person, token_id, scopes, last_used_at = row
+    if last_used_at is None or last_used_at < at - USED_EVERY:
+        await _used(session, token_id, at)
+    held = (Scope(scope) for scope in scopes)
+    return TokenFound(person, token_id, frozenset(one for one in held if person.role.includes(one.role)))
+
+
+async def tokens_of(session: AsyncSession, person_id: UUID, at: datetime) -> Sequence[ApiToken]:
+    """A person's living tokens, the newest first: at most `MOST`."""
+    query = select(ApiToken).where(*_living(at, ApiToken.person_id == person_id))
+    return (await session.scalars(query.order_by(ApiToken.id.desc()).limit(MOST))).all()
+
+
+async def revoke_token(session: AsyncSession, person: Person, token_id: UUID, *, at: datetime) -> bool:
+    """End one of this person's tokens at once. False if it had ended already; `NotFound` if it is not theirs."""
+    token = await session.get(ApiToken, token_id, with_for_update=True)
+    if token is None or token.person_id != person.id:
+        raise NotFound("There is no such token.")
+    if token.revoked_at is not None:
+        return False
+    token.revoked_at = at
+    await audit(session, person, "token.revoked", f"person/{person.id}", token=str(token_id))
+    return True
+
+
+async def _used(session: AsyncSession, token_id: UUID, at: datetime) -> None:
+    # A program's ten requests at once must not wait for each other to write the same minute down.
+    free = select(ApiToken.id).where(ApiToken.id == token_id).with_for_update(skip_locked=True)
+    await session.execute(
+        update(ApiToken).where(ApiToken.id.in_(free.scalar_subquery())).values(last_used_at=at)
+    )
+
+
+def _living(at: datetime, *more: ColumnElement[bool]) -> tuple[ColumnElement[bool], ...]:
+    return (ApiToken.revoked_at.is_(None), ApiToken.expires_at > at, *more)

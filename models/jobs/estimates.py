@@ -1,0 +1,75 @@
+"""How long work takes, told from what was finished lately: never a constant."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+#: The latest jobs of any kind that are looked at, so that the question costs the same however many were finished.
+LOOKED_AT: Final = 1000
+
+_PACE = text(
+    f"""
+    select count(*) as seen,
+           percentile_cont(array[0.5, 0.9]) within group (order by recent.finished_at - recent.started_at) as runs,
+           percentile_cont(array[0.5, 0.9]) within group (order by recent.started_at - recent.run_at) as waits
+      from (select kind, queue, state, run_at, started_at, finished_at from jobs
+             where finished_at is not null order by finished_at desc limit {LOOKED_AT}) recent
+     where recent.kind = :kind and recent.queue = :queue and recent.state = 'completed'
+    """  # noqa: S608 - our own number
+)
+_SLOTS = text(
+    """
+    select coalesce(sum(cast(queues ->> cast(:queue as text) as int)), 0) from job_workers
+     where not is_draining and beat_at > now() - cast(:lease as interval)
+    """
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How jobs of one kind went lately: the median and the slowest tenth of running, and of waiting for a slot."""
+
+    count: int
+    run_usual: timedelta
+    run_slow: timedelta
+    wait_usual: timedelta
+    wait_slow: timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """When a waiting job will be done: as it usually goes, and in nine of ten cases."""
+
+    usual: timedelta
+    slow: timedelta
+
+
+async def pace(session: AsyncSession, kind: str, queue: str) -> Pace | None:
+    """How the latest jobs of this kind went; None if none of them is known."""
+    row = (await session.execute(_PACE, {"kind": kind, "queue": queue})).one()
+    if not row.seen:
+        return None
+    # A clock that was set back must not promise the past.
+    spans = [max(one, timedelta()) for one in (*row.runs, *row.waits)]
+    return Pace(row.seen, *spans)
+
+
+async def slots(session: AsyncSession, queue: str, lease: timedelta) -> int:
+    """How many jobs of a queue the living workers run at once; 0 when there is none."""
+    return int((await session.execute(_SLOTS, {"queue": queue, "lease": lease})).scalar_one())
+
+
+def expected(pace: Pace, ahead: int, slots: int) -> Expected:
+    """When a job with `ahead` others before it will be done.
+
+    Those before it go through the slots in rounds of one run each; then it waits for a slot as others did, but no
+    longer than one run takes; then it runs itself. Without a living worker the rounds are counted as for one slot.
+    """
+    rounds = ahead // max(slots, 1)
+    return Expected(
+        rounds * pace.run_usual + min(pace.wait_usual, pace.run_usual) + pace.run_usual,
+        rounds * pace.run_slow + min(pace.wait_slow, pace.run_slow) + pace.run_slow,
+    )

@@ -1,0 +1,171 @@
+"""Ordering a whole article: who sells them, what the form asks for, and the draft that is paid for."""
+
+from dataclasses import dataclass
+from typing import Final
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from models.accounts.address import normal_address
+from models.accounts.audit import audit
+from models.accounts.tables import Person
+from models.base.crypto import fingerprint
+from models.base.errors import Conflict, Invalid, NotFound
+from models.base.settings import Settings
+from models.orders.catalogue import open_site
+from models.orders.catalogue_rules import price_problem
+from models.orders.drafts import draft_of
+from models.orders.jobs import CreateOrder, FollowPayment
+from models.orders.quality.characters import hidden, mixed_words, name_of
+from models.orders.rules import MAX_NOTES
+from models.orders.states import Product
+from models.orders.tables import Draft, Site
+from models.payments.checkouts import expect_payment
+from models.payments.tables import Checkout
+
+LEAST_TOPIC: Final = 10
+MOST_TOPIC: Final = 120
+MOST_KEYWORD: Final = 60
+
+NO_MODEL: Final = (
+    "Whole articles cannot be ordered here: no language model is set up, and the basic writer writes none."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ArticleWish:
+    """What the form of a whole article asks for."""
+
+    email: str
+    topic: str
+    keyword: str = ""
+    notes: str = ""
+
+
+def sells_articles(site: Site, settings: Settings) -> bool:
+    """Whether a whole article can be ordered for this site: it has a price, and there is somebody to write it."""
+    return site.is_open and site.article_price_cents is not None and settings.llm.model is not None
+
+
+async def selling_site(session: AsyncSession, slug: str, settings: Settings) -> Site:
+    """The open site, if articles can be ordered for it. `NotFound` without the site, `Conflict` without the offer."""
+    site = await open_site(session, slug)
+    _must_sell(site, settings)
+    return site
+
+
+def _must_sell(site: Site, settings: Settings) -> None:
+    if settings.llm.model is None:
+        raise Conflict(NO_MODEL)
+    if not sells_articles(site, settings):
+        raise Conflict(
+            f"{site.name} sells no whole articles at the moment. Links in its articles are for sale."
+        )
+
+
+def topic_problems(topic: str, keyword: str) -> dict[str, str]:
+    """What is wrong with what an article is to be about, by field."""
+    found: dict[str, str] = {}
+    if len(topic) < LEAST_TOPIC:
+        found["topic"] = f"Say in at least {LEAST_TOPIC} characters what the article is to be about."
+    elif problem := _line_problem(topic, MOST_TOPIC):
+        found["topic"] = problem
+    if problem := _line_problem(keyword, MOST_KEYWORD):
+        found["keyword"] = problem
+    return found
+
+
+def _line_problem(text: str, most: int) -> str | None:
+    if len(text) > most:
+        return f"Shorten this to {most} characters; it has {len(text)}."
+    if len(text.splitlines()) > 1:
+        return "Write this on one line."
+    if odd := hidden(text):
+        return f"Remove the character that nobody can see ({name_of(next(iter(odd)))})."
+    if mixed := mixed_words(text):
+        return f"The word “{mixed[0]}” mixes alphabets that look alike."
+    return "Leave out web addresses: the article links to its own site alone." if "://" in text else None
+
+
+def article_problems(wish: ArticleWish) -> dict[str, str]:
+    """Everything that is wrong with a wish, by field."""
+    found = topic_problems(wish.topic, wish.keyword)
+    if len(wish.notes) > MAX_NOTES:
+        found["notes"] = f"Shorten the notes to {MAX_NOTES} characters; they have {len(wish.notes)}."
+    try:
+        normal_address(wish.email)
+    except Invalid as invalid:
+        found |= invalid.fields
+    return found
+
+
+async def save_article_draft(
+    session: AsyncSession,
+    wish: ArticleWish,
+    *,
+    site: Site,
+    browser: str,
+    person: Person | None,
+    settings: Settings,
+    draft_id: UUID | None = None,
+) -> Draft:
+    """Keep a wish, new or changed. Raises `Invalid` with every problem."""
+    _must_sell(site, settings)
+    if problems := article_problems(wish):
+        raise Invalid(problems)
+    if draft_id is None:
+        draft = Draft(
+            product=Product.ARTICLE,
+            browser_hash=fingerprint(browser),
+            site_id=site.id,
+            target_url="",
+            anchor_text="",
+            checked_url="",
+        )
+        session.add(draft)
+    else:
+        draft = await draft_of(session, draft_id, browser=browser, person=person)
+        if draft.ordered_at is not None:
+            raise Conflict("This order has been paid for already.")
+    draft.person_id = person.id if person else draft.person_id
+    draft.email = person.email if person else normal_address(wish.email)
+    draft.topic, draft.keyword, draft.notes = wish.topic, wish.keyword, wish.notes
+    await session.flush()
+    return draft
+
+
+async def ask_for_article_payment(
+    session: AsyncSession, draft: Draft, person: Person, settings: Settings
+) -> Checkout:
+    """Freeze the price of an article's draft and expect its payment. Raises `Conflict` if it cannot be paid."""
+    if draft.ordered_at is not None:
+        raise Conflict("This order has been paid for already.")
+    site = draft.site
+    if site is None or not site.is_open:
+        raise NotFound("There is no such publication.")
+    _must_sell(site, settings)
+    assert site.article_price_cents is not None, "a site that sells articles has a price"
+    return await expect_payment(
+        session,
+        subject=f"draft/{draft.id}",
+        person_id=person.id,
+        email=person.email,
+        description=f"Article “{draft.topic}” for {site.name}",
+        amount_cents=site.article_price_cents,
+        currency=site.currency,
+        when_paid=CreateOrder(draft_id=draft.id),
+        when_moved=FollowPayment(),
+        return_path=f"/orders/drafts/{draft.id}/order",
+        cancel_path=f"/orders/drafts/{draft.id}",
+        is_live=settings.stripe.is_live,
+    )
+
+
+async def price_articles(session: AsyncSession, site: Site, cents: int | None, person: Person) -> None:
+    """Set what a whole article costs from now on, for orders that have not been paid for; None ends the offer."""
+    if cents is not None and (problem := price_problem(cents, site.currency)):
+        raise Invalid({"price": problem})
+    before, site.article_price_cents = site.article_price_cents, cents
+    await session.flush()
+    detail = {"before": before, "after": cents, "currency": site.currency}
+    await audit(session, person, "site.article_price_set", f"site/{site.id}", **detail)

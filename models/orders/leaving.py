@@ -1,0 +1,39 @@
+"""What orders say when somebody wants to leave, and what they forget of them: what was published stays."""
+
+from sqlalchemy import delete, exists, func, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from models.accounts.leaving import forgets, keeps, nobody
+from models.accounts.tables import Person
+from models.orders.aftercare_tables import Message
+from models.orders.states import OrderStatus
+from models.orders.tables import Draft, Order
+
+_OVER = (OrderStatus.COMPLETED, OrderStatus.FAILED)
+_GONE = "(Deleted with the account.)"
+
+
+@keeps
+async def in_work(session: AsyncSession, person: Person) -> str | None:
+    """Orders that are not over."""
+    query = select(func.min(Order.number), func.count())
+    number, count = (
+        await session.execute(query.where(Order.person_id == person.id, Order.status.not_in(_OVER)))
+    ).one()
+    if count == 0:
+        return None
+    which = f"Order {number} is" if count == 1 else f"Order {number} and {count - 1} more are"
+    return f"{which} in work. Wait until that is done, or cancel."
+
+
+@forgets
+async def forget(session: AsyncSession, person: Person) -> None:
+    """Drafts go; of what was ordered, the words that the person wrote to us."""
+    ordered = exists().where(Order.draft_id == Draft.id)
+    await session.execute(delete(Draft).where(Draft.person_id == person.id, ~ordered))
+    blank = {"email": nobody(person), "notes": ""}
+    await session.execute(update(Draft).where(Draft.person_id == person.id).values(blank))
+    mine = Order.person_id == person.id
+    await session.execute(update(Order).where(mine).values(notes=""))
+    written = (Message.order_id.in_(select(Order.id).where(mine)), Message.author_id == person.id)
+    await session.execute(update(Message).where(*written).values(words=_GONE))

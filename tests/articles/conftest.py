@@ -1,0 +1,63 @@
+"""A world with a language model in it."""
+
+import importlib
+from collections.abc import AsyncIterator
+
+import pytest
+from pydantic import SecretStr
+
+from models.base.settings import LlmSettings, Settings
+from tasks.world import World
+from tests.articles.author import Author
+from tests.llm.server import ModelServer
+from tests.web.site import Site, site
+
+
+@pytest.fixture(scope="session", autouse=True)
+def providers() -> None:
+    """The heavy libraries, brought in before any test has to wait for them."""
+    importlib.import_module("tasks.llm.providers")
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[ModelServer]:
+    """A provider that an author sits behind."""
+    async with ModelServer() as server:
+        server.answer = Author()
+        yield server
+
+
+@pytest.fixture
+def author(server: ModelServer) -> Author:
+    """Who answers."""
+    assert isinstance(server.answer, Author)
+    return server.answer
+
+
+def with_model(settings: Settings, server: ModelServer, *, budget_per_day_cents: int = 0) -> Settings:
+    """The settings of an installation that asks this provider."""
+    llm = LlmSettings(
+        model="openai:gpt-5-mini",
+        openai_api_key=SecretStr("sk-test"),
+        openai_base_url=f"{server.url}/v1",
+        budget_per_day_cents=budget_per_day_cents,
+    )
+    return settings.model_copy(update={"llm": llm})
+
+
+def with_settings(world: World, settings: Settings) -> World:
+    """The same world under other settings."""
+    return World(settings, world.database, world.redis, world.keys, world.post)
+
+
+@pytest.fixture
+def world(world: World, server: ModelServer) -> World:
+    """The world, in which articles can be written."""
+    return with_settings(world, with_model(world.settings, server))
+
+
+@pytest.fixture
+async def shopfront(world: World) -> AsyncIterator[Site]:
+    """The site of this world."""
+    async with site(world.settings, database=world.database, redis=world.redis) as one:
+        yield one

@@ -1,0 +1,144 @@
+"""How fast the webhook answers: signed events at a fixed rate against one web process of the product.
+
+`python -m tests.benchmarks.webhooks [--rate 200] [--seconds 30]` starts PostgreSQL, Redis and the web process on a
+folder of their own, and prints p50, p95, p99 and the slowest in milliseconds. The aim is a p99 below 300 ms: Stripe's
+page waits for the answer before it sends the customer back.
+"""
+
+import argparse
+import asyncio
+import atexit
+import hashlib
+import hmac
+import json
+import os
+import secrets
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx2
+
+from infra.local.embedded import EmbeddedPostgres, EmbeddedRedis, free_port
+from models.migrations import migrate
+
+SECRET = secrets.token_hex(16)
+GOAL_MS = 300
+
+
+@contextmanager
+def web_process(folder: Path, port: int) -> Iterator[str]:
+    """One web process as in production, and the address of its webhook."""
+    postgres = EmbeddedPostgres(folder / "postgres", {})
+    redis = EmbeddedRedis(folder / "redis")
+    database = postgres.database("webhooks")
+    migrate(database)
+    environment = os.environ | {
+        "ENVIRONMENT": "test",
+        "PUBLIC_URL": f"http://localhost:{port}",
+        "HOST": "127.0.0.1",
+        "PORT": str(port),
+        "SECRET_KEY": secrets.token_hex(32),
+        "DATABASE_URL": database,
+        "REDIS_URL": redis.url,
+        "STRIPE_SECRET_KEY": "sk_test_of_the_benchmark",
+        "STRIPE_WEBHOOK_SECRETS": SECRET,
+        "LOG_LEVEL": "error",
+    }
+    process = subprocess.Popen([sys.executable, "-m", "web"], env=environment, stdout=subprocess.DEVNULL)
+    try:
+        while not _answers(port):
+            if process.poll() is not None:
+                raise RuntimeError("the web process did not start")
+            time.sleep(0.05)
+        yield f"http://127.0.0.1:{port}/webhooks/stripe"
+    finally:
+        process.terminate()
+        process.wait(timeout=60)
+        redis.stop()
+        postgres.stop()
+
+
+def _answers(port: int) -> bool:
+    try:
+        return httpx2.get(f"http://127.0.0.1:{port}/health/ready", timeout=1, trust_env=False).is_success
+    except httpx2.HTTPError:
+        return False
+
+
+def event(number: int) -> tuple[bytes, str]:
+    """An event of the size of Stripe's, and its signature. Every fifth is a second delivery of an earlier one."""
+    number -= number % 5 == 4
+    payload = json.dumps(
+        {
+            "id": f"evt_{number}",
+            "object": "event",
+            "api_version": "2026-10-28.endive",
+            "created": int(time.time()),
+            "type": "checkout.session.completed",
+            "livemode": False,
+            "data": {"object": {"id": f"cs_test_{number}", "padding": "x" * 3000}},
+        }
+    ).encode()
+    at = int(time.time())
+    digest = hmac.new(SECRET.encode(), b"%d.%b" % (at, payload), hashlib.sha256).hexdigest()
+    return payload, f"t={at},v1={digest}"
+
+
+async def deliver(url: str, rate: float, seconds: float) -> tuple[list[float], Counter[int]]:
+    """Send at a fixed rate, whether the last has been answered or not. Milliseconds, and answers by status."""
+    took: list[float] = []
+    statuses: Counter[int] = Counter()
+    limits = httpx2.Limits(max_connections=200, max_keepalive_connections=200)
+    async with httpx2.AsyncClient(trust_env=False, timeout=30, limits=limits) as client:
+
+        async def one(number: int, due: float) -> None:
+            payload, header = event(number)
+            answer = await client.post(url, content=payload, headers={"Stripe-Signature": header})
+            # From when it should have been sent: a stalled server must not slow its own measurement.
+            took.append((time.monotonic() - due) * 1000)
+            statuses[answer.status_code] += 1
+
+        began, running = time.monotonic(), []
+        for number in range(int(rate * seconds)):
+            due = began + number / rate
+            await asyncio.sleep(max(0.0, due - time.monotonic()))
+            running.append(asyncio.create_task(one(number, due)))
+        await asyncio.gather(*running)
+    return took, statuses
+
+
+def percentile(values: list[float], part: float) -> float:
+    """The value below which `part` of them lie."""
+    return sorted(values)[min(len(values) - 1, int(len(values) * part))]
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rate", type=float, default=200)
+    parser.add_argument("--seconds", type=float, default=30)
+    options = parser.parse_args()
+    folder = Path(tempfile.mkdtemp(prefix="galley-webhooks-"))
+    folder.chmod(0o755)
+    # Registered first, so it is done last: the embedded servers touch their folder until the process ends.
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    with web_process(folder, free_port()) as url:
+        asyncio.run(deliver(url, 20, 2))
+        took, statuses = asyncio.run(deliver(url, options.rate, options.seconds))
+    print(f"{len(took)} deliveries at {options.rate:.0f} a second: {dict(statuses)}")
+    print(
+        f"p50 {statistics.median(took):.1f} ms, p95 {percentile(took, 0.95):.1f} ms,"
+        f" p99 {percentile(took, 0.99):.1f} ms (aim: below {GOAL_MS}), slowest {max(took):.1f} ms"
+    )
+
+
+if __name__ == "__main__":
+    main()

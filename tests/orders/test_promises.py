@@ -1,0 +1,216 @@
+"""The promise clock: who is late goes first, is told of once, and the page says what the queue really does."""
+
+import asyncio
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import select, text
+
+from models.base.clock import now
+from models.base.db import Database, new_id
+from models.jobs import enqueue
+from models.jobs.actions import hurry
+from models.jobs.estimates import Pace, expected, pace, slots
+from models.jobs.tables import JobRow
+from models.orders.attention import attention
+from models.orders.jobs import IntegrateBacklink, TendReviews
+from models.orders.making import create_order
+from models.orders.promises import mind_promises
+from models.orders.reviewing import regenerate
+from models.orders.states import OrderStatus
+from models.orders.tables import Order
+from tasks.world import World
+from tests.orders.builders import Shop, history_of, letters_of, make_shop, the_order
+from tests.orders.desk import open_desk
+from tests.work import run_everything
+
+TOLD = [
+    ("promise_late", "owner@example.com"),
+]
+
+
+@pytest.fixture
+async def shop(world: World, database: Database) -> Shop:
+    """A shop whose order waits for a writer and is a minute late."""
+    shop = await make_shop(database)
+    async with database.transaction() as session:
+        await session.execute(text("delete from jobs"))
+        order = await create_order(session, world.settings, shop.draft.id, shop.checkout.id)
+        assert order is not None
+    await make_late(database)
+    return shop
+
+
+async def make_late(database: Database) -> None:
+    async with database.transaction() as session:
+        await session.execute(text("update orders set promised_at = now() - interval '1 minute'"))
+
+
+async def minded(world: World) -> int:
+    async with world.database.transaction() as session:
+        return await mind_promises(session, world.settings, now())
+
+
+async def the_job(database: Database) -> JobRow:
+    async with database.transaction() as session:
+        return (await session.scalars(select(JobRow).where(JobRow.kind == IntegrateBacklink.kind))).one()
+
+
+async def test_a_late_order_goes_first_and_its_customer_gets_one_apology(
+    world: World, database: Database, shop: Shop
+):
+    before = await the_job(database)
+    assert await minded(world) == 1
+    assert await minded(world) == 0
+    job = await the_job(database)
+    assert (before.priority, job.priority) == (IntegrateBacklink.priority, 0)
+    assert job.rank_at < before.rank_at
+    order = await the_order(database, shop.draft.id)
+    assert order.promise_broken_at is not None
+    assert [one for one in await letters_of(database) if one[0] == "promise_late"] == TOLD
+    assert [action for *_, action, _ in await history_of(database, order.id)] == ["paid", "promise broken"]
+    async with database.transaction() as session:
+        assert [one.id for one in (await attention(session, now())).late] == [order.id]
+    await run_everything(world)
+    async with database.transaction() as session:
+        assert (await attention(session, now())).late == []
+
+
+async def test_five_clocks_at_once_find_one_breach(world: World, database: Database, shop: Shop):
+    assert sum(await asyncio.gather(*(minded(world) for _ in range(5)))) == 1
+    letters = [kind for kind, _ in await letters_of(database)]
+    assert letters.count("promise_late") == 1
+
+
+async def test_the_admins_are_alerted_once(world: World):
+    async with open_desk(world) as desk:
+        async with world.database.transaction() as session:
+            await session.execute(text("delete from jobs"))
+            await create_order(session, world.settings, desk.shop.draft.id, desk.shop.checkout.id)
+        await make_late(world.database)
+        await minded(world)
+        await minded(world)
+        alerts = [one for one in await letters_of(world.database) if one[0] == "admin_alert"]
+        assert alerts == [("admin_alert", "admin@example.com")]
+        browser = await desk.browser(desk.admin)
+        assert "Later than promised" in (await browser.open("/admin")).text
+        customer = await desk.browser(desk.shop.people.owner)
+        page = await customer.open(f"/orders/{(await desk.order()).id}")
+        assert "This takes longer than we promised" in page.text
+        assert "Later than promised; your order goes first now" in page.text
+
+
+async def test_an_order_whose_money_is_disputed_is_not_late(world: World, database: Database, shop: Shop):
+    async with database.transaction() as session:
+        await session.execute(text("update orders set payment_state = 'disputed'"))
+    assert await minded(world) == 0
+
+
+async def test_every_asking_of_the_writer_has_a_promise_of_its_own(
+    world: World, database: Database, shop: Shop
+):
+    await minded(world)
+    await run_everything(world)
+    order = await the_order(database, shop.draft.id)
+    assert order.status is OrderStatus.QUALITY_CHECK
+    async with database.transaction() as session:
+        order = await regenerate(session, world.settings, order.id, shop.people.owner)
+    assert order.promised_at > now()
+    assert order.promise_broken_at is None
+    assert await minded(world) == 0
+    await make_late(database)
+    assert await minded(world) == 1
+    assert [kind for kind, _ in await letters_of(database)].count("promise_late") == 2
+
+
+async def test_a_breach_that_is_found_while_the_text_is_handed_in_harms_neither(
+    world: World, database: Database, shop: Shop
+):
+    _, found = await asyncio.gather(run_everything(world), minded(world))
+    order = await the_order(database, shop.draft.id)
+    assert order.status is OrderStatus.QUALITY_CHECK
+    assert (order.promise_broken_at is not None) == (found == 1)
+
+
+# ---------------------------------------------------------------- how long it takes
+async def finished(database: Database, seconds: list[int], waits: list[int]) -> None:
+    """Jobs that ran and waited for so long, all of them lately."""
+    async with database.transaction() as session:
+        for run, wait in zip(seconds, waits, strict=True):
+            await session.execute(
+                text(
+                    "insert into jobs (id, kind, queue, args, state, priority, rank_at, run_at, max_attempts,"
+                    " attempt, started_at, finished_at) values (:id, :kind, 'orders', '{}', 'completed', 2, now(),"
+                    " now() - make_interval(secs => cast(:run as int) + cast(:wait as int)), 3, 1,"
+                    " now() - make_interval(secs => :run), now())"
+                ),
+                {"id": new_id(), "kind": IntegrateBacklink.kind, "run": run, "wait": wait},
+            )
+
+
+async def test_the_pace_is_that_of_the_jobs_that_were_finished_lately(database: Database):
+    async with database.transaction() as session:
+        assert await pace(session, IntegrateBacklink.kind, "orders") is None
+    await finished(database, [10, 20, 30, 40, 50], [1, 2, 3, 4, 5])
+    async with database.transaction() as session:
+        await enqueue(session, TendReviews())
+        lately = await pace(session, IntegrateBacklink.kind, "orders")
+    assert lately is not None
+    assert lately.count == 5
+    assert (lately.run_usual, lately.run_slow) == (timedelta(seconds=30), timedelta(seconds=46))
+    assert (lately.wait_usual, lately.wait_slow) == (timedelta(seconds=3), timedelta(seconds=4.6))
+
+
+async def test_the_slots_are_those_of_workers_that_live_and_take_work(database: Database):
+    async with database.transaction() as session:
+        for age, is_draining in ((0, False), (0, False), (60, False), (0, True)):
+            await session.execute(
+                text(
+                    "insert into job_workers (id, host, pid, queues, is_draining, beat_at) values"
+                    " (:id, 'host', 1, '{\"orders\": 4, \"mail\": 8}', :is_draining,"
+                    " now() - make_interval(secs => :age))"
+                ),
+                {"id": new_id(), "is_draining": is_draining, "age": age},
+            )
+        assert await slots(session, "orders", timedelta(seconds=8)) == 8
+        assert await slots(session, "nothing", timedelta(seconds=8)) == 0
+
+
+SECOND = timedelta(seconds=1)
+LATELY = Pace(50, run_usual=10 * SECOND, run_slow=20 * SECOND, wait_usual=2 * SECOND, wait_slow=90 * SECOND)
+
+
+@pytest.mark.parametrize(
+    ("ahead", "free", "seconds"),
+    [(0, 4, 12), (3, 4, 12), (4, 4, 22), (9, 4, 32), (2, 1, 32), (2, 0, 32)],
+)
+def test_those_before_go_through_the_slots_in_rounds(ahead: int, free: int, seconds: int):
+    lately = LATELY
+    assert expected(lately, ahead, free).usual == seconds * SECOND
+
+
+def test_nobody_waits_longer_for_a_slot_than_a_run_takes():
+    lately = LATELY
+    assert expected(lately, 0, 4).slow == 40 * SECOND
+
+
+async def test_a_job_that_runs_or_is_done_cannot_be_hurried(database: Database):
+    async with database.transaction() as session:
+        job_id = await enqueue(session, TendReviews())
+        assert job_id is not None
+        await session.execute(text("update jobs set state = 'active'"))
+        assert not await hurry(session, job_id)
+        await session.execute(text("update jobs set state = 'waiting'"))
+        assert await hurry(session, job_id)
+        assert not await hurry(session, job_id), "it is first already"
+        assert (await session.get_one(JobRow, job_id, populate_existing=True)).priority == 0
+
+
+async def test_an_order_is_promised_as_soon_as_it_is_paid(world: World, database: Database):
+    shop = await make_shop(database)
+    async with database.transaction() as session:
+        order = await create_order(session, world.settings, shop.draft.id, shop.checkout.id)
+        assert order is not None
+        stored = await session.get_one(Order, order.id)
+    minutes = (stored.promised_at - now()) / timedelta(minutes=1)
+    assert world.settings.orders.promise_minutes - 1 < minutes <= world.settings.orders.promise_minutes

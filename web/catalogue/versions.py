@@ -1,0 +1,122 @@
+"""The versions of an article: what it was, what changed between any two, and the way back."""
+
+from uuid import UUID
+
+from litestar import Controller, Response, get, post
+from litestar.params import FromPath, FromQuery
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from models.base.errors import Conflict, NotFound
+from models.orders.catalogue_admin import versions_of
+from models.orders.editing import Editable, editable, restore, version_of
+from models.orders.tables import Version
+from web.forms import shown
+from web.guards import editor
+from web.orders.result import blocks_of
+from web.pages import page, redirect
+from web.params import Submitted, Transaction, Who
+from web.visitor import Visitor
+
+
+class Versions(Controller):
+    """Look at them, compare them, bring one back."""
+
+    path = "/admin/sites/{slug:str}/articles/{article_id:uuid}/versions"
+    guards = [editor]  # noqa: RUF012 - Litestar reads it as a class attribute
+
+    @get()
+    async def index(
+        self,
+        session: Transaction,
+        visitor: Who,
+        slug: FromPath[str],
+        article_id: FromPath[UUID],
+        cursor: FromQuery[str | None] = None,
+    ) -> Response[None]:
+        """A page of the versions, the latest first."""
+        there = await editable(session, slug, article_id)
+        found = await versions_of(session, there.article, cursor or None)
+        here = f"/admin/sites/{slug}/articles/{article_id}/versions"
+        return page(
+            "catalogue/versions.html",
+            visitor=visitor,
+            there=there,
+            here=here,
+            rows=found.items,
+            first=here if cursor else None,
+            more=f"{here}?cursor={found.next_cursor}" if found.next_cursor else None,
+        )
+
+    @get("/{number:int}")
+    async def show(
+        self,
+        session: Transaction,
+        visitor: Who,
+        slug: FromPath[str],
+        article_id: FromPath[UUID],
+        number: FromPath[int],
+        against: FromQuery[str | None] = None,
+    ) -> Response[None]:
+        """What a version changed in the one it was made from, or differs by from the one that is asked for."""
+        there = await editable(session, slug, article_id)
+        version = await version_of(session, there.article, number)
+        return await _shown(session, visitor, there, version, against)
+
+    @post("/{number:int}/restoration")
+    async def bring_back(
+        self,
+        session: Transaction,
+        visitor: Who,
+        form: Submitted,
+        slug: FromPath[str],
+        article_id: FromPath[UUID],
+        number: FromPath[int],
+    ) -> Response[None]:
+        """Make a new version with this old text."""
+        assert visitor.person is not None
+        there = await editable(session, slug, article_id)
+        version = await version_of(session, there.article, number)
+        try:
+            saved = await restore(
+                session, slug, article_id, number, shown(form).get("seen", ""), visitor.person
+            )
+        except Conflict as refusal:
+            there = await editable(session, slug, article_id)
+            return await _shown(session, visitor, there, version, None, refusal.words)
+        words = f"The text of version {number} is back, as version {saved.head.number}."
+        return redirect(f"/admin/sites/{slug}/articles/{article_id}", notice=words)
+
+
+async def _shown(
+    session: AsyncSession,
+    visitor: Visitor,
+    there: Editable,
+    version: Version,
+    against: str | None,
+    problem: str | None = None,
+) -> Response[None]:
+    other = await _other(session, there, version, against)
+    return page(
+        "catalogue/version.html",
+        visitor=visitor,
+        status=409 if problem else 200,
+        there=there,
+        version=version,
+        other=other,
+        problem=problem,
+        here=f"/admin/sites/{there.site.slug}/articles/{there.article.id}/versions",
+        blocks=blocks_of(other.markdown, version.markdown) if other is not None else [],
+    )
+
+
+async def _other(
+    session: AsyncSession, there: Editable, version: Version, against: str | None
+) -> Version | None:
+    """The version to compare with. None for the first one, which was made from nothing."""
+    if against:
+        if not (against.isascii() and against.isdigit() and len(against) < 10):  # noqa: PLR2004 - no version has more
+            raise NotFound("This article has no such version.")
+        return await version_of(session, there.article, int(against))
+    if version.base_version_id is None:
+        return None
+    return await session.get(Version, version.base_version_id)
