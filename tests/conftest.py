@@ -11,6 +11,7 @@ import asyncpg
 import pytest
 from redis.asyncio import Redis
 from sqlalchemy.engine import make_url
+from sqlalchemy.pool import QueuePool
 
 from emails.post import OutboxPost
 from infra.local.embedded import EmbeddedPostgres, EmbeddedRedis
@@ -76,10 +77,16 @@ async def _do(url: str, *statements: str) -> None:
 #: A table larger than this is emptied by `truncate`, which gives its pages back but makes new files for each index.
 _LARGE = 1024 * 1024
 
+#: The connections of the pool that lasts; they are idle between tests.
+_OURS = "tests"
+
 #: As it was migrated: nobody else connected, no table too many, no row in those that are left. Most tests write to
 #: a few tables only, so each is looked at first; the triggers of foreign keys rest meanwhile.
 _CLEAN = (
-    "select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()",
+    f"""
+    select pg_terminate_backend(pid) from pg_stat_activity
+     where datname = current_database() and pid <> pg_backend_pid() and application_name <> '{_OURS}'
+    """,
     f"""
     do $$ declare one text; is_used boolean; begin
       for one in select tablename from pg_tables
@@ -104,18 +111,31 @@ _CLEAN = (
 )
 
 
+@pytest.fixture(scope="session")
+async def cleaner(process_database: str) -> AsyncIterator[asyncpg.Connection]:
+    """The connection that empties the database before each test: to open one takes longer than to empty it."""
+    connection = await asyncpg.connect(process_database, server_settings={"application_name": _OURS})
+    yield connection
+    await connection.close()
+
+
 @pytest.fixture
-async def database_url(process_database: str) -> str:
+async def database_url(process_database: str, cleaner: asyncpg.Connection) -> str:
     """The URL of a migrated, empty database that nobody else uses while this test runs."""
-    await _do(process_database, *_CLEAN)
+    for statement in _CLEAN:
+        await cleaner.execute(statement)
     return process_database
 
 
 @pytest.fixture
-def emptied(process_database: str, database: Database) -> Callable[[], Awaitable[None]]:
+def emptied(cleaner: asyncpg.Connection, database: Database) -> Callable[[], Awaitable[None]]:
     """For a test of many small stories: makes its database as empty as it was in the beginning."""
     assert database is not None
-    return lambda: _do(process_database, _CLEAN[-1])
+
+    async def empty() -> None:
+        await cleaner.execute(_CLEAN[-1])
+
+    return empty
 
 
 @pytest.fixture(scope="session")
@@ -145,8 +165,10 @@ async def redis(redis_client: Redis) -> Redis:
 @pytest.fixture(scope="session")
 async def warm_database(process_database: str) -> AsyncIterator[Database]:
     """The pool of this test process. What it has once compiled stays compiled for the tests that follow."""
-    yield Database(process_database, pool_size=5)
+    one = Database(process_database, pool_size=5, name=_OURS)
+    yield one
     await end_lasting_sites()
+    await one.close()
 
 
 @pytest.fixture
@@ -154,7 +176,11 @@ async def database(warm_database: Database, database_url: str, redis: Redis) -> 
     """A migrated database of this test's own, whose commits tell their news through Redis."""
     warm_database.tell = Herald(redis).tell
     yield warm_database
-    await warm_database.close()
+    pool = warm_database.engine.sync_engine.pool
+    if (
+        isinstance(pool, QueuePool) and pool.checkedout()
+    ):  # by what the test has left running: not for the next one
+        await warm_database.close()
 
 
 @pytest.fixture

@@ -127,9 +127,11 @@ class Courier:
         )
 
     async def _deliver(self, client: httpx2.AsyncClient, delivery: asyncpg.Record) -> None:
-        event: Object = await self._ledger.pool.fetchval(
+        event: Object | None = await self._ledger.pool.fetchval(
             "SELECT body FROM object WHERE id = $1", delivery["event_id"]
         )
+        if event is None:  # a reset came between what was owed and this
+            return
         payload = orjson.dumps(event, option=orjson.OPT_INDENT_2)
         is_taken, answer = await self._post(client, self.endpoints.urls[delivery["endpoint"]], payload)
         now = self._ledger.clock.now()

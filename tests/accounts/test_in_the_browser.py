@@ -11,7 +11,7 @@ from tests.accounts.conftest import letters, sessions_made
 from tests.design.test_in_the_browser import CHROMIUM_ARGUMENTS
 from tests.web.site import Site, served
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 
 @pytest.fixture

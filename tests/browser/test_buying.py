@@ -12,7 +12,7 @@ from models.orders.letters import facts_of, tell_customer
 from tests.browser.conftest import Tabs
 from tests.orders.selling import ANCHOR, ARTICLE, OWNER, Shop
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 #: Set it to a folder to look at what the browser saw.
 LOOKS = os.environ.get("SCREENSHOTS")
@@ -75,7 +75,6 @@ async def test_a_customer_buys_and_decides_at_a_desk(tabs: Tabs, open_shop: Shop
     await look(page, "desk-9-orders")
 
 
-@pytest.mark.slow
 async def test_a_customer_buys_on_a_phone(tabs: Tabs, open_shop: Shop):
     page = await tabs(390, 844, has_touch=True, is_mobile=True)
     await buy(page, open_shop, "phone")
@@ -85,13 +84,11 @@ async def test_a_customer_buys_on_a_phone(tabs: Tabs, open_shop: Shop):
     await look(page, "phone-10-reading")
 
 
-@pytest.mark.slow
 async def test_a_customer_buys_in_the_dark(tabs: Tabs, open_shop: Shop):
     page = await tabs(color_scheme="dark")
     await buy(page, open_shop, "dark")
 
 
-@pytest.mark.slow
 async def test_a_customer_buys_with_the_keyboard_alone(tabs: Tabs, open_shop: Shop):
     page = await tabs()
     await page.goto(ARTICLE)
@@ -114,7 +111,6 @@ async def test_a_customer_buys_with_the_keyboard_alone(tabs: Tabs, open_shop: Sh
     await page.get_by_text("The editor has your version").first.wait_for()
 
 
-@pytest.mark.slow
 async def test_a_customer_buys_without_scripts(tabs: Tabs, open_shop: Shop):
     page = await tabs(java_script_enabled=False)
     await page.goto(f"{ARTICLE}/order")
