@@ -11,7 +11,6 @@ import asyncpg
 import pytest
 from redis.asyncio import Redis
 from sqlalchemy.engine import make_url
-from sqlalchemy.pool import QueuePool
 
 from emails.post import OutboxPost
 from infra.local.embedded import EmbeddedPostgres, EmbeddedRedis
@@ -77,7 +76,7 @@ async def _do(url: str, *statements: str) -> None:
 #: A table larger than this is emptied by `truncate`, which gives its pages back but makes new files for each index.
 _LARGE = 1024 * 1024
 
-#: The connections of the pool that lasts; they are idle between tests.
+#: The name of the connection that empties the database.
 _OURS = "tests"
 
 #: As it was migrated: nobody else connected, no table too many, no row in those that are left. Most tests write to
@@ -165,7 +164,7 @@ async def redis(redis_client: Redis) -> Redis:
 @pytest.fixture(scope="session")
 async def warm_database(process_database: str) -> AsyncIterator[Database]:
     """The pool of this test process. What it has once compiled stays compiled for the tests that follow."""
-    one = Database(process_database, pool_size=5, name=_OURS)
+    one = Database(process_database, pool_size=5)
     yield one
     await end_lasting_sites()
     await one.close()

@@ -284,7 +284,8 @@ async def test_every_database_connection_cut_at_once_loses_nothing(crew: Crew, d
             await session.execute(
                 text(
                     "select pg_terminate_backend(pid) from pg_stat_activity"
-                    " where datname = current_database() and application_name <> 'tests'"
+                    " where datname = current_database() and pid <> pg_backend_pid()"
+                    " and application_name <> 'tests'"
                 )
             )
         await asyncio.sleep(0.3)

@@ -98,6 +98,8 @@ async def test_asking_twice_writes_one_letter_and_one_job(database: Database) ->
 async def test_writing_tells_the_pages_that_show_it(database: Database, redis: Redis) -> None:
     ears = redis.pubsub()
     await ears.subscribe("live")
+    while await ears.get_message(timeout=5) is None:  # it is heard from the moment that this is confirmed
+        pass
     await business(database)
     heard: set[str] = set()
     async with asyncio.timeout(5):
