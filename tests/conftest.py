@@ -175,11 +175,7 @@ async def database(warm_database: Database, database_url: str, redis: Redis) -> 
     """A migrated database of this test's own, whose commits tell their news through Redis."""
     warm_database.tell = Herald(redis).tell
     yield warm_database
-    pool = warm_database.engine.sync_engine.pool
-    if (
-        isinstance(pool, QueuePool) and pool.checkedout()
-    ):  # by what the test has left running: not for the next one
-        await warm_database.close()
+    await warm_database.close()
 
 
 @pytest.fixture
