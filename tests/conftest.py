@@ -157,6 +157,9 @@ async def redis_client(redis_server: EmbeddedRedis) -> AsyncIterator[Redis]:
 @pytest.fixture
 async def redis(redis_client: Redis) -> Redis:
     """A client of an empty Redis."""
+    await (
+        redis_client.connection_pool.disconnect()
+    )  # a connection that an earlier test has cut is not met again
     await redis_client.flushall()
     return redis_client
 
