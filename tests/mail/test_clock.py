@@ -80,7 +80,7 @@ async def test_the_text_of_an_old_letter_is_wiped_and_its_fate_is_kept(
             kept = {"type": "Delivery", "payload": {}, "state": EventState.PROCESSED, "received_at": received}
             session.add(EmailEvent(id=str(days), **kept))
         await enqueue(session, ForgetLetters())
-    await run_everything(world)
+    await run_everything(world, hurry=True)
     one = await letter_of(database, old)
     assert (one.sealed_mime, one.facts, one.state) == (None, {}, S.DELIVERED)
     assert (await letter_of(database, waiting)).sealed_mime == b"text"
