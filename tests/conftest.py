@@ -76,15 +76,16 @@ async def _do(url: str, *statements: str) -> None:
 #: A table larger than this is emptied by `truncate`, which gives its pages back but makes new files for each index.
 _LARGE = 1024 * 1024
 
-#: The name of the connection that empties the database.
-_OURS = "tests"
+#: The names of the connection that empties the database, and of those that tests lend each other.
+_CLEANER, _LENT = "tests", "tests, lent"
 
 #: As it was migrated: nobody else connected, no table too many, no row in those that are left. Most tests write to
 #: a few tables only, so each is looked at first; the triggers of foreign keys rest meanwhile.
 _CLEAN = (
     f"""
     select pg_terminate_backend(pid) from pg_stat_activity
-     where datname = current_database() and pid <> pg_backend_pid() and application_name <> '{_OURS}'
+     where datname = current_database() and application_name <> '{_CLEANER}'
+       and not (application_name = '{_LENT}' and state = 'idle')
     """,
     f"""
     do $$ declare one text; is_used boolean; begin
@@ -113,7 +114,7 @@ _CLEAN = (
 @pytest.fixture(scope="session")
 async def cleaner(process_database: str) -> AsyncIterator[asyncpg.Connection]:
     """The connection that empties the database before each test: to open one takes longer than to empty it."""
-    connection = await asyncpg.connect(process_database, server_settings={"application_name": _OURS})
+    connection = await asyncpg.connect(process_database, server_settings={"application_name": _CLEANER})
     yield connection
     await connection.close()
 
@@ -167,7 +168,7 @@ async def redis(redis_client: Redis) -> Redis:
 @pytest.fixture(scope="session")
 async def warm_database(process_database: str) -> AsyncIterator[Database]:
     """The pool of this test process. What it has once compiled stays compiled for the tests that follow."""
-    one = Database(process_database, pool_size=5)
+    one = Database(process_database, pool_size=5, name=_LENT)
     yield one
     await end_lasting_sites()
     await one.close()
@@ -178,7 +179,8 @@ async def database(warm_database: Database, database_url: str, redis: Redis) -> 
     """A migrated database of this test's own, whose commits tell their news through Redis."""
     warm_database.tell = Herald(redis).tell
     yield warm_database
-    await warm_database.close()
+    if warm_database.engine.sync_engine.pool.checkedout():  # type: ignore[attr-defined]
+        await warm_database.close()
 
 
 @pytest.fixture

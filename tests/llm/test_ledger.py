@@ -152,6 +152,7 @@ async def test_the_row_is_there_while_the_call_is_under_way(llm: Llm, server: Mo
     assert (row.state, row.cost_cents, row.finished_at) == (CallState.STARTED, None, None)
 
 
+@pytest.mark.slow
 async def test_a_worker_that_is_killed_in_a_call_leaves_its_row(
     database_url: str, database: Database, server: ModelServer
 ):

@@ -11,6 +11,8 @@ import pytest
 from infra.local.embedded import free_port
 from tests.local.copy import Copy
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def folder() -> Iterator[Path]:

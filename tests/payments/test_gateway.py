@@ -12,6 +12,7 @@ from tests.payments.shop import Shop
 ALL = "import web.app, web.payments, tasks.payments, models.payments.reconciliation, models.payments.queries, sys"
 
 
+@pytest.mark.slow
 def test_nothing_imports_the_library_before_it_is_needed() -> None:
     check = f"{ALL}; assert not {{'stripe', 'models.payments.transport'}} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", check], check=True)
@@ -48,6 +49,7 @@ async def test_what_stripe_does_not_know_or_will_not_do_is_not_tried_again(shop:
             )
 
 
+@pytest.mark.slow
 async def test_lists_are_read_to_their_end(shop: Shop) -> None:
     checkout = await shop.bought()
     async with shop.line() as stripe:

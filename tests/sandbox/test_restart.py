@@ -9,6 +9,8 @@ from infra.sandbox.client import BANK, SandboxClient
 from tests.sandbox.buyer import Buyer, talking
 from tests.sandbox.servers import SECRET, SandboxProcess, receiving
 
+pytestmark = pytest.mark.slow
+
 
 async def test_a_killed_sandbox_keeps_payments_clock_and_owed_webhooks(postgres: EmbeddedPostgres):
     database = postgres.database(f"pay_sandbox_restart_{os.getpid()}").replace(

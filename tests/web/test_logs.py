@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import orjson
+import pytest
 
 ROOT = Path(__file__).parents[2]
 
@@ -37,6 +38,7 @@ def said(log_format: str) -> str:
     return done.stdout
 
 
+@pytest.mark.slow
 def test_json_is_one_object_per_line_with_everything_to_find_it_by():
     ours, library, failed = [orjson.loads(line) for line in said("json").splitlines()]
 
@@ -50,6 +52,7 @@ def test_json_is_one_object_per_line_with_everything_to_find_it_by():
     assert failed["exception"][0]["exc_value"] == "went wrong"
 
 
+@pytest.mark.slow
 def test_no_secret_is_written_in_either_format():
     for log_format in ("json", "console"):
         words = said(log_format)

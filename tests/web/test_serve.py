@@ -13,9 +13,12 @@ from pathlib import Path
 import httpx2
 import orjson
 import psutil
+import pytest
 
 from infra.local.embedded import EmbeddedRedis, free_port
 from tests.web.site import SECRET
+
+pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[2]
 STARTS_WITHIN = 60.0
