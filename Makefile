@@ -10,11 +10,11 @@ UV := $(or $(INSTALLED_UV),$(BIN)/uv)
 MAKE_VENV := $(if $(INSTALLED_UV),$(UV) venv --quiet --python $(PYTHON),$(PYTHON) -m venv) $(VENV)
 INSTALL := $(UV) pip install --quiet --python $(BIN)/python --require-hashes
 
-.PHONY: help up demo test check format lock clean
+.PHONY: help up demo test check infra-check image reliability bench format lock clean
 .DEFAULT_GOAL := help
 
 help: ## Show this list
-	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 16
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 24
 
 up: $(VENV)/.product ## Start the whole product on this machine; Ctrl-C ends it (PORT=8000, GALLEY_DATA=.data)
 	@$(BIN)/python -m infra.local
@@ -35,16 +35,33 @@ check: $(VENV)/.dev ## Run every static check, then every test: what CI runs
 	$(BIN)/python web/vendor.py check
 	$(PYTEST)
 
+infra-check: $(VENV)/.dev $(UV) ## Check infra/terraform without AWS; needs terraform
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m infra.checks
+
+BUILDER := $(firstword $(shell command -v buildah podman docker 2>/dev/null))
+
+image: ## Build the container image `galley` with buildah, podman or docker (IMAGE_FLAGS=…)
+	@test -n "$(BUILDER)" || { echo "Install buildah, podman or docker." >&2; exit 2; }
+	$(BUILDER) build $(if $(findstring docker,$(BUILDER)),,--format docker --ignorefile infra/image/Containerfile.dockerignore) \
+	  $(IMAGE_FLAGS) --tag galley --file infra/image/Containerfile .
+
+reliability: $(VENV)/.dev ## Let every fault happen at full size: writes tests/reliability/figures.json
+	$(BIN)/python -m tests.reliability
+
+bench: $(VENV)/.dev ## Measure the job engine beside others, installed by pip and npm: writes docs/benchmarks.md
+	$(BIN)/python -m tests.benchmarks.jobs --install
+
 format: $(VENV)/.dev ## Put every file into the one format
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-# The two locks agree: what is tested is what is sold.
-LOCKING = $(UV) pip compile --quiet --universal --generate-hashes --no-emit-index-url --python-version 3.11 --extra llm --extra local
+# The locks agree: what is tested is what is sold, and what is in the image.
+LOCKING = $(UV) pip compile --quiet --universal --generate-hashes --no-emit-index-url --python-version 3.11 --extra llm
 
 lock: $(BIN)/python $(UV) ## Choose the newest allowed version of every dependency, and lock it with its hashes
-	$(LOCKING) --upgrade pyproject.toml -o requirements/product.lock
-	$(LOCKING) --upgrade --group dev -c requirements/product.lock pyproject.toml -o requirements/dev.lock
+	$(LOCKING) --upgrade --extra local pyproject.toml -o requirements/product.lock
+	$(LOCKING) --upgrade --extra local --extra observe --group dev -c requirements/product.lock pyproject.toml -o requirements/dev.lock
+	$(LOCKING) --extra observe -c requirements/dev.lock pyproject.toml -o requirements/image.lock
 
 clean: ## Remove .venv and every cache; data folders stay
 	rm -rf $(VENV) build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -7,14 +7,14 @@ and `body.html` in `emails/<slice>/<name>/`. Jobs, which carry a letter as its k
 
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import get_args, get_type_hints
+from typing import Any, get_args, get_type_hints
 
-from emails import accounts, orders
+from emails import accounts, jobs, notices, orders
 from emails.letter import BadAddress, Letter
 
 __all__ = ["LETTERS", "BadAddress", "Letter", "UnknownLetter", "WrongFacts", "write_letter"]
 
-_SLICES = (accounts, orders)
+_SLICES = (accounts, jobs, notices, orders)
 
 LETTERS: Mapping[str, Callable[..., Letter]] = MappingProxyType(
     {
@@ -54,18 +54,24 @@ def write_letter(
 def facts_of(kind: str) -> Mapping[str, object]:
     """The names of the facts a letter must be told, each with its type (`str`, `int` or `str | None`)."""
     (facts,) = get_args(get_type_hints(LETTERS[kind])["facts"])
+    return {name: hint for name, hint in _known(kind).items() if name in facts.__required_keys__}
+
+
+def _known(kind: str) -> Mapping[str, Any]:
+    """The same, with those that it may be told."""
+    (facts,) = get_args(get_type_hints(LETTERS[kind])["facts"])
     hints = get_type_hints(facts)
-    return {name: hints[name] for name in sorted(facts.__required_keys__)}
+    return {name: hints[name] for name in sorted(hints) if name not in {"unsubscribe_url", "is_test"}}
 
 
 def _check(kind: str, facts: Mapping[str, object]) -> None:
-    wanted = facts_of(kind)
-    faults = [f"{name} is missing" for name in wanted if name not in facts]
-    faults += [f"{name} is not a fact of this letter" for name in facts if name not in wanted]
+    known = _known(kind)
+    faults = [f"{name} is missing" for name in facts_of(kind) if name not in facts]
+    faults += [f"{name} is not a fact of this letter" for name in facts if name not in known]
     faults += [
         f"{name} is {type(facts[name]).__name__}, not {getattr(hint, '__name__', hint)}"
-        for name, hint in wanted.items()
-        if name in facts and not isinstance(facts[name], hint)  # type: ignore[arg-type]
+        for name, hint in known.items()
+        if name in facts and not isinstance(facts[name], hint)
     ]
     if faults:
         raise WrongFacts(f"{kind}: {'; '.join(faults)}")

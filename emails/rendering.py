@@ -8,6 +8,8 @@ from textwrap import fill
 
 import css_inline
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+from markdown_it import MarkdownIt
+from markupsafe import Markup
 
 from emails.money import money
 
@@ -39,6 +41,13 @@ def bare_url(url: str) -> str:
     return _SCHEME.sub("", url)
 
 
+def html_of_markdown(markdown: str) -> Markup:
+    """CommonMark as HTML. HTML inside is text, pictures are left as they were typed, and a link that could run
+    something is none.
+    """
+    return Markup(_markdown().render(markdown))  # noqa: S704 - the parser escapes whatever it does not make itself
+
+
 def _rendered(kind: str, file: str, context: Mapping[str, object]) -> str:
     template = _environment().get_template(f"{kind.replace('.', '/')}/{file}")
     return template.render({name: _seen(value) for name, value in context.items()})
@@ -65,8 +74,13 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"money": money, "bare_url": bare_url}
+    environment.filters |= {"money": money, "bare_url": bare_url, "markdown": html_of_markdown}
     return environment
+
+
+@cache
+def _markdown() -> MarkdownIt:
+    return MarkdownIt("commonmark", {"html": False}).disable("image")
 
 
 @cache

@@ -4,10 +4,14 @@ from collections.abc import Mapping
 
 from emails import Letter, write_letter
 from emails.accounts import samples as accounts
+from emails.jobs import samples as jobs
+from emails.notices import samples as notices
 from emails.orders import samples as orders
 
 SAMPLES: Mapping[str, Mapping[str, object]] = {
     **{f"accounts.{name}": facts for name, facts in accounts.SAMPLES.items()},
+    **{f"jobs.{name}": facts for name, facts in jobs.SAMPLES.items()},
+    **{f"notices.{name}": facts for name, facts in notices.SAMPLES.items()},
     **{f"orders.{name}": facts for name, facts in orders.SAMPLES.items()},
 }
 

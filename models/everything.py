@@ -1,14 +1,43 @@
-"""Every table of the product, for migrations and for the test that compares them."""
+"""Every table of the product, for migrations and for the test that compares them; every set of data, for reports;
+and everything that happens by the clock.
+"""
+
+from collections.abc import Mapping
+from typing import Final
 
 import models.accounts.tables
+import models.exports.tables
+import models.jobs.board_tables
 import models.jobs.tables
 import models.mail.tables
-import models.orders.aftercare_tables
+import models.notices.tables
+import models.orders.care.tables
 import models.orders.tables
 import models.payments.tables
 import models.usage.tables
 from models.base.db import Row
+from models.exports import data_sets as platform
+from models.exports import jobs as exports_jobs
+from models.exports.data_sets import DataSet
+from models.jobs.schedules import Schedule
+from models.mail import jobs as mail_jobs
+from models.notices import jobs as notices_jobs
+from models.orders import data_sets as orders
+from models.orders import jobs as orders_jobs
+from models.payments import jobs as payments_jobs
+from models.usage import jobs as usage_jobs
 
 metadata = Row.metadata
 
-__all__ = ["metadata", "models"]
+DATA_SETS: Final[Mapping[str, DataSet]] = {one.name: one for one in (*orders.DATA_SETS, *platform.DATA_SETS)}
+
+SCHEDULES: Final[tuple[Schedule, ...]] = (
+    *mail_jobs.SCHEDULES,
+    *usage_jobs.SCHEDULES,
+    *exports_jobs.SCHEDULES,
+    *notices_jobs.SCHEDULES,
+    *payments_jobs.SCHEDULES,
+    *orders_jobs.SCHEDULES,
+)
+
+__all__ = ["DATA_SETS", "SCHEDULES", "metadata", "models"]

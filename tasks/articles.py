@@ -1,9 +1,9 @@
 """Runners of whole articles: those that customers have paid for, and those that editors have ordered."""
 
-from models.orders import article_making, commissions
 from models.orders.jobs import FailCommission, WriteArticle, WriteCommission
-from models.orders.making import Stale, no_more
-from models.orders.new_articles import ArticleBrief, Manuscript
+from models.orders.writing import article_making, commissions
+from models.orders.writing.making import Stale, no_more
+from models.orders.writing.new_articles import ArticleBrief, Manuscript
 from models.usage.rules import BudgetSpent
 from tasks.orders import llm_of
 from tasks.runs import Work, runs

@@ -1,14 +1,14 @@
 """The dispatcher process: `python -m tasks.dispatcher`. Safe to run twice; one acts, by an advisory lock.
 
 It lets scheduled jobs wait when their time has come, takes back what dead workers held, rings again for what
-nobody came for, fires the schedules, and forgets what is old.
+nobody came for, fires the schedules, says how many workers there are to be, and forgets what is old.
 """
 
 import asyncio
 import contextlib
-import importlib
 import signal
 import time
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Final
 
@@ -17,13 +17,22 @@ import structlog
 from sqlalchemy import text
 
 from models.base.clock import now
+from models.base.crash_points import crash_point
 from models.base.db import Database, News
-from models.base.logs import configure
-from models.base.settings import Settings, start
+from models.base.process import begin
+from models.base.settings import Settings
+from models.everything import SCHEDULES
 from models.jobs.actions import forget_workers, rescue
+from models.jobs.alerts import Thresholds, watch
+from models.jobs.fleet import forget_decisions
+from models.jobs.keys import forget_keys
+from models.jobs.metrics import roll_up
 from models.jobs.retention import forget_finished
-from models.jobs.schedules import Schedule, fire
+from models.jobs.schedules import Schedule, fire_due
 from models.jobs.store import DATABASE_AWAY, PROMOTE, connect
+from tasks.gauges import measure
+from tasks.queues import QUEUES
+from tasks.scaling import scale
 from tasks.world import World, open_world
 
 log = structlog.get_logger(__name__)
@@ -32,12 +41,17 @@ log = structlog.get_logger(__name__)
 ADVISORY_LOCK: Final = 7_223_002
 TICK_SECONDS: Final = 0.25
 RESCUE_SECONDS: Final = 1.0
+MEASURE_SECONDS: Final = 15.0
 CARE_SECONDS: Final = 60.0
 STALE: Final = timedelta(seconds=2)
+#: For how many days finished jobs are kept, by queue, where that is not what the settings say.
+KEEP_DAYS: Final[Mapping[str, int]] = {
+    name: one["keep_days"] for name, one in QUEUES.items() if "keep_days" in one
+}
 
 _FORGOTTEN = text(
-    "select distinct queue from (select queue from jobs where state = 'waiting' and run_at < now() - cast(:stale as interval)"
-    " order by rank_at limit 1000) late"
+    "select distinct queue from (select queue from jobs where state = 'waiting' and blocked_by is null"
+    " and run_at < now() - cast(:stale as interval) order by rank_at limit 1000) late"
 )
 
 
@@ -49,13 +63,20 @@ class Dispatcher:
         self._database: Database = world.database
         self._schedules = schedules
         self._lease = timedelta(seconds=world.settings.jobs.lease_seconds)
+        alerts = world.settings.alerts
+        self._thresholds = Thresholds(
+            waiting=alerts.waiting_jobs,
+            oldest=timedelta(seconds=alerts.oldest_seconds),
+            dead=alerts.dead_per_hour,
+            lease=self._lease,
+        )
         # Workers may have been cut off from the database as we were: nobody is taken for dead before everyone
         # has had a full lease to beat again.
         self._patient_until = time.monotonic() + world.settings.jobs.lease_seconds
 
     async def act(self, lock: asyncpg.Connection) -> None:
         """Tick until something fails; then whoever takes the lock next begins afresh."""
-        rescue_at = care_at = 0.0
+        rescue_at = measure_at = care_at = 0.0
         while True:
             began = time.monotonic()
             # On the connection that holds the lock: if the lock is lost, so is the tick.
@@ -64,6 +85,10 @@ class Dispatcher:
             if began >= rescue_at:
                 rescue_at = began + RESCUE_SECONDS
                 await self._rescue()
+            if began >= measure_at:
+                measure_at = began + MEASURE_SECONDS
+                async with self._database.transaction() as session:
+                    await measure(session, self._lease, now())
             if began >= care_at:
                 care_at = began + CARE_SECONDS
                 await self._care()
@@ -73,29 +98,29 @@ class Dispatcher:
         if time.monotonic() >= self._patient_until:
             async with self._database.transaction() as session:
                 if saved := await rescue(session, self._lease):
+                    crash_point("in a rescue, before its commit")
                     log.warning("jobs.rescued", jobs=[str(job) for job in saved])
         async with self._database.transaction() as session:
             late = set((await session.execute(_FORGOTTEN, {"stale": STALE})).scalars())
-            for schedule in self._schedules:
-                await fire(session, schedule, now())
+            await fire_due(session, self._schedules, now())
         await self._ring(late)
 
     async def _ring(self, queues: set[str]) -> None:
         if queues and self._database.tell is not None:
+            crash_point("before the dispatcher rings")
             await self._database.tell(News(queues=queues))
 
     async def _care(self) -> None:
         async with self._database.transaction() as session:
             await forget_workers(session)
-            await forget_finished(session, timedelta(days=self._world.settings.jobs.keep_days))
-
-
-def schedules() -> tuple[Schedule, ...]:
-    """Every schedule of the product: each part that has some names them in `SCHEDULES` of its jobs module."""
-    found: list[Schedule] = []
-    for part in ("models.mail.jobs", "models.payments.jobs", "models.orders.jobs", "models.usage.jobs"):
-        found += getattr(importlib.import_module(part), "SCHEDULES", ())
-    return tuple(found)
+            await forget_finished(session, timedelta(days=self._world.settings.jobs.keep_days), KEEP_DAYS)
+            await forget_keys(session)
+            await forget_decisions(session)
+        async with self._database.transaction() as session:
+            await roll_up(session, now())
+        async with self._database.transaction() as session:
+            await watch(session, self._thresholds)
+        log.info("dispatcher.status")
 
 
 async def dispatch(settings: Settings) -> None:
@@ -115,22 +140,26 @@ async def dispatch(settings: Settings) -> None:
 
 async def _hold_and_act(world: World) -> None:
     lock = await connect(world.settings.database.url, "dispatcher lock")
+    scaling: asyncio.Task[None] | None = None
     try:
         while not await lock.fetchval("select pg_try_advisory_lock($1)", ADVISORY_LOCK):  # noqa: ASYNC110 - held elsewhere
             await asyncio.sleep(1)
         log.info("dispatcher.acting")
-        await Dispatcher(world, schedules()).act(lock)
+        # Beside the ticks, which do not wait for ECS.
+        scaling = asyncio.create_task(scale(world))
+        await Dispatcher(world, SCHEDULES).act(lock)
     except DATABASE_AWAY as error:
         log.warning("dispatcher.interrupted", error=f"{type(error).__name__}: {error}")
         raise
     finally:
+        if scaling is not None:
+            scaling.cancel()
         lock.terminate()
 
 
 def main() -> None:
     """Dispatch."""
-    settings = start()
-    configure(settings, process="dispatcher")
+    settings = begin("dispatcher")
     with contextlib.suppress(asyncio.CancelledError):
         import uvloop
 

@@ -7,10 +7,12 @@ looked at, so that a name cannot change its mind between the look and the connec
 
 import asyncio
 import ipaddress
+import re
 import socket
-from collections.abc import AsyncIterator, Collection, Iterable
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any, Final
 from urllib.parse import urljoin, urlsplit
 
@@ -22,6 +24,9 @@ MAX_BYTES: Final = 2_000_000
 DEADLINE: Final = 10.0
 PORTS: Final = frozenset({80, 443})
 AGENT: Final = "GalleyBot/1.0 (link check)"
+SENDER: Final = "Galley-Webhooks/1.0"
+#: Bytes of an answer that are read after something was sent.
+MAX_ANSWER: Final = 4096
 
 #: What `is_global` lets through and we do not: NAT64 and 6to4 carry an IPv4 address inside.
 _TUNNELS: Final = tuple(
@@ -49,6 +54,15 @@ class Page:
     body: bytes
     content_type: str
     robots: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What was answered to something that we sent: the beginning of it, and when to come back if it said so."""
+
+    status: int
+    body: bytes
+    retry_after: timedelta | None
 
 
 def is_public(address: str) -> bool:
@@ -133,9 +147,40 @@ async def open_client(allowed: Collection[str] = ()) -> AsyncIterator[httpx2.Asy
 
 async def fetch(url: str, allowed: Collection[str] = (), deadline: float = DEADLINE) -> Page:
     """Get a page, following up to five redirects, within a deadline and a size. Raises `NotFetched` with the reason."""
+    async with _explained(deadline), open_client(allowed) as client:
+        return await _follow(client, url)
+
+
+async def post(
+    url: str,
+    body: bytes,
+    headers: Mapping[str, str],
+    allowed: Collection[str] = (),
+    deadline: float = DEADLINE,
+) -> Answer:
+    """Send JSON there and nowhere else: redirects are answers. Raises `NotFetched` with the reason."""
+    sent = {"content-type": "application/json", "accept": "*/*", "user-agent": SENDER, **headers}
+    async with (
+        _explained(deadline),
+        open_client(allowed) as client,
+        client.stream("POST", url, content=body, headers=sent) as answer,
+    ):
+        start = b""
+        async for chunk in answer.aiter_bytes(MAX_ANSWER):
+            start += chunk
+            if len(start) >= MAX_ANSWER:
+                break
+        seconds = answer.headers.get("retry-after", "")
+        wait = timedelta(seconds=int(seconds)) if re.fullmatch("[0-9]{1,6}", seconds) else None
+        return Answer(answer.status_code, start[:MAX_ANSWER], wait)
+
+
+@asynccontextmanager
+async def _explained(deadline: float) -> AsyncIterator[None]:
+    """Whatever fails within, within the deadline or because of it, is told as `NotFetched`."""
     try:
-        async with asyncio.timeout(deadline), open_client(allowed) as client:
-            return await _follow(client, url)
+        async with asyncio.timeout(deadline):
+            yield
     except TimeoutError as error:
         raise NotFetched(f"The site did not answer within {deadline:.0f} seconds.") from error
     except (httpx2.InvalidURL, ValueError) as error:

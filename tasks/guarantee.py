@@ -3,11 +3,11 @@
 from models.base.clock import now
 from models.base.errors import Temporary
 from models.jobs.actions import LostLease
-from models.orders.guarantee import ask_link_checks, note_check, promised_link
+from models.orders.care.guarantee import ask_link_checks, note_check, promised_link
+from models.orders.care.messages import tell_of_messages
+from models.orders.care.repairing import Beyond, Moved, NotLost, give_up_repair, put_back, take_up_repair
 from models.orders.jobs import AskLinkChecks, CheckLink, MindPromises, RepairLink, TellOfMessages
-from models.orders.messages import tell_of_messages
-from models.orders.promises import mind_promises
-from models.orders.repairing import Beyond, Moved, NotLost, give_up_repair, put_back, take_up_repair
+from models.orders.writing.promises import mind_promises
 from tasks.orders import Exhausted, write
 from tasks.runs import Result, Work, runs
 

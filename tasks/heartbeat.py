@@ -9,12 +9,11 @@ import threading
 from collections.abc import Callable, Mapping
 from uuid import UUID
 
-import asyncpg
 import orjson
 import structlog
 
 from models.base.settings import Settings
-from models.jobs.store import Store
+from models.jobs.store import DATABASE_AWAY, Store
 
 log = structlog.get_logger(__name__)
 
@@ -57,14 +56,14 @@ class Heartbeat:
                     await store.arrive(socket.gethostname(), os.getpid(), self._queues)
                     self._known.set()
                 is_known = await store.beat(self._running(), memory_bytes(), is_draining=self.is_draining)
-            except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            except DATABASE_AWAY as error:
                 log.warning("heartbeat.missed", error=str(error))
             # A thread's wait, not asyncio's: stopping must not wait for the next beat.
             await asyncio.to_thread(self._stop.wait, self._every)
         try:
             await store.leave()
             await store.close()
-        except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        except DATABASE_AWAY as error:
             log.warning("heartbeat.not_left", error=str(error))
 
 

@@ -8,8 +8,8 @@ from typing import Any, Final
 from urllib.parse import urldefrag, urljoin, urlsplit
 
 from models.base.settings import Settings
-from models.orders.guarantee import Promised, Sight
-from models.orders.markdown import href_of
+from models.orders.care.guarantee import Promised, Sight
+from models.orders.text.markdown import href_of
 from tasks.fetch import NotFetched, Page, fetch
 
 #: Either keeps a page out of the results (https://developers.google.com/search/docs/crawling-indexing/robots-meta-tag).

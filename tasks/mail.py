@@ -49,9 +49,16 @@ return wait
 
 @runs(SendLetter)
 async def send_letter(job: SendLetter, work: Work) -> Result:
-    """Send one letter as far as its state allows; a second delivery of the job ends here without a call."""
+    """Send one letter."""
+    return await send(job.email_id, work)
+
+
+async def send(email_id: UUID, work: Work) -> Result:
+    """Send one letter as far as its state allows, and end this job with it; a second delivery of the job ends here
+    without a call.
+    """
     async with work.transaction() as session:
-        letter = await actions.next_step(session, job.email_id, now())
+        letter = await actions.next_step(session, email_id, now())
     if letter.state is LetterState.SENDING:
         raise Snooze(CLAIM_LIFE)
     if letter.state is not LetterState.QUEUED:
@@ -59,18 +66,18 @@ async def send_letter(job: SendLetter, work: Work) -> Result:
     try:
         subject, mime = _written(letter, work.world)
     except BadAddress as error:
-        return await _give_up(work, job.email_id, str(error))
+        return await _give_up(work, email_id, str(error))
     except Exception as error:
         if work.is_last_attempt:  # the job will be buried; the letter must not look as if it were on its way
             async with work.transaction() as session:
-                await actions.has_failed(session, job.email_id, f"it could not be written: {error}")
+                await actions.has_failed(session, email_id, f"it could not be written: {error}")
         raise
     if work.world.post.name == "ses":
         await _wait_for_turn(work.world.redis, work.world.settings.mail.ses_rate)
     async with work.transaction() as session:
         is_ours = await actions.begin_sending(
             session,
-            job.email_id,
+            email_id,
             # The subject of a letter that opens doors holds its code: it stands in the sealed bytes alone.
             subject=subject if letter.sealed_facts is None else None,
             sealed_mime=work.world.keys.seal(mime),

@@ -8,11 +8,9 @@ import structlog
 
 from models.base.clock import now
 from models.base.errors import Refusal
-from models.orders import making
-from models.orders.comparison import edit_made, moved_to
-from models.orders.denied import denied_for
+from models.orders.catalogue.denied import denied_for
+from models.orders.deadlines import tend_reviews
 from models.orders.drafts import note_target
-from models.orders.edits import BadEdit, Edit, Wrap, splice
 from models.orders.jobs import (
     CheckTarget,
     CheckTruths,
@@ -23,12 +21,15 @@ from models.orders.jobs import (
     TendReviews,
 )
 from models.orders.letters import tell_of_breach
-from models.orders.making import Brief, Draught, Stale
 from models.orders.payments import follow_payment
 from models.orders.quality import check_integration
-from models.orders.reviewing import tend_reviews
 from models.orders.tables import Draft
+from models.orders.text.comparison import edit_made, moved_to
+from models.orders.text.edits import BadEdit, Edit, Wrap, splice
 from models.orders.truths import verdicts
+from models.orders.writing import making
+from models.orders.writing.briefs import Brief, Draught
+from models.orders.writing.making import Stale
 from tasks.runs import Work, runs
 from tasks.world import World
 from tasks.writing import basic

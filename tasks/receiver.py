@@ -7,16 +7,12 @@ under its fence.
 
 import asyncio
 import contextlib
-import traceback
 from collections import Counter
-from collections.abc import Mapping
-from datetime import timedelta
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Final
 from uuid import UUID
 
 import asyncpg
-import msgspec
-import orjson
 import structlog
 from taskiq import AckableMessage, Context, TaskiqDepends, TaskiqMessage, TaskiqResult
 from taskiq.abc.formatter import TaskiqFormatter
@@ -25,23 +21,23 @@ from taskiq.exceptions import ResultGetError
 from taskiq.message import BrokerMessage
 from taskiq.receiver import Receiver
 
+from models.base.crash_points import crash_point
 from models.base.db import News
-from models.base.errors import Refusal, Temporary
-from models.jobs.actions import Failure, LostLease, bury, fail, snooze
+from models.jobs import gates
+from models.jobs.cancelling import BELL, sweep
 from models.jobs.message import Job, kinds
 from models.jobs.progress import Progress
 from models.jobs.store import DATABASE_AWAY, Claim, Fence, Store
 from tasks.broker import BellBroker
 from tasks.reporter import Reporter
-from tasks.runs import RUNNERS, Attempt, Runner, Snooze, Work
+from tasks.runs import RUNNERS, Attempt, Runner, Work
+from tasks.settling import LINGER, RETRY_PAUSE, Settler
 from tasks.world import World
 
 log = structlog.get_logger(__name__)
 
-#: How long finished jobs wait for others, to be completed in one statement.
-LINGER: Final = 0.002
-RETRY_PAUSE: Final = 0.5
-UNKNOWN_KIND_WAIT: Final = timedelta(seconds=30)
+#: How long a runner that was asked to stop may clean up, in seconds, before its job counts as cancelled without it.
+CANCEL_GRACE: Final = 10.0
 
 
 class ClaimFormatter(TaskiqFormatter):
@@ -74,7 +70,7 @@ class Settling(AsyncResultBackend[Any]):
 
     async def set_result(self, task_id: str, result: TaskiqResult[Any]) -> None:
         """Settle the job."""
-        await self._receiver.settle(UUID(task_id), result)
+        await self._receiver.settler.settle(self._receiver.running[UUID(task_id)], result)
 
     async def is_result_ready(self, task_id: str) -> bool:
         """Results are read from the job's row, not here."""
@@ -95,17 +91,23 @@ class JobReceiver(Receiver):
         self.running: dict[UUID, Attempt] = {}
         self._tasks: dict[UUID, asyncio.Task[None]] = {}
         self._busy: Counter[str] = Counter()
+        self._bells = broker
         self._wake = asyncio.Event()
-        self._ended: list[tuple[UUID, int, str | None]] = []
-        self._flush = asyncio.Event()
-        self._is_draining = False
-        self.counts: Counter[str] = Counter()
+        #: Those of our queues that are paused or limited, and those of them that are worth asking now.
+        self._gated: set[str] = set()
+        self._due: set[str] = set()
+        #: Keys of limits that may have room since one of their jobs has ended here.
+        self._freed: set[str] = set()
+        self._look_at = 0.0
+        self._insisting: set[asyncio.Task[None]] = set()
+        self.cancel_grace = CANCEL_GRACE
         self.reporter = Reporter(world, self.running)
         url = world.settings.database.url
         self._claims = Store(url, worker_id, f"worker {worker_id} claims")
         self._claims.on_connect = self._listen_to_notify
-        self._ends = Store(url, worker_id, f"worker {worker_id} ends")
         self._messages = kinds()
+        self.settler = Settler(world, worker_id, self._messages, self._make_room)
+        self.counts = self.settler.counts
         for message, runner in RUNNERS.items():
             for kind in (message.kind, *message.aliases):
                 broker.register_task(_task(self, message, runner), task_name=kind)
@@ -119,7 +121,7 @@ class JobReceiver(Receiver):
         """Work until `finish_event`, then drain: no new jobs, running ones end within the grace, the rest goes back."""
         await self.broker.startup()
         bells = asyncio.create_task(self._hear())
-        flushing = asyncio.create_task(self._complete_in_batches())
+        flushing = asyncio.create_task(self.settler.complete_in_batches())
         reporting = asyncio.create_task(self.reporter.report())
         finishing = asyncio.create_task(finish_event.wait())
         finishing.add_done_callback(lambda _: self._wake.set())
@@ -127,59 +129,111 @@ class JobReceiver(Receiver):
             await self._claim_until(finish_event)
             await self._drain()
         finally:
-            self._is_draining = True
-            self._flush.set()
+            self.settler.close()
             self.reporter.stop()
-            for task in (bells, finishing):
+            for task in (bells, finishing, *self._insisting):
                 await _end(task)
             await asyncio.gather(flushing, reporting, return_exceptions=True)
             await self.broker.shutdown()
             await self._claims.close()
-            await self._ends.close()
+            await self.settler.store.close()
 
     async def _hear(self) -> None:
-        async for _ in self.broker.listen():
-            self._wake.set()
+        async for bell in self._bells.listen():
+            self._ring(bell.data.decode())
 
     async def _listen_to_notify(self, connection: asyncpg.Connection) -> None:
-        await connection.add_listener("jobs", lambda *_: self._wake.set())
+        await connection.add_listener("jobs", self._notified)
+
+    def _notified(self, *notice: Any) -> None:
+        payload: str = notice[-1]
+        if payload.startswith(BELL):
+            self.cancel(UUID(payload.removeprefix(BELL)))
+        else:
+            self._ring(payload)
+
+    def _ring(self, queue: str) -> None:
+        self._due.add(queue)
+        self._wake.set()
 
     async def _claim_until(self, finish_event: asyncio.Event) -> None:
-        poll = self.world.settings.jobs.poll_seconds
         loop = asyncio.get_running_loop()
-        look_at = loop.time()
         while not finish_event.is_set():
             self._wake.clear()
             try:
-                if loop.time() >= look_at:
-                    await self._claims.promote()
-                    look_at = loop.time() + poll
+                if loop.time() >= self._look_at:
+                    await self._look()
                 await self._claim()
             except DATABASE_AWAY as error:
                 log.warning("jobs.no_database", error=f"{type(error).__name__}: {error}")
                 await asyncio.sleep(RETRY_PAUSE)
                 continue
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), max(0.0, look_at - loop.time()))
+                await asyncio.wait_for(self._wake.wait(), max(0.0, self._look_at - loop.time()))
             if len(self.running) * 2 > sum(self.slots.values()):
                 # Busy: let a few more slots come free, so that one round trip fills them all.
                 await asyncio.sleep(LINGER)
 
+    async def _look(self) -> None:
+        """What no bell tells: times that have come, keys that have room, queues that somebody has decided about."""
+        await self._claims.promote()
+        await gates.wake(self._claims)
+        self._gated = await gates.gated(self._claims, self.slots)
+        self._due |= self._gated
+        self._look_at = asyncio.get_running_loop().time() + self.world.settings.jobs.poll_seconds
+
+    def _look_in(self, seconds: float | None) -> None:
+        if seconds is not None:
+            self._look_at = min(self._look_at, asyncio.get_running_loop().time() + seconds)
+
     async def _claim(self) -> None:
         """Fill the free slots."""
+        if self._freed:
+            freed, self._freed = self._freed, set()
+            self._due |= await gates.wake(self._claims, freed)
+        due, self._due = self._due & self._gated, set()
         free = {
             queue: limit - self._busy[queue]
             for queue, limit in self.slots.items()
             if limit > self._busy[queue]
         }
-        if not free:
-            return
-        claims = await self._claims.claim(free)
-        for claim in claims:
-            self._begin(claim)
+        claims: list[Claim] = []
+        if plain := {queue: count for queue, count in free.items() if queue not in self._gated}:
+            claims += await self._claims.claim(plain)
+        if gated := {queue: free[queue] for queue in free.keys() & due}:
+            passed = await gates.claim(self._claims, gated)
+            claims += passed.claims
+            self._look_in(passed.opens_in)
+        await self._begin_all(claims)
         taken = Counter(claim.queue for claim in claims)
         if full := [queue for queue in taken if taken[queue] == free[queue]]:
             await self._pass_on(full)
+
+    async def _begin_all(self, claims: Iterable[Claim]) -> None:
+        """Begin what was claimed; what has the key of a limit, if there is room for it."""
+        keyed: list[Claim] = []
+        for claim in claims:
+            crash_point("after a claim, before the first job begins")
+            if claim.limit_key is None:
+                self._begin(claim)
+            else:
+                keyed.append(claim)
+        if keyed:
+            passed = await gates.admit(self._claims, keyed)
+            self._look_in(passed.opens_in)
+            for claim in passed.claims:
+                self._begin(claim)
+            if len(passed.claims) < len(keyed):
+                # Slots are free again, for jobs of other keys.
+                self._wake.set()
+
+    def _make_room(self, claim: Claim) -> None:
+        """A job has ended: there may be room in what limits its like."""
+        if claim.limit_key is not None:
+            self._freed.add(claim.limit_key)
+            self._wake.set()
+        if claim.queue in self._gated:
+            self._ring(claim.queue)
 
     async def _pass_on(self, queues: list[str]) -> None:
         """Our slots are full and there may be more: ring again, so that an idle worker comes to look."""
@@ -189,7 +243,7 @@ class JobReceiver(Receiver):
     # -------------------------------------------------------------- running
 
     def _begin(self, claim: Claim) -> None:
-        fence = Fence(claim.id, claim.attempt, self.worker_id)
+        fence = Fence(claim.id, claim.attempt, self.worker_id, claim.flow_id)
         progress = Progress(claim.id, claim.attempt, claim.max_attempts, started_at=claim.started_at)
         self.running[claim.id] = Attempt(claim, fence, progress)
         self._busy[claim.queue] += 1
@@ -207,7 +261,7 @@ class JobReceiver(Receiver):
             if claim.kind in self._messages and self.broker.find_task(claim.kind) is not None:
                 await self.callback(AckableMessage(data=claim.id.bytes, ack=_acknowledged))
             else:
-                await self._leave_to_newer(claim)
+                await self.settler.leave_to_newer(self.running[claim.id])
         except Exception:
             # Nothing may escape: a job without an outcome would hold its slot for ever.
             log.exception("job.not_settled")
@@ -217,88 +271,29 @@ class JobReceiver(Receiver):
             self._busy[claim.queue] -= 1
             self._wake.set()
 
-    async def _leave_to_newer(self, claim: Claim) -> None:
-        """A kind that this release does not know belongs to a newer one: put it back for a worker that does."""
-        log.warning("job.unknown_kind")
-        async with self.world.database.transaction() as session:
-            await snooze(session, self.running[claim.id].fence, UNKNOWN_KIND_WAIT)
+    # ----------------------------------------------------------- cancelling
 
-    # ------------------------------------------------------------- settling
+    def cancel(self, job_id: UUID) -> None:
+        """Ask the runner of a job, if it is ours, to stop: it sees an `asyncio.CancelledError`, and may clean up."""
+        attempt = self.running.get(job_id)
+        if attempt is None or attempt.is_cancelled or attempt.is_settling:
+            return
+        attempt.is_cancelled = True
+        task = self._tasks[job_id]
+        task.cancel()
+        insisting = asyncio.create_task(self._insist(attempt, task))
+        self._insisting.add(insisting)
+        insisting.add_done_callback(self._insisting.discard)
 
-    async def settle(self, job_id: UUID, result: TaskiqResult[Any]) -> None:
-        """Bring the row to what came out, however long the database is away: until then the job is ours."""
-        attempt = self.running[job_id]
-        if attempt.is_finished:
-            self.counts["completed"] += 1
-            return
-        if result.error is None:
-            self._ended.append((job_id, attempt.claim.attempt, _packed(result.return_value)))
-            self.counts["completed"] += 1
-            self._flush.set()
-            return
-        while True:
+    async def _insist(self, attempt: Attempt, task: asyncio.Task[None]) -> None:
+        await asyncio.wait([task], timeout=self.cancel_grace)
+        if not task.done() and not attempt.is_settling:
             try:
-                await self._settle_error(attempt, result.error)
-            except LostLease:
-                self.counts["lost"] += 1
-                log.warning("job.lost", error=str(result.error))
-            except DATABASE_AWAY as error:
-                log.warning("job.not_settled_yet", error=str(error))
-                await asyncio.sleep(RETRY_PAUSE)
-                continue
-            return
-
-    async def _settle_error(self, attempt: Attempt, error: BaseException) -> None:
-        claim, fence = attempt.claim, attempt.fence
-        if isinstance(error, LostLease):
-            raise error
-        if isinstance(error, asyncio.CancelledError):
-            self.counts["released"] += 1
-            await self._ends.release([fence.job_id])
-            return
-        async with self.world.database.transaction() as session:
-            if isinstance(error, Snooze):
-                self.counts["snoozed"] += 1
-                await snooze(session, fence, error.wait)
-                return
-            failure = Failure(_words(error), _trace(error))
-            is_final = (
-                isinstance(error, Refusal | msgspec.ValidationError) or claim.attempt >= claim.max_attempts
-            )
-            if is_final:
-                self.counts["dead"] += 1
-                log.error("job.dead", error=failure.error, exc_info=error)
-                await bury(session, fence, failure)
-                return
-            self.counts["failed"] += 1
-            log.warning(
-                "job.failed", error=failure.error, exc_info=None if isinstance(error, Temporary) else error
-            )
-            wait = error.retry_after if isinstance(error, Temporary) else None
-            await fail(session, fence, failure, self._messages[claim.kind].backoff, wait)
-
-    async def _complete_in_batches(self) -> None:
-        """Complete what has ended without a transaction of its own, many at a time."""
-        while not (self._is_draining and not self._ended and not self.running):
-            await self._flush.wait()
-            if not self._is_draining:
-                await asyncio.sleep(LINGER)
-            self._flush.clear()
-            batch, self._ended = self._ended, []
-            if not batch:
-                if self._is_draining:
-                    return
-                continue
-            try:
-                done = await self._ends.complete(batch)
-            except DATABASE_AWAY as error:
-                log.warning("jobs.not_completed_yet", error=str(error), jobs=len(batch))
-                self._ended = batch + self._ended
-                self._flush.set()
-                await asyncio.sleep(RETRY_PAUSE)
-                continue
-            if lost := [str(job) for job, _, _ in batch if job not in done]:
-                log.warning("jobs.lost", jobs=lost)
+                await self.settler.stop_waiting(attempt)
+            except DATABASE_AWAY:
+                attempt.is_cancelled = False  # asked again when `reconcile` looks
+            else:
+                task.cancel()
 
     # ------------------------------------------------------------- draining
 
@@ -308,27 +303,34 @@ class JobReceiver(Receiver):
             log.info("worker.draining", running=len(self._tasks), grace_seconds=grace)
             await asyncio.wait(list(self._tasks.values()), timeout=grace)
         rest = list(self._tasks.values())
-        for task in rest:
-            task.cancel()
+        for job, task in self._tasks.items():
+            if not self.running[job].is_settling:
+                task.cancel()
         if rest:
             log.warning("worker.giving_back", jobs=len(rest))
             await asyncio.wait(rest, timeout=10)
 
     async def reconcile(self) -> None:
-        """Give back rows that are ours but that we do not run: the answer to a claim was lost on its way.
+        """Stop what was asked to stop while we did not hear it, and give back rows that are ours but that we do not
+        run: the answer to a claim was lost on its way.
 
-        Looked at twice, because a claim that is just arriving looks the same.
+        Strays are looked at twice, because a claim that is just arriving looks the same.
         """
-        before = await self._stray()
-        if before:
+        async with self.world.database.transaction() as session:
+            await sweep(session)
+        await gates.forget(self.settler.store)
+        owned = await self.settler.store.owned()
+        for job, is_cancelled in owned.items():
+            if is_cancelled:
+                self.cancel(job)
+        if before := self._strays(owned):
             await asyncio.sleep(1)
-            if still := before & await self._stray():
+            if still := before & self._strays(await self.settler.store.owned()):
                 log.warning("jobs.stray", jobs=[str(job) for job in still])
-                await self._ends.release(list(still))
+                await self.settler.store.release(list(still))
 
-    async def _stray(self) -> set[UUID]:
-        ending = {job for job, _, _ in self._ended}
-        return set(await self._ends.owned()) - self.running.keys() - ending
+    def _strays(self, owned: Iterable[UUID]) -> set[UUID]:
+        return set(owned) - self.running.keys() - self.settler.ending.keys()
 
 
 def _task(receiver: JobReceiver, message: type[Job], runner: Runner) -> Any:
@@ -338,7 +340,7 @@ def _task(receiver: JobReceiver, message: type[Job], runner: Runner) -> Any:
         return Work(receiver.world, receiver.running[UUID(context.message.task_id)])
 
     async def run(work: Annotated[Work, TaskiqDepends(work_of)]) -> Any:
-        return await runner(msgspec.json.decode(work.claim.args, type=message), work)
+        return await runner(work.message(message), work)
 
     return run
 
@@ -348,21 +350,6 @@ async def _end(task: asyncio.Task[Any]) -> None:
     while not task.done():
         task.cancel()
         await asyncio.wait([task], timeout=0.5)
-
-
-def _packed(value: Any) -> str | None:
-    return None if value is None else orjson.dumps(value, default=str).decode()
-
-
-def _words(error: BaseException) -> str:
-    words = str(error) or type(error).__name__
-    return words if isinstance(error, Refusal | Temporary) else f"{type(error).__name__}: {words}"
-
-
-def _trace(error: BaseException) -> str | None:
-    if isinstance(error, Refusal | Temporary):
-        return None
-    return "".join(traceback.format_exception(error))[-20_000:]
 
 
 def _acknowledged() -> None:

@@ -1,5 +1,6 @@
 """One message, one runner: the decorator that joins them, and what a runner is given to work with."""
 
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -7,10 +8,15 @@ from datetime import timedelta
 from typing import Any, TypeVar, cast
 from uuid import UUID
 
+import msgspec
+import orjson
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from models.base.clock import now
+from models.base.crash_points import crash_point
 from models.jobs.actions import complete, hold
+from models.jobs.flows import Parent, parents_of
+from models.jobs.limits import slow_down
 from models.jobs.message import Job
 from models.jobs.progress import LINES_SHOWN, Line, Progress
 from models.jobs.store import Claim, Fence
@@ -40,7 +46,23 @@ class Attempt:
     progress: Progress
     new_lines: list[Line] = field(default_factory=list)
     is_dirty: bool = False
-    is_finished: bool = False
+    #: Set once the row says how it ended, by a transaction of the runner's own or because its time to stop was up.
+    outcome: str | None = None
+    is_cancelled: bool = False
+    is_settling: bool = False
+    #: What was sealed in the row: it must not get into errors and logs.
+    secrets: tuple[str, ...] = ()
+    began: float = field(default_factory=time.monotonic)
+
+    def took(self) -> timedelta:
+        """How long it has been running, by this machine's own clock."""
+        return timedelta(seconds=time.monotonic() - self.began)
+
+    def hide(self, words: str) -> str:
+        """The words without anything that was sealed."""
+        for secret in self.secrets:
+            words = words.replace(secret, "•••")
+        return words
 
 
 class Work:
@@ -54,6 +76,15 @@ class Work:
     def claim(self) -> Claim:
         """The row as it was claimed."""
         return self._attempt.claim
+
+    def message(self, kind: type[J]) -> J:
+        """What was asked for, its secrets opened. Raises `msgspec.ValidationError` if it does not fit the message."""
+        claim = self.claim
+        if claim.secret is None:
+            return msgspec.json.decode(claim.args, type=kind)
+        secret: dict[str, Any] = orjson.loads(self.world.keys.unseal(claim.secret))
+        self._attempt.secrets = tuple(value for value in secret.values() if isinstance(value, str) and value)
+        return kind.read(orjson.loads(claim.args) | secret)
 
     @property
     def job_id(self) -> UUID:
@@ -70,6 +101,11 @@ class Work:
         """Whether a failure now is the last one."""
         return self._attempt.claim.attempt >= self._attempt.claim.max_attempts
 
+    async def parents(self) -> dict[str, Parent]:
+        """What became of the jobs of the flow that this one has waited for, by the names of their steps."""
+        async with self.world.database.transaction() as session:
+            return await parents_of(session, self.job_id)
+
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncSession]:
         """A short transaction on the way. Raises `LostLease`, and writes nothing, once the job is no longer ours."""
@@ -80,20 +116,28 @@ class Work:
     @asynccontextmanager
     async def finish(self, result: Result = None) -> AsyncIterator[AsyncSession]:
         """The last transaction: what it writes, what it asks for and the job's completion are committed together."""
+        crash_point("after the work, before its transaction")
         async with self.world.database.transaction() as session:
             yield session
             await complete(session, self._attempt.fence, result)
-        self._attempt.is_finished = True
+            crash_point("in the last transaction, before its commit")
+        crash_point("after the last transaction")
+        self._attempt.outcome = "completed"
+
+    async def slow_down(self, limit: str, wait: timedelta) -> None:
+        """Let no job with this `limit_key` begin for so long: the other side has asked for silence. Counts at once."""
+        async with self.world.database.transaction() as session:
+            await slow_down(session, limit, wait)
 
     def step(self, done: int, total: int, words: str) -> None:
         """Say how far we are: `done` of `total` steps, and in words what is being done now."""
         progress = self._attempt.progress
-        progress.done, progress.total, progress.words = done, total, words
+        progress.done, progress.total, progress.words = done, total, self._attempt.hide(words)
         self._attempt.is_dirty = True
 
     def log(self, line: str) -> None:
         """Add a line to the job's log, which operators read and, for orders, customers."""
-        entry = Line(now(), line)
+        entry = Line(now(), self._attempt.hide(line))
         self._attempt.new_lines.append(entry)
         self._attempt.progress.lines = [*self._attempt.progress.lines, entry][-LINES_SHOWN:]
         self._attempt.is_dirty = True

@@ -23,7 +23,7 @@ _SHY = frozenset(
 async def problem_of(url: str, settings: Settings, denied: Sequence[str]) -> str | None:
     """What is wrong with a target, in words for the customer with what to do; None if nothing is.
 
-    `denied` are the domains that are not accepted, as `models.orders.denied.denied_for` tells them.
+    `denied` are the domains that are not accepted, as `models.orders.catalogue.denied.denied_for` tells them.
     """
     allowed = settings.orders.allowed_private_targets if settings.app.is_local else ()
     if problem := target_problem(url, denied, allowed):

@@ -8,22 +8,22 @@ import argparse
 import asyncio
 import contextlib
 import importlib
-import json
 import signal
 import sys
 import time
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import structlog
 
 from models.base.db import new_id
-from models.base.logs import configure
-from models.base.settings import Settings, start
+from models.base.process import begin
+from models.base.settings import Settings
 from models.jobs.store import DATABASE_AWAY
 from tasks.broker import BellBroker
 from tasks.heartbeat import Heartbeat, memory_bytes
+from tasks.protection import protect
+from tasks.queues import QUEUES
 from tasks.receiver import JobReceiver
 from tasks.world import open_world
 
@@ -38,9 +38,11 @@ PARTS: Final = (
     "tasks.articles",
     "tasks.guarantee",
     "tasks.usage",
+    "tasks.jobs",
+    "tasks.notices",
+    "tasks.reports",
 )
 
-QUEUES_FILE: Final = Path(__file__).with_name("queues.json")
 RECONCILE_SECONDS: Final = 5
 STATUS_SECONDS: Final = 60
 
@@ -53,13 +55,12 @@ def load_parts() -> None:
 
 def slots_of(queues: Sequence[str]) -> dict[str, int]:
     """The slots of the named queues (all of them if none is named), from queues.json."""
-    known: dict[str, dict[str, int]] = json.loads(QUEUES_FILE.read_text())
-    if unknown := set(queues) - set(known):
+    if unknown := set(queues) - set(QUEUES):
         sys.stderr.write(
-            f"--queues: there is no queue {', '.join(sorted(unknown))}. There are {', '.join(known)}.\n"
+            f"--queues: there is no queue {', '.join(sorted(unknown))}. There are {', '.join(QUEUES)}.\n"
         )
         raise SystemExit(2)
-    return {name: one["slots"] for name, one in known.items() if not queues or name in queues}
+    return {name: one["slots"] for name, one in QUEUES.items() if not queues or name in queues}
 
 
 async def work(settings: Settings, slots: dict[str, int]) -> None:
@@ -86,10 +87,12 @@ async def work(settings: Settings, slots: dict[str, int]) -> None:
         await asyncio.to_thread(heartbeat.start)
         log.info("worker.ready", queues=slots)
         caring = asyncio.create_task(_care(receiver))
+        protecting = asyncio.create_task(protect(receiver, settings))
         try:
             await receiver.listen(finish)
         finally:
             caring.cancel()
+            protecting.cancel()
             heartbeat.is_draining = True
             await asyncio.to_thread(heartbeat.stop)
             log.info("worker.gone", **receiver.counts)
@@ -104,14 +107,14 @@ async def _care(receiver: JobReceiver) -> None:
             await receiver.reconcile()
         if time.monotonic() >= status_at:
             status_at += STATUS_SECONDS
-            memory = memory_bytes() // 1_000_000
-            log.info(
-                "worker.status",
-                queues=receiver.slots,
-                running=len(receiver.running),
-                memory_mb=memory,
-                **receiver.counts,
-            )
+            log.info("worker.status", **status_of(receiver))
+
+
+def status_of(receiver: JobReceiver) -> dict[str, Any]:
+    """How a worker is: slots by queue, what runs now, how many jobs ended how since it began, and its memory."""
+    ends = {"completed": 0, "failed": 0, "dead": 0} | receiver.counts
+    memory = memory_bytes() // 1_000_000
+    return {"queues": receiver.slots, "running": len(receiver.running), **ends, "memory_mb": memory}
 
 
 def main() -> None:
@@ -119,8 +122,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tasks.worker", description="Runs Galley's jobs.")
     parser.add_argument("--queues", default="", help="comma separated; all queues if not given")
     options = parser.parse_args()
-    settings = start()
-    configure(settings, process="worker")
+    settings = begin("worker")
     load_parts()
     slots = slots_of([queue for queue in options.queues.split(",") if queue])
     with contextlib.suppress(asyncio.CancelledError):

@@ -15,7 +15,23 @@ from models.base.crypto import Keys
 from models.base.db import Database
 from models.base.news import Herald, connect
 from models.base.settings import Settings
-from web import accounts, catalogue, dev, errors, health, mail, nowhere, orders, payments, static_files
+from web import (
+    accounts,
+    board,
+    catalogue,
+    dev,
+    errors,
+    exports,
+    health,
+    jobs,
+    mail,
+    notices,
+    nowhere,
+    orders,
+    payments,
+    reference,
+    static_files,
+)
 from web.cookies import CookieJar
 from web.csrf import CsrfCheck
 from web.edge import Application
@@ -27,12 +43,28 @@ from web.pages import Entry, Pages
 from web.visitor import Visitor, recognise
 
 #: The parts of the product, each with its `handlers`; development's are shown on one's own machine only.
-PARTS: Final = (health, static_files, accounts, orders, admin, catalogue, payments, mail, nowhere)
+PARTS: Final = (
+    health,
+    static_files,
+    accounts,
+    orders,
+    admin,
+    board,
+    catalogue,
+    payments,
+    mail,
+    jobs,
+    exports,
+    notices,
+    reference,
+    nowhere,
+)
 LOCAL_PARTS: Final = (dev, orders.local)
 #: The main navigation, in its order.
 NAVIGATION: Final = (
     Entry("Articles", "/"),
     Entry("Your orders", "/orders", Role.CUSTOMER),
+    Entry("Queues", "/admin/queues", Role.ANALYST),
     Entry("Admin", "/admin", Role.EDITOR),
 )
 #: The most that a form may weigh; a handler that takes more says so with `request_max_body_size`.

@@ -1,10 +1,10 @@
-"""API tokens on the wire (RFC 6750): only at /api/v1, only in the header, and then no cookie counts."""
+"""API tokens on the wire (RFC 6750): only at /api, only in the header, and then no cookie counts."""
 
 from typing import Final
 
 from web.cookies import Connection
 
-API: Final = "/api/v1/"
+API: Final = "/api/"
 SCHEME: Final = "bearer"
 
 

@@ -26,12 +26,16 @@ from litestar.types import (
 )
 from sse_starlette.sse import SendTimeoutError
 
+from models.base.metrics import HTTP_SECONDS
 from models.base.settings import Settings
+from models.base.tracing import record
 from web.security import SecurityHeaders
 
 log = structlog.get_logger("web.requests")
 
 CORRELATION: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{7,63}")
+#: W3C Trace Context: version, trace, span of the caller, flags.
+TRACEPARENT: Final = re.compile(r"00-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
 #: Below this a compressed answer is hardly smaller (it fits one packet anyway).
 WORTH_COMPRESSING: Final = 860
 COMPRESSED_TYPES: Final = ("text/", "application/json", "application/problem+json", "image/svg+xml")
@@ -71,17 +75,19 @@ class Logged:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on; an error after the answer has begun is written down here, as nobody else can."""
-        given = Headers.from_scope(scope).get("x-request-id", "")
+        headers = Headers.from_scope(scope)
+        traced = TRACEPARENT.fullmatch(headers.get("traceparent", ""))
+        given = traced[1] if traced else headers.get("x-request-id", "")
         correlation_id = given if CORRELATION.fullmatch(given) else token_hex(8)
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(correlation_id=correlation_id)
         began = time.perf_counter()
-        status = 0
+        status, is_stream = 0, False
 
         async def named(message: Message) -> None:
-            nonlocal status
+            nonlocal status, is_stream
             if message["type"] == "http.response.start":
-                status = message["status"]
+                status, is_stream = message["status"], _is_stream(message)
                 MutableScopeHeaders.from_message(message)["X-Request-ID"] = correlation_id
             await send(message)
 
@@ -93,7 +99,11 @@ class Logged:
                 raise
             log.info("web.reader_gone", **_where(scope))
         finally:
-            line = {**_where(scope), "status": status, "ms": round((time.perf_counter() - began) * 1000, 1)}
+            where, seconds = _where(scope), time.perf_counter() - began
+            if not is_stream:
+                HTTP_SECONDS.labels(where["method"], where["route"], status).observe(seconds)
+                record(f"{where['method']} {where['route']}", seconds, is_error=status >= 500, status=status)  # noqa: PLR2004 - RFC 9110
+            line = {**where, "status": status, "ms": round(seconds * 1000, 1)}
             (log.debug if scope["path"].startswith(SEEN_OFTEN) else log.info)("web.answered", **line)
 
 

@@ -15,7 +15,7 @@ from litestar.types import ExceptionHandlersMap
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from models.base.errors import Conflict, Forbidden, Invalid, NotFound, Refusal, TooMany
+from models.base.errors import Conflict, Forbidden, Gone, Invalid, NotFound, Refusal, TooMany
 from web.bearer import API
 from web.guards import SignInWanted, TokenWanted, remember_wanted
 from web.limits import seconds
@@ -43,6 +43,7 @@ class Trouble:
 #: The one place that says which refusal is which status.
 REFUSALS: Final[dict[type[Refusal], Trouble]] = {
     NotFound: Trouble(404, "Page not found", "", "Check the address, or start from the first page."),
+    Gone: Trouble(410, "This page was taken down", "", "It does not come back. Start from the first page."),
     Conflict: Trouble(
         409, "That is not possible any more", "", "Go back and reload the page to see how things stand now."
     ),

@@ -14,7 +14,7 @@ from litestar import Request, Response
 from litestar.handlers import BaseRouteHandler
 
 from models.accounts.states import Role, Scope
-from models.accounts.tokens import find_token
+from models.accounts.tokens import find_token, note_refusal
 from models.base.clock import now
 from models.base.db import Database
 from models.base.errors import NotFound
@@ -102,11 +102,14 @@ def scope(wanted: Scope) -> Guard:
         database: Database = connection.app.state.database
         async with database.transaction() as session:
             found = await find_token(session, secret, now())
-        if found is None:
-            raise TokenWanted
-        if wanted not in found.scopes:
-            raise TokenWanted(wanted)
-        visitor = replace(stranger(connection), person=found.person, scopes=found.scopes)
+            missing = wanted if found is not None and wanted not in found.scopes else None
+            if found is None or missing is not None:
+                await note_refusal(session, secret, missing=missing, at=now())
+        if found is None or missing is not None:
+            raise TokenWanted(missing)
+        visitor = replace(
+            stranger(connection), person=found.person, token_id=found.token_id, scopes=found.scopes
+        )
         connection.scope["state"]["visitor"] = visitor
 
     return guard

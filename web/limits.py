@@ -25,6 +25,7 @@ log = structlog.get_logger(__name__)
 PAUSE_AFTER_FAILURE: Final = 2.0
 
 WORDS: Final = "This was asked for too often from your network. Nothing was changed."
+YOURS: Final = "This was asked for too often in your name. Nothing was changed."
 
 #: KEYS[1]; ARGV: the spacing of requests and the burst's span in ms. Returns 0, or the ms to wait.
 GCRA: Final = """
@@ -58,7 +59,7 @@ class Limiter:
         self._script = redis.register_script(GCRA)
         self._quiet_until = 0.0
 
-    async def take(self, name: str, key: str, rate: Rate) -> None:
+    async def take(self, name: str, key: str, rate: Rate, words: str = WORDS) -> None:
         """Count one request for `key` (an address, an id) under the limit `name`; raise `TooMany` above `rate`."""
         if time.monotonic() < self._quiet_until:
             return
@@ -70,7 +71,7 @@ class Limiter:
             log.warning("limits.not_counted", limit=name, error=str(error))
             return
         if wait:
-            raise TooMany(WORDS, timedelta(milliseconds=int(wait)))
+            raise TooMany(words, timedelta(milliseconds=int(wait)))
 
 
 def limited(
@@ -82,6 +83,21 @@ def limited(
     async def guard(connection: Connection, _handler: BaseRouteHandler) -> None:
         limiter: Limiter = connection.app.state.limiter
         await limiter.take(name, stranger(connection).network, rate)
+
+    return guard
+
+
+def limited_person(
+    name: str, count: int, span: timedelta
+) -> Callable[[Connection, BaseRouteHandler], Awaitable[None]]:
+    """A guard after `scope`: `count` requests per `span` in the name of one person, by all their tokens together."""
+    rate = Rate(count, span)
+
+    async def guard(connection: Connection, _handler: BaseRouteHandler) -> None:
+        limiter: Limiter = connection.app.state.limiter
+        person = stranger(connection).person
+        assert person is not None, "the guard before lets only known people in"
+        await limiter.take(name, str(person.id), rate, YOURS)
 
     return guard
 

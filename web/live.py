@@ -29,6 +29,7 @@ from sse_starlette.sse import AppStatus
 from models.base.db import Database
 from models.base.errors import Refusal
 from models.base.news import CHANNEL
+from web.seats import Seats
 from web.visitor import Visitor, is_still_signed_in
 
 log = structlog.get_logger(__name__)
@@ -63,6 +64,7 @@ class EventHub:
         self._drained = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self.is_degraded = False
+        self.seats = Seats()
         self.looking = asyncio.Semaphore(LOOKING_AT_ONCE)
 
     @property
@@ -94,8 +96,8 @@ class EventHub:
         await self._redis.aclose()
         await self._redis.connection_pool.disconnect()
 
-    async def changes(self, *topics: str) -> AsyncGenerator[None, None]:
-        """Yield once at the start, then whenever one of `topics` changed, and every fifteen seconds besides.
+    async def changes(self, *topics: str, every: float = RECHECK) -> AsyncGenerator[None, None]:
+        """Yield once at the start, then whenever one of `topics` changed, and `every` so many seconds besides.
 
         Changes that happen while the caller is busy are told as one. Ends when the process drains.
         """
@@ -106,7 +108,7 @@ class EventHub:
         try:
             while not self.is_draining:
                 with suppress(TimeoutError):
-                    async with asyncio.timeout(RECHECK):
+                    async with asyncio.timeout(every):
                         await mark.wait()
                 if self.is_draining:
                     return
@@ -184,17 +186,25 @@ Look = Callable[[AsyncSession], Awaitable[Moment]]
 
 
 def stream(
-    request: Request[Any, Any, Any], topics: Sequence[str], look: Look, *, visitor: Visitor
+    request: Request[Any, Any, Any],
+    topics: Sequence[str],
+    look: Look,
+    *,
+    visitor: Visitor,
+    every: float = RECHECK,
 ) -> EventSourceResponse:
-    """An answer of server-sent events that shows `look`'s fragment now and after each change of `topics`.
+    """An answer of server-sent events that shows `look`'s fragment now and after each change of `topics`, or when
+    it looks different after `every` so many seconds.
 
     `look` gets a short transaction of its own and must check there that the visitor may (still) see what it shows;
-    a refusal ends the stream, and so does the end of the visitor's session. The last event is named `done`.
+    a refusal ends the stream, and so does the end of the visitor's session. The last event is named `done`. Raises
+    `TooMany` if the visitor has too many streams open already.
     """
     hub: EventHub = request.app.state.hub
+    hub.seats.check(visitor)
     database: Database = request.app.state.database
     return EventSourceResponse(
-        _events(hub, database, topics, look, visitor, request.headers.get("last-event-id")),
+        _events(hub, database, topics, look, visitor, request.headers.get("last-event-id"), every),
         ping=PING_SECONDS,
         sep="\n",
         send_timeout=SEND_TIMEOUT,
@@ -212,10 +222,12 @@ async def _events(
     look: Look,
     visitor: Visitor,
     sent: str | None,
+    every: float,
 ) -> AsyncGenerator[ServerSentEvent, None]:
     """`sent` is the id of what the browser shows already: ids are digests, so a reconnection repeats nothing."""
     own = (f"person/{visitor.person.id}",) if visitor.person is not None else ()
-    async with aclosing(hub.changes(*topics, *own)) as changes:
+    news = hub.changes(*topics, *own, every=every)
+    async with hub.seats.taken(visitor), aclosing(news) as changes:
         async for _ in changes:
             try:
                 moment = await _now(hub, database, look, visitor)

@@ -83,17 +83,20 @@ class Pages:
             "is_test_mode": self.is_test_mode,
             "degraded": self.is_degraded(),
             "notice": notice,
-            "nav": [
-                (entry.label, entry.href, path == entry.href or path.startswith(f"{entry.href}/"))
-                for entry in self.navigation
-                if entry.role is None or visitor.has_role(entry.role)
-            ],
+            "nav": self._navigation(visitor, path),
         }
         token = _csrf.set(visitor.csrf)
         try:
             return self.environment.get_template(template).render(page=frame, visitor=visitor, **context)
         finally:
             _csrf.reset(token)
+
+    def _navigation(self, visitor: Visitor, path: str) -> list[tuple[str, str, bool]]:
+        """The entries for this visitor. The one that `path` lies deepest in is the current one."""
+        shown = [one for one in self.navigation if one.role is None or visitor.has_role(one.role)]
+        around = [one.href for one in shown if path == one.href or path.startswith(f"{one.href}/")]
+        current = max(around, key=len, default=None)
+        return [(one.label, one.href, one.href == current) for one in shown]
 
 
 class _Rendered(Response[None]):

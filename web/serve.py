@@ -14,8 +14,8 @@ from typing import Final
 import structlog
 import uvicorn
 
-from models.base import logs
-from models.base.settings import AppSettings, Settings, start
+from models.base.process import begin
+from models.base.settings import AppSettings, Settings
 from web.app import create_app
 from web.live import EventHub
 
@@ -95,7 +95,6 @@ def server(settings: Settings) -> Server:
 
 def main() -> None:
     """Start with the environment's settings and serve until told to end."""
-    settings = start()
-    logs.configure(settings, process="web")
+    settings = begin("web")
     listening = bind(settings.app)
     server(settings).run(sockets=[listening])

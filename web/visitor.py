@@ -9,7 +9,7 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from models.accounts import sessions
+from models.accounts import sessions, tokens
 from models.accounts.states import Role, Scope
 from models.accounts.tables import Person
 from models.base.clock import now
@@ -43,13 +43,21 @@ class Visitor:
     user_agent: str
     session_token: str | None = field(repr=False, default=None)
     is_new_browser: bool = False
-    #: What an API token opens; None for a session, which opens whatever the person may.
+    #: The API token that was shown, if it was one.
+    token_id: UUID | None = None
+    #: What it opens; None for a session, which opens whatever the person may.
     scopes: frozenset[Scope] | None = None
 
     @property
     def is_signed_in(self) -> bool:
         """Whether we know the person."""
         return self.person is not None
+
+    @property
+    def somebody(self) -> Person:
+        """The person, where a guard lets only known people in."""
+        assert self.person is not None, "a guard lets only known people in"
+        return self.person
 
     def has_role(self, role: Role) -> bool:
         """Whether the person may do what `role` may."""
@@ -116,6 +124,8 @@ async def is_still_signed_in(visitor: Visitor, session: AsyncSession) -> bool:
     """Whether a visitor who was recognised a while ago would be recognised now; true for strangers."""
     if visitor.person is None:
         return True
+    if visitor.token_id is not None:
+        return await tokens.is_alive(session, visitor.token_id, now())
     # Not `find`: a page that is left open must not keep a session from going idle.
     return visitor.session_id is not None and await sessions.is_alive(session, visitor.session_id, now())
 

@@ -20,17 +20,21 @@ class Placement(About):
     target_url: str | None
 
 
+class Receipt(TypedDict):
+    invoice_url: NotRequired[str]  # not told to letters that were written before there was one
+
+
 class Paid(Placement):
     amount_cents: int
     currency: str
 
 
-class RequestReceived(Paid):
+class RequestReceived(Paid, Receipt):
     promise_words: str  # when the text will be ready: "usually within 10 minutes"
     review_days: int
 
 
-class BacklinkReady(Placement):
+class BacklinkReady(Placement, Receipt):
     review_deadline: str  # "5 December 2026"
 
 
@@ -38,7 +42,7 @@ class RegenerationReady(Placement):
     version_number: int
 
 
-class ArticleReady(Placement):
+class ArticleReady(Placement, Receipt):
     review_deadline: str
 
 

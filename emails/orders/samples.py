@@ -17,14 +17,19 @@ _ADMIN: dict[str, object] = {
     "admin_url": "https://galley.example/admin/orders/0197a3c2-5d0e-7b44-9a51-c0ffee104200",
     "order_number": "G-1042",
 }
+_RECEIPT: dict[str, object] = {
+    "invoice_url": "https://galley.example/invoices?payment=0197a3c2-5d0e-7b44-9a51-c0ffee104201"
+}
 _DEADLINE = "5 December 2026"
 _PUBLIC_URL = "https://barista-weekly.example/choose-a-coffee-grinder"
 
 SAMPLES: Mapping[str, Mapping[str, object]] = {
-    "request_received": _PAID | {"promise_words": "usually within 10 minutes", "review_days": 14},
-    "backlink_ready": _PLACEMENT | {"review_deadline": _DEADLINE},
+    "request_received": _PAID | _RECEIPT | {"promise_words": "usually within 10 minutes", "review_days": 14},
+    "backlink_ready": _PLACEMENT | _RECEIPT | {"review_deadline": _DEADLINE},
     "regeneration_ready": _PLACEMENT | {"version_number": 2},
-    "article_ready": _ABOUT | {"anchor_text": None, "target_url": None, "review_deadline": _DEADLINE},
+    "article_ready": _ABOUT
+    | _RECEIPT
+    | {"anchor_text": None, "target_url": None, "review_deadline": _DEADLINE},
     "submitted_for_review": _PLACEMENT,
     "sent_back": _PLACEMENT
     | {"reason": "The new sentence repeats what the paragraph above it says.\nPlease try another section."},

@@ -56,6 +56,8 @@ def local_environment(
     sandbox_port: int,
 ) -> dict[str, str]:
     """Everything that the processes of this machine are told beside, or in place of, what was not given."""
+    # Whatever scales elsewhere: the workers of this machine are the runner's.
+    given = {**given, "SCALING_BACKEND": "local"}
     here = f"http://localhost:{port}"
     pay = f"http://127.0.0.1:{sandbox_port}"
     told = {

@@ -77,9 +77,13 @@ class Keeper:
             raise
 
     async def end(self, *, grace: float | None = None) -> None:
-        """End the program as it likes to be ended; kill it when it takes longer than its grace."""
-        self._ending.set()
-        self.send(self.program.ends_by)
+        """End the program as it likes to be ended; kill it when it takes longer than its grace.
+
+        Asked again, it is not signalled again: a worker takes a second signal for impatience.
+        """
+        if not self._ending.is_set():
+            self._ending.set()
+            self.send(self.program.ends_by)
         if self._task is None:
             return
         try:

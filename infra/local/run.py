@@ -23,10 +23,8 @@ from infra.local.processes import REFUSED, ROOT, Keeper, Program, commands
 from infra.local.readiness import answers, is_migrated, is_stocked, plain
 from infra.local.redis import Redis, is_somebody_there
 from infra.local.welcome import welcome
+from infra.local.workers import Workers
 
-#: What runs here: `kind` or `kind.number` of the Procfile. Two workers, because one is never the test of a queue.
-FIRST: Final = ("web", "worker.1")
-THEN: Final = ("dispatcher", "worker.2")
 #: How long each kind may take to end, in seconds; a worker's own grace is JOB_DRAIN_SECONDS.
 GRACE: Final = {"web": 22.0, "dispatcher": 5.0, "sandbox": 5.0}
 AFTER_DRAIN: Final = 5.0
@@ -163,20 +161,25 @@ class Runner:
             raise CannotStart(f"`{name}` ended with status {status}; what it said stands above.")
 
     async def _start_processes(self, host: str) -> None:
-        """First those that a purchase goes through; once it can be made, the others, which only make it better."""
+        """First those that a purchase goes through; once it can be made, the dispatcher, and whom it wishes for."""
         if "PAY_SANDBOX_PORT" in self.env:
             sandbox = [sys.executable, "-m", "infra.sandbox"]
             await self._started(Program("sandbox", sandbox, self.env, grace=GRACE["sandbox"]), self._keepers)
-        drain = float(self.env.get("JOB_DRAIN_SECONDS", "25")) + AFTER_DRAIN
-        for name in FIRST:
-            await self._started(self._program(name, drain), self._keepers)
+        workers = Workers(self.env["DATABASE_URL"], self._start_worker)
+        await self._start_process("web")
+        await workers.add("worker")
         await self._announce(host)
-        for name in THEN:
-            await self._started(self._program(name, drain), self._keepers)
+        await self._start_process("dispatcher")
+        await workers.follow()
 
-    def _program(self, name: str, drain: float) -> Program:
-        kind = name.partition(".")[0]
-        return Program(name, commands()[kind], self.env, grace=GRACE.get(kind, drain))
+    async def _start_process(self, kind: str) -> None:
+        program = Program(kind, commands()[kind], self.env, grace=GRACE[kind])
+        await self._started(program, self._keepers)
+
+    async def _start_worker(self, name: str, queues: list[str]) -> Keeper:
+        command = [*commands()["worker"], "--queues", ",".join(queues)]
+        drain = float(self.env.get("JOB_DRAIN_SECONDS", "25")) + AFTER_DRAIN
+        return await self._started(Program(name, command, self.env, grace=drain), self._keepers)
 
     def _may_refuse(self) -> bool:
         """A process that will not have its settings ends the start; later, it was something else."""

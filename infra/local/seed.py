@@ -18,8 +18,8 @@ from models.accounts.states import Role
 from models.accounts.tables import Person
 from models.base.db import Database, new_id
 from models.base.settings import start
-from models.orders.article_files import parsed
-from models.orders.content import add_article, add_site
+from models.orders.catalogue.content import add_article, add_site
+from models.orders.catalogue.files import parsed
 
 DEMO: Final = Path(__file__).parent / "demo"
 #: What of a `site.toml` is a fact of the site; the rest describes its audience.

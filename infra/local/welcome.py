@@ -25,7 +25,7 @@ def welcome(env: Mapping[str, str], seconds: float, folder: Path, *, is_sandbox:
     as an admin       {ADMIN}
     Pay               {pay}
     Letters           {url}/dev/mail
-    The jobs          {url}/admin/jobs
+    The jobs          {url}/admin/queues
     The design        {url}/dev/gallery
 
   The whole purchase, by itself: make demo        Ctrl-C ends everything; it is kept in {folder}

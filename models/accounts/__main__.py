@@ -14,11 +14,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from models.accounts import audit, passkeys
 from models.accounts.actions import make_admin
 from models.accounts.address import normal_address
+from models.accounts.letters import tell_of_no_passkey
 from models.accounts.queries import person_by_email
 from models.accounts.rules import LINK_LIFE
 from models.base.clock import now
 from models.base.crypto import Keys
-from models.base.db import Database
+from models.base.db import Database, new_id
 from models.base.errors import Invalid
 from models.base.settings import Settings, start
 
@@ -54,7 +55,7 @@ async def _do(settings: Settings, command: str, email: str) -> tuple[bool, str]:
                 case "admin":
                     return True, await _admin(session, settings, email)
                 case "remove-passkeys":
-                    return await _remove_passkeys(session, email)
+                    return await _remove_passkeys(session, settings, email)
                 case _:
                     return await _verify_audit(session)
     finally:
@@ -72,11 +73,14 @@ async def _admin(session: AsyncSession, settings: Settings, email: str) -> str:
     )
 
 
-async def _remove_passkeys(session: AsyncSession, email: str) -> tuple[bool, str]:
+async def _remove_passkeys(session: AsyncSession, settings: Settings, email: str) -> tuple[bool, str]:
     person = await person_by_email(session, normal_address(email))
     if person is None:
         return False, f"Nobody has the address {email}."
     count = await passkeys.remove_all(session, person, by=COMMAND_LINE)
+    if count:
+        url = settings.app.public_url
+        await tell_of_no_passkey(session, person, new_id(), origin=COMMAND_LINE, url=url, at=now())
     return True, (
         f"{count} passkey{'s' if count != 1 else ''} of {person.email} removed. They are signed out everywhere;\n"
         "a letter signs them in until they add another passkey."

@@ -15,13 +15,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from models.accounts import sessions
 from models.accounts.address import normal_address
 from models.accounts.audit import audit
+from models.accounts.letters import origin_words
 from models.accounts.limits import check_limits, hold_place
 from models.accounts.passkeys import has_passkey
 from models.accounts.rules import (
     CODE_TRIES,
     LINK_LIFE,
     RESEND_AFTER,
-    browser_words,
     is_code,
     moment_words,
     plain_code,
@@ -91,7 +91,7 @@ async def ask_to_sign_in(
     await session.flush()
     facts = {
         "purpose": purpose,
-        "asked_from": f"{browser_words(user_agent)}, {network}",
+        "asked_from": origin_words(user_agent, network),
         "asked_at": moment_words(at),
         "minutes": LINK_LIFE.seconds // 60,
     }

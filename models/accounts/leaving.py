@@ -19,7 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from models.accounts import sessions
 from models.accounts.audit import audit
 from models.accounts.states import Role
-from models.accounts.tables import ApiToken, Passkey, Person, Session, SignInRequest
+from models.accounts.tables import ApiToken, IdempotencyKey, Passkey, Person, Session, SignInRequest
 from models.base.db import changed
 from models.base.errors import Conflict
 from models.mail.forgetting import forget_address
@@ -67,7 +67,7 @@ async def leave(session: AsyncSession, person: Person, at: datetime) -> None:
         await forgetter(session, person)
     await forget_address(session, person.email, nobody(person))
     await sessions.revoke_all(session, person.id, at=at)
-    for table in (Session, Passkey, ApiToken):
+    for table in (Session, Passkey, ApiToken, IdempotencyKey):
         await session.execute(delete(table).where(table.person_id == person.id))
     await session.execute(delete(SignInRequest).where(SignInRequest.email == person.email))
     await audit(session, person, "account.deleted", f"person/{person.id}")

@@ -209,9 +209,11 @@ async def _check(
 # ---------------------------------------------------------------- removing
 async def remove(
     session: AsyncSession, person: Person, passkey_id: UUID, *, authenticated_at: datetime, at: datetime
-) -> None:
-    """Remove one of this person's passkeys. The last one only after a sign-in within the last ten minutes, because
-    without it a letter is enough again: raises `Forbidden`. `NotFound` if it is not theirs.
+) -> tuple[Passkey, bool]:
+    """Remove one of this person's passkeys. Returns it, and whether it was the last.
+
+    The last one only after a sign-in within the last ten minutes, because without it a letter is enough again:
+    raises `Forbidden`. `NotFound` if it is not theirs.
     """
     await session.get(Person, person.id, with_for_update=True)
     known = await passkeys_of(session, person.id)
@@ -222,6 +224,7 @@ async def remove(
         raise Forbidden("Sign in again to remove your last passkey.")
     await session.delete(key)
     await audit(session, person, "passkey.removed", f"person/{person.id}", passkey=str(passkey_id))
+    return key, len(known) == 1
 
 
 async def remove_all(session: AsyncSession, person: Person, *, by: str) -> int:

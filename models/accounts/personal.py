@@ -1,7 +1,8 @@
 """Everything that is kept about one person, table by table, for them to take away (GDPR, articles 15 and 20).
 
 No list of tables to be forgotten: what belongs to somebody is read off the tables themselves. A row is theirs if
-its `person_id` is theirs, or if it cannot be without a row of theirs (a foreign key that is never null).
+its `person_id` is theirs, or if it cannot be without a row of theirs: a foreign key that is never null, or one that
+says `info={"is_personal": True}`.
 """
 
 from collections.abc import AsyncIterator, Iterator
@@ -25,7 +26,8 @@ def tables_of(person: Person) -> Iterator[tuple[Table, ColumnElement[bool]]]:
     """Each table that holds something about this person, with what tells their rows from others'."""
     people = Person.__table__
     owned: dict[Table, ColumnElement[bool]] = {}
-    for table in Row.metadata.sorted_tables:
+    tables = Row.metadata.sorted_tables
+    for table in (*tables, *tables):  # two that name each other can stand in either order
         if (condition := _ownership(table, owned, person.id)) is not None:
             owned[table] = condition
     yield people, people.c.id == person.id  # type: ignore[misc]  # a Table, though typed as a FromClause
@@ -55,7 +57,7 @@ def _ownership(
             return key.parent == person_id
     for key in table.foreign_keys:
         parent = key.column.table
-        if parent in owned and not key.parent.nullable:
+        if parent in owned and (not key.parent.nullable or key.parent.info.get("is_personal")):
             return key.parent.in_(select(key.column).where(owned[parent]))
     return None
 

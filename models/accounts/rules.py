@@ -95,6 +95,11 @@ def browser_words(user_agent: str) -> str:
     return browser or (f"A browser on {system}" if system else "An unknown browser")
 
 
+def day_words(at: datetime) -> str:
+    """A day as letters write it: `21 November 2026`."""
+    return f"{at.day} {at:%B %Y}"
+
+
 def moment_words(at: datetime) -> str:
     """A moment as letters write it: `21 November 2026, 09:14 UTC`."""
-    return f"{at.day} {at:%B %Y, %H:%M} UTC"
+    return f"{day_words(at)}, {at:%H:%M} UTC"

@@ -30,6 +30,4 @@ class Scope(StrEnum):
     @property
     def role(self) -> Role:
         """The role that this scope wants of the token's owner."""
-        if self in {Scope.ORDERS_READ, Scope.ORDERS_WRITE}:
-            return Role.CUSTOMER
-        return Role.ADMIN if self in {Scope.ADMIN_READ, Scope.ADMIN_WRITE} else Role.EDITOR
+        return Role.ADMIN if self in {Scope.ADMIN_READ, Scope.ADMIN_WRITE} else Role.CUSTOMER

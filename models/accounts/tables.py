@@ -4,7 +4,17 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, ForeignKey, Identity, Index, LargeBinary, SmallInteger, text
+from sqlalchemy import (
+    BigInteger,
+    ForeignKey,
+    Identity,
+    Index,
+    LargeBinary,
+    SmallInteger,
+    func,
+    literal_column,
+    text,
+)
 from sqlalchemy.orm import Mapped, mapped_column
 
 from models.accounts.states import Role
@@ -25,7 +35,17 @@ class Person(Row):
     #: The person has left: the row stays for what the law makes us keep about payments, and names nobody.
     erased_at: Mapped[datetime | None]
 
-    __table_args__ = (Index("accounts_people_staff", "role", postgresql_where=text("role <> 'customer'")),)
+    __table_args__ = (
+        Index("accounts_people_staff", "role", postgresql_where=text("role <> 'customer'")),
+        Index("accounts_people_beginning", "email", postgresql_ops={"email": "text_pattern_ops"}),
+        Index(
+            "accounts_people_domain",
+            func.split_part(literal_column("email"), literal_column("'@'"), literal_column("2")).label(
+                "domain"
+            ),
+            postgresql_ops={"domain": "text_pattern_ops"},
+        ),
+    )
 
 
 class SignInRequest(Row):
@@ -138,6 +158,22 @@ class ApiToken(Row):
     revoked_at: Mapped[datetime | None]
 
     __table_args__ = (Index("accounts_tokens_person", "person_id", "id"),)
+
+
+class IdempotencyKey(Row):
+    """A name that a person's program gave to a request, so that sending it twice does it once."""
+
+    __tablename__ = "accounts_idempotency_keys"
+
+    person_id: Mapped[UUID] = mapped_column(
+        ForeignKey("accounts_people.id", ondelete="CASCADE"), primary_key=True
+    )
+    key: Mapped[str] = mapped_column(primary_key=True)
+    #: Of the request, to tell a repetition from another request under the same name.
+    digest: Mapped[bytes] = mapped_column(LargeBinary)
+    #: What was made: the id to answer with again.
+    made_id: Mapped[UUID]
+    created_at: Mapped[datetime] = mapped_column(server_default=text("now()"))
 
 
 class AuditEntry(Row):

@@ -5,12 +5,12 @@ from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, func, select, update
+from sqlalchemy import ColumnElement, func, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from models.accounts.audit import audit
 from models.accounts.states import Scope
-from models.accounts.tables import ApiToken, Person
+from models.accounts.tables import ApiToken, AuditEntry, Person
 from models.base.crypto import fingerprint, new_token
 from models.base.db import new_id
 from models.base.errors import Conflict, Forbidden, NotFound
@@ -22,8 +22,12 @@ SHOWN: Final = len(PREFIX) + 6
 MOST: Final = 20
 #: What a token's life may be chosen from, in days.
 LIVES: Final = (7, 30, 90, 365)
+#: A token that is refused again within this time is not written down again.
+REFUSALS_EVERY: Final = timedelta(hours=1)
 #: How exactly `last_used_at` is kept.
 USED_EVERY: Final = timedelta(minutes=1)
+
+_TURN: Final = text("select pg_try_advisory_xact_lock(hashtextextended(:subject, 7))")
 
 
 class TokenFound(NamedTuple):
@@ -89,22 +93,66 @@ async def find_token(session: AsyncSession, secret: str, at: datetime) -> TokenF
     return TokenFound(person, token_id, frozenset(one for one in held if person.role.includes(one.role)))
 
 
+async def note_refusal(session: AsyncSession, secret: str, *, missing: Scope | None, at: datetime) -> None:
+    """Write down that this secret opened nothing, or not what wants the scope `missing`.
+
+    Once an hour for each token, and once an hour for all that are no tokens of ours: anybody can send those, and
+    none must fill a log that is never emptied. Whoever looks into the matter finds every single one in the
+    requests' own log.
+    """
+    query = select(ApiToken, Person).join(Person, Person.id == ApiToken.person_id)
+    row = (await session.execute(query.where(ApiToken.token_hash == fingerprint(secret)))).one_or_none()
+    subject = f"token/{row.ApiToken.id if row else 'unknown'}"
+    # Whoever is second leaves it to the first; who comes after the first's commit sees its entry.
+    if not await session.scalar(_TURN, {"subject": subject}):
+        return
+    latest = (
+        select(AuditEntry.at).where(AuditEntry.subject == subject).order_by(AuditEntry.id.desc()).limit(1)
+    )
+    if (before := await session.scalar(latest)) is not None and before > at - REFUSALS_EVERY:
+        return
+    if row is None:
+        await audit(session, "program", "token.refused", subject)
+    else:
+        token, owner = row
+        why = _why_not(token, owner, at)
+        scope = missing.value if missing else None
+        await audit(session, owner, "token.refused", subject, why=why, scope=scope, prefix=token.prefix)
+
+
+def _why_not(token: ApiToken, owner: Person, at: datetime) -> str:
+    if token.revoked_at is not None:
+        return "revoked"
+    if token.expires_at <= at:
+        return "expired"
+    return "closed" if owner.disabled_at is not None else "scope"
+
+
+async def is_alive(session: AsyncSession, token_id: UUID, at: datetime) -> bool:
+    """Whether a token that was found a while ago would be found now."""
+    query = select(ApiToken.id).join(Person, Person.id == ApiToken.person_id)
+    living = _living(at, ApiToken.id == token_id, Person.disabled_at.is_(None))
+    return await session.scalar(query.where(*living)) is not None
+
+
 async def tokens_of(session: AsyncSession, person_id: UUID, at: datetime) -> Sequence[ApiToken]:
     """A person's living tokens, the newest first: at most `MOST`."""
     query = select(ApiToken).where(*_living(at, ApiToken.person_id == person_id))
     return (await session.scalars(query.order_by(ApiToken.id.desc()).limit(MOST))).all()
 
 
-async def revoke_token(session: AsyncSession, person: Person, token_id: UUID, *, at: datetime) -> bool:
-    """End one of this person's tokens at once. False if it had ended already; `NotFound` if it is not theirs."""
+async def revoke_token(
+    session: AsyncSession, person: Person, token_id: UUID, *, at: datetime
+) -> ApiToken | None:
+    """End one of this person's tokens at once. None if it had ended already; `NotFound` if it is not theirs."""
     token = await session.get(ApiToken, token_id, with_for_update=True)
     if token is None or token.person_id != person.id:
         raise NotFound("There is no such token.")
     if token.revoked_at is not None:
-        return False
+        return None
     token.revoked_at = at
     await audit(session, person, "token.revoked", f"person/{person.id}", token=str(token_id))
-    return True
+    return token
 
 
 async def _used(session: AsyncSession, token_id: UUID, at: datetime) -> None:

@@ -17,6 +17,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.orm import DeclarativeBase
 
+from models.base.crash_points import crash_point
+
 log = structlog.get_logger(__name__)
 
 _NOTIFY = text("select pg_notify('jobs', queue) from unnest(cast(:queues as text[])) queue")
@@ -117,8 +119,10 @@ class Database:
             async with session.begin():
                 yield session
             news: News | None = session.info.get("news")
-        if news is not None and (news.queues or news.topics) and not (self.tell and await self.tell(news)):
-            await self._notify(news.queues)
+        if news is not None and (news.queues or news.topics):
+            crash_point("after a commit, before anybody is told")
+            if not (self.tell and await self.tell(news)):
+                await self._notify(news.queues)
 
     async def _notify(self, queues: set[str]) -> None:
         """Ring by NOTIFY. After the commit and not in it: a NOTIFY inside makes every commit wait in one line."""

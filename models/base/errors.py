@@ -24,6 +24,10 @@ class NotFound(Refusal):
         super().__init__(words)
 
 
+class Gone(NotFound):
+    """There was such a thing, and it was taken away for good."""
+
+
 class Conflict(Refusal):
     """The thing is no longer in the state in which this can be done."""
 
@@ -54,8 +58,13 @@ class TooMany(Refusal):
 
 
 class Temporary(Exception):
-    """The world was not ready: try again, not sooner than `retry_after` if it was said."""
+    """The world was not ready: try again, not sooner than `retry_after` if it was said.
 
-    def __init__(self, reason: str, retry_after: timedelta | None = None) -> None:
+    With a `limit`, the `limit_key` of jobs, none of those begins before then either: who answers 429 to one would
+    answer it to all.
+    """
+
+    def __init__(self, reason: str, retry_after: timedelta | None = None, limit: str | None = None) -> None:
         super().__init__(reason)
         self.retry_after = retry_after
+        self.limit = limit

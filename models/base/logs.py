@@ -11,6 +11,7 @@ from typing import Final
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
+from models.base.metrics import EVENTS
 from models.base.settings import Settings
 
 #: Keys whose values are never written, whoever logs them.
@@ -53,7 +54,8 @@ def configure(settings: Settings, *, process: str) -> None:
         else structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
     )
     structlog.configure(
-        processors=[*before, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        # Only ours are counted: what other libraries write are sentences, and no two need be alike.
+        processors=[*before, _counted, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=True,
@@ -88,4 +90,9 @@ class _Named:
 def _without_secrets(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
     for key in SECRET_KEYS & event.keys():
         event[key] = "[withheld]"
+    return event
+
+
+def _counted(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    EVENTS.labels(event["event"], event["level"]).inc()
     return event

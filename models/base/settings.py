@@ -12,7 +12,8 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 from pydantic import BaseModel, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from models.base.settings_group import Group, RefundSettings, SellerSettings, Url, words
+from models.base import settings_group as more
+from models.base.settings_group import Group, Url, words
 
 MIN_SECRET_LENGTH = 32
 
@@ -180,9 +181,7 @@ class OrderSettings(Group):
     undecided: Literal["submit", "refund"] = Field(
         "submit", description="what becomes of a version that nobody decided about in that time"
     )
-    promise_minutes: int = Field(
-        10, ge=1, description="how soon a backlink is promised to be ready for review"
-    )
+    promise_minutes: int = Field(10, ge=1, description="how soon a backlink is promised for review")
     denied_domains: Annotated[tuple[str, ...], NoDecode, BeforeValidator(words)] = Field(
         (), description="targets that are never accepted, comma separated"
     )
@@ -206,9 +205,7 @@ class JobSettings(Group):
     lease_seconds: float = Field(
         8, ge=1, le=300, description="a worker that was silent for so long is dead, and its jobs go back"
     )
-    poll_seconds: float = Field(
-        1, gt=0, le=30, description="how often a worker looks for work when no bell rings"
-    )
+    poll_seconds: float = Field(1, gt=0, le=30, description="how often a worker looks for work unasked")
     drain_seconds: float = Field(25, ge=0, description="how long running jobs may take to end after SIGTERM")
     keep_days: int = Field(14, ge=1, description="how long finished jobs are kept")
 
@@ -225,8 +222,13 @@ class Settings(BaseModel):
     llm: LlmSettings
     orders: OrderSettings
     jobs: JobSettings
-    seller: SellerSettings = Field(default_factory=SellerSettings)
-    refunds: RefundSettings = Field(default_factory=RefundSettings)
+    seller: more.SellerSettings = Field(default_factory=more.SellerSettings)
+    refunds: more.RefundSettings = Field(default_factory=more.RefundSettings)
+    files: more.FileSettings = Field(default_factory=more.FileSettings)
+    webhooks: more.WebhookSettings = Field(default_factory=more.WebhookSettings)
+    collectors: more.CollectorSettings = Field(default_factory=more.CollectorSettings)
+    alerts: more.AlertSettings = Field(default_factory=more.AlertSettings)
+    scaling: more.ScalingSettings = Field(default_factory=more.ScalingSettings)
 
     @property
     def is_test_mode(self) -> bool:
@@ -258,8 +260,7 @@ def load() -> Settings:
     if problems:
         raise SettingsError("\n".join(problems))
     settings = Settings.model_validate(groups)
-    problems = _contradictions(settings)
-    if problems:
+    if problems := _contradictions(settings):
         raise SettingsError("\n".join(problems))
     return settings
 
@@ -355,10 +356,8 @@ def start() -> Settings:
     try:
         return settings()
     except SettingsError as error:
-        sys.stderr.write(
-            "Galley cannot start with these settings:\n"
-            + "".join(f"  {line}\n" for line in str(error).splitlines())
-        )
+        told = "".join(f"  {line}\n" for line in str(error).splitlines())
+        sys.stderr.write(f"Galley cannot start with these settings:\n{told}")
         raise SystemExit(2) from None
 
 

@@ -1,9 +1,10 @@
 """What every group of settings is made of, and the groups that speak of money."""
 
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationInfo, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 
 def words(value: object) -> object:
@@ -53,3 +54,77 @@ class RefundSettings(Group):
     def wants_second_person(self, amount_cents: int) -> bool:
         """Whether one person is not enough for a refund of this amount, in cents of the payment's currency."""
         return 0 < self.second_person_above_cents < amount_cents
+
+
+class FileSettings(Group):
+    """Files that people download, such as reports: in a folder that web and workers share, or in a bucket"""
+
+    model_config = SettingsConfigDict(env_prefix="FILE_")
+    folder: Path = Field(Path(".data/files"), description="where they lie when there is no bucket")
+    s3_bucket: str | None = Field(None, description="the S3 bucket that they lie in")
+    s3_region: str | None = Field(None, description="its region, for example eu-central-1")
+    s3_endpoint_url: str | None = Field(None, description="another server that speaks S3's protocol")
+    keep_days: int = Field(7, ge=1, description="how long a report can be downloaded")
+
+
+class WebhookSettings(Group):
+    """Signed webhooks to systems of yours"""
+
+    model_config = SettingsConfigDict(env_prefix="WEBHOOK_")
+    allowed_private_hosts: Annotated[tuple[str, ...], NoDecode, BeforeValidator(words)] = Field(
+        (), description="host:port pairs on private addresses that endpoints may have"
+    )
+
+
+class AlertSettings(Group):
+    """When those who look after the jobs are written to"""
+
+    model_config = SettingsConfigDict(env_prefix="ALERT_")
+    waiting_jobs: int = Field(100, ge=1, description="more jobs than this wait in one queue")
+    oldest_seconds: float = Field(300, gt=0, description="a job has waited in its queue for longer than this")
+    dead_per_hour: int = Field(5, ge=1, description="so many jobs of one kind died within an hour")
+
+
+class ScalingSettings(Group):
+    """How many workers there are"""
+
+    scaling_backend: Literal["none", "ecs", "local"] = Field(
+        "none", description="who starts and ends workers: nobody, ECS, or the runner of `make up`"
+    )
+    scaling_hold_seconds: float = Field(
+        300, ge=0, description="fewer workers only when no more were wanted for so long"
+    )
+    ecs_cluster: str | None = Field(
+        None, validate_default=True, description="the cluster whose worker services are scaled"
+    )
+    ecs_region: str | None = Field(None, validate_default=True, description="its region")
+    ecs_endpoint_url: Url | None = Field(
+        None, description="another server that speaks ECS's protocol, for tests"
+    )
+    ecs_agent_uri: Url | None = Field(
+        None, description="where a task asks not to be stopped while it works; ECS itself sets this"
+    )
+
+    @field_validator("ecs_cluster", "ecs_region")
+    @classmethod
+    def _is_given(cls, value: str | None, info: ValidationInfo) -> str | None:
+        if value is None and info.data.get("scaling_backend") == "ecs":
+            raise ValueError("is not set, but SCALING_BACKEND is ecs")
+        return value
+
+
+class CollectorSettings(Group):
+    """Who collects metrics, traces and faults; nobody if these are empty"""
+
+    metrics_port: int | None = Field(
+        None,
+        ge=1,
+        le=65535,
+        description="a private port on which each process answers Prometheus at /metrics",
+    )
+    metrics_host: str = Field("127.0.0.1", description="the address that this port is opened on")
+    otel_exporter_otlp_endpoint: Url | None = Field(
+        None,
+        description="where OpenTelemetry traces are sent by OTLP over HTTP, for example http://localhost:4318",
+    )
+    sentry_dsn: SecretStr | None = Field(None, description="where Sentry is told of faults")

@@ -1,6 +1,7 @@
 """What becomes of a held job, one at a time and in the caller's transaction: the paths that are not hot."""
 
 import random
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -8,17 +9,15 @@ from uuid import UUID
 
 import orjson
 from sqlalchemy import text
-from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from models.base.clock import now
 from models.base.db import changed, news_of
-from models.base.errors import Conflict, NotFound
+from models.jobs.endings import lock, settle
 from models.jobs.enqueue import enqueue
-from models.jobs.message import Backoff, kinds, unpack
-from models.jobs.rules import AGING, rank
+from models.jobs.errors import fingerprint
+from models.jobs.message import Backoff, unpack
+from models.jobs.rules import AGING
 from models.jobs.store import Fence
-from models.jobs.tables import JobRow
 
 _HOLD = text(
     """
@@ -39,6 +38,7 @@ _COMPLETE = text(
 _AGAIN = text(
     """
     update jobs set state = 'scheduled', worker_id = null, started_at = null, attempt = attempt - :unspent,
+                    snoozes = snoozes + :unspent,
                     run_at = clock_timestamp() + :wait, rank_at = clock_timestamp() + :wait, error = :error
      where id = :job_id and attempt = :attempt and worker_id = :worker_id and finished_at is null
     returning subject
@@ -47,7 +47,7 @@ _AGAIN = text(
 
 _BURY = text(
     """
-    update jobs set state = 'dead', finished_at = clock_timestamp(), error = :error
+    update jobs set state = 'dead', finished_at = clock_timestamp(), error = :error, fingerprint = :fingerprint
      where id = :job_id and attempt = :attempt and worker_id = :worker_id and finished_at is null
     returning subject, when_dead
     """
@@ -55,12 +55,12 @@ _BURY = text(
 
 _ATTEMPT = text(
     """
-    insert into job_attempts (job_id, attempt, worker_id, outcome, error, traceback, started_at, finished_at)
-    select id, :attempt, cast(:worker_id as uuid), :outcome, :error, :traceback, started_at, clock_timestamp()
+    insert into job_attempts (job_id, attempt, worker_id, outcome, error, traceback, fingerprint, started_at, finished_at)
+    select id, :attempt, cast(:worker_id as uuid), :outcome, :error, :traceback, :fingerprint, started_at, clock_timestamp()
       from jobs where id = :job_id
         on conflict (job_id, attempt) do update
        set outcome = excluded.outcome, error = excluded.error, traceback = excluded.traceback,
-           finished_at = excluded.finished_at
+           fingerprint = excluded.fingerprint, finished_at = excluded.finished_at
     """
 )
 
@@ -70,25 +70,14 @@ _RESCUE = text(
        set state = case when attempt >= max_attempts then 'dead' else 'waiting' end,
            finished_at = case when attempt >= max_attempts then clock_timestamp() end,
            worker_id = null, rank_at = least(rank_at, clock_timestamp()),
-           error = 'The worker that ran this died.'
+           error = :error, fingerprint = case when attempt >= max_attempts then :fingerprint end
       from (select j.id, j.worker_id
               from jobs j left join job_workers w on w.id = j.worker_id
              where j.state = 'active' and (w.id is null or w.beat_at < clock_timestamp() - cast(:lease as interval))
              order by j.id limit :limit for update of j skip locked) lost
      where jobs.id = lost.id
-    returning jobs.id, jobs.queue, jobs.attempt, lost.worker_id, jobs.state, jobs.subject, jobs.when_dead
-    """
-)
-
-_RETRY = text(
-    """
-    update jobs
-       set state = 'waiting', finished_at = null, started_at = null, worker_id = null, result = null,
-           run_at = clock_timestamp(), rank_at = :rank_at, max_attempts = attempt + :attempts
-     where id = :job_id and state = 'dead'
-       and not exists (select from jobs other where other.unique_key = jobs.unique_key
-                          and other.state in ('scheduled', 'waiting', 'active'))
-    returning queue, subject
+    returning jobs.id, jobs.queue, jobs.attempt, lost.worker_id, jobs.state, jobs.subject, jobs.when_dead,
+              jobs.flow_id
     """
 )
 
@@ -120,6 +109,11 @@ class Failure:
     error: str
     traceback: str | None = None
 
+    @property
+    def fingerprint(self) -> str:
+        """What it shares with others of its cause."""
+        return fingerprint(self.error, self.traceback)
+
 
 def _key(fence: Fence) -> dict[str, object]:
     return {"job_id": fence.job_id, "attempt": fence.attempt, "worker_id": fence.worker_id}
@@ -134,19 +128,26 @@ async def hold(session: AsyncSession, fence: Fence) -> None:
 async def complete(session: AsyncSession, fence: Fence, result: dict[str, Any] | None = None) -> None:
     """Complete the job together with whatever else this transaction writes, or none of it: raises `LostLease`."""
     packed = orjson.dumps(result).decode() if result is not None else None
+    await lock(session, fence.flow_id)
     row = (await session.execute(_COMPLETE, _key(fence) | {"result": packed})).one_or_none()
     if row is None:
         raise LostLease(str(fence.job_id))
     _tell(session, fence.job_id, row.subject)
+    await settle(session, fence.flow_id, [fence.job_id])
 
 
 async def fail(
-    session: AsyncSession, fence: Fence, failure: Failure, backoff: Backoff, wait: timedelta | None = None
+    session: AsyncSession,
+    fence: Fence,
+    failure: Failure,
+    backoff: Backoff | Callable[[int], timedelta],
+    wait: timedelta | None = None,
 ) -> None:
     """Write down that the attempt failed and try again after a pause: the backoff's, or longer if the world asked."""
-    pause = backoff.wait(fence.attempt, random.random())  # noqa: S311 - jitter keeps no secret
+    luck = random.random()  # noqa: S311 - jitter keeps no secret
+    pause = backoff.wait(fence.attempt, luck) if isinstance(backoff, Backoff) else backoff(fence.attempt)
     await _again(session, fence, max(pause, wait or pause), failure.error, unspent=0)
-    await _remember(session, fence, "failed", failure)
+    await remember(session, fence, "failed", failure)
 
 
 async def snooze(session: AsyncSession, fence: Fence, wait: timedelta) -> None:
@@ -156,11 +157,14 @@ async def snooze(session: AsyncSession, fence: Fence, wait: timedelta) -> None:
 
 async def bury(session: AsyncSession, fence: Fence, failure: Failure) -> None:
     """Give up: the job is dead, and what was to be asked for in that case is asked for here."""
-    row = (await session.execute(_BURY, _key(fence) | {"error": failure.error})).one_or_none()
+    await lock(session, fence.flow_id)
+    words = {"error": failure.error, "fingerprint": failure.fingerprint}
+    row = (await session.execute(_BURY, _key(fence) | words)).one_or_none()
     if row is None:
         raise LostLease(str(fence.job_id))
-    await _remember(session, fence, "dead", failure)
+    await remember(session, fence, "dead", failure)
     await _follow_up(session, fence.job_id, row.subject, row.when_dead)
+    await settle(session, fence.flow_id, [fence.job_id])
 
 
 async def rescue(session: AsyncSession, lease: timedelta, limit: int = 500) -> list[UUID]:
@@ -168,39 +172,19 @@ async def rescue(session: AsyncSession, lease: timedelta, limit: int = 500) -> l
 
     Living workers lose nothing, however long their jobs take: the worker's beat is looked at, never the job's age.
     """
-    lost = (await session.execute(_RESCUE, {"lease": lease, "limit": limit})).all()
+    failure = Failure("The worker that ran this died.")
+    words = {"error": failure.error, "fingerprint": failure.fingerprint}
+    lost = (await session.execute(_RESCUE, {"lease": lease, "limit": limit} | words)).all()
     for row in lost:
-        failure = Failure("The worker that ran this died.")
         fence = Fence(row.id, row.attempt, row.worker_id)
-        await _remember(session, fence, "worker died", failure)
+        await remember(session, fence, "worker died", failure)
         if row.state == "dead":
             await _follow_up(session, row.id, row.subject, row.when_dead)
+            await settle(session, row.flow_id, [row.id])
         else:
             news_of(session).queues.add(row.queue)
             _tell(session, row.id, row.subject)
     return [row.id for row in lost]
-
-
-async def retry(session: AsyncSession, job_id: UUID) -> None:
-    """Let a dead job wait for a worker again, with as many attempts as its kind has; what it wrote so far stays.
-
-    What was asked for when it died has been asked for: a runner finds the world as that left it. Raises `NotFound`,
-    or `Conflict` for a job that is not dead, or whose work another job has taken over.
-    """
-    job = await session.get(JobRow, job_id, populate_existing=True)
-    if job is None:
-        raise NotFound("There is no such job.")
-    known = kinds().get(job.kind)
-    again = {"rank_at": rank(now(), job.priority), "attempts": known.attempts if known else 1}
-    try:
-        async with session.begin_nested():
-            row = (await session.execute(_RETRY, {"job_id": job_id} | again)).one_or_none()
-    except IntegrityError:
-        row = None
-    if row is None:
-        raise Conflict("This job is not dead any more, or another one does its work.")
-    news_of(session).queues.add(row.queue)
-    _tell(session, job_id, row.subject)
 
 
 async def hurry(session: AsyncSession, job_id: UUID, priority: int = 0) -> bool:
@@ -230,10 +214,15 @@ async def _again(
     _tell(session, fence.job_id, row.subject)
 
 
-async def _remember(session: AsyncSession, fence: Fence, outcome: str, failure: Failure) -> None:
-    await session.execute(
-        _ATTEMPT, _key(fence) | {"outcome": outcome, "error": failure.error, "traceback": failure.traceback}
-    )
+async def remember(session: AsyncSession, fence: Fence, outcome: str, failure: Failure) -> None:
+    """Keep what became of an attempt that did not complete its job."""
+    told = {
+        "outcome": outcome,
+        "error": failure.error,
+        "traceback": failure.traceback,
+        "fingerprint": failure.fingerprint,
+    }
+    await session.execute(_ATTEMPT, _key(fence) | told)
 
 
 async def _follow_up(

@@ -7,7 +7,7 @@ from typing import Final
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-#: The latest jobs of any kind that are looked at, so that the question costs the same however many were finished.
+#: The latest jobs of the queue that are looked at, so that the question costs the same however many were finished.
 LOOKED_AT: Final = 1000
 
 _PACE = text(
@@ -15,9 +15,9 @@ _PACE = text(
     select count(*) as seen,
            percentile_cont(array[0.5, 0.9]) within group (order by recent.finished_at - recent.started_at) as runs,
            percentile_cont(array[0.5, 0.9]) within group (order by recent.started_at - recent.run_at) as waits
-      from (select kind, queue, state, run_at, started_at, finished_at from jobs
-             where finished_at is not null order by finished_at desc limit {LOOKED_AT}) recent
-     where recent.kind = :kind and recent.queue = :queue and recent.state = 'completed'
+      from (select kind, state, run_at, started_at, finished_at from jobs
+             where queue = :queue and finished_at is not null order by finished_at desc limit {LOOKED_AT}) recent
+     where recent.kind = :kind and recent.state = 'completed'
     """  # noqa: S608 - our own number
 )
 _SLOTS = text(

@@ -1,6 +1,6 @@
 """What may be asked of the workers: a message is a kind, a queue, and ids. Rows stay home."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, ClassVar, Self
@@ -40,17 +40,33 @@ class Job(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     queue: ClassVar[str] = "default"
     priority: ClassVar[int] = 5
     attempts: ClassVar[int] = 3
-    backoff: ClassVar[Backoff] = Backoff()
+    #: How long to wait after a failed attempt, or a function that tells it of the attempt's number, from 1.
+    backoff: ClassVar[Backoff | Callable[[int], timedelta]] = Backoff()
     timeout: ClassVar[timedelta] = timedelta(minutes=5)
+    #: It works for somebody who has paid: its jobs may be tried again, and never be cancelled or removed.
+    holds_money: ClassVar[bool] = False
+    #: Fields that are sealed in the row, and shown nowhere.
+    secrets: ClassVar[tuple[str, ...]] = ()
 
     def args(self) -> dict[str, Any]:
-        """The message's fields as plain JSON values."""
-        built: dict[str, Any] = msgspec.to_builtins(self, builtin_types=())
-        return built
+        """The message's fields as plain JSON values, without its secrets."""
+        built = self._built()
+        return {name: built[name] for name in built.keys() - self.secrets} if self.secrets else built
+
+    def secret_args(self) -> dict[str, Any]:
+        """The fields that are nobody's business, as plain JSON values."""
+        built = self._built()
+        return {name: built[name] for name in self.secrets}
 
     def packed(self) -> dict[str, Any]:
         """The message with its kind, to be stored and asked for later."""
+        if self.secrets:
+            raise TypeError(f"{self.kind} has secrets, and would be stored with them in the open")
         return {"kind": self.kind, "args": self.args()}
+
+    def _built(self) -> dict[str, Any]:
+        built: dict[str, Any] = msgspec.to_builtins(self, builtin_types=())
+        return built
 
     @classmethod
     def read(cls, args: Mapping[str, Any]) -> Self:

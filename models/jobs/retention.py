@@ -1,21 +1,70 @@
 """Forgetting finished jobs, so that a year of work costs what a week costs."""
 
+from collections.abc import Mapping
 from datetime import timedelta
+from typing import Final
 
+import orjson
 from sqlalchemy import text
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-#: Dead jobs are kept: somebody has to look at them.
+from models.base.db import changed
+from models.base.errors import Invalid
+from models.jobs.tables import QueueRow
+
+LONGEST_DAYS: Final = 3650
+
+#: Dead jobs are kept: somebody has to look at them. So are those of a flow that goes on, whose children may ask for
+#: their results, and those that hold money and did not complete. Queues are stepped through by their index.
 _FORGET = text(
     """
+    with recursive queues (name) as (
+        (select queue from jobs where finished_at is not null order by queue limit 1)
+         union all
+        select (select queue from jobs where finished_at is not null and queue > queues.name order by queue limit 1)
+          from queues where queues.name is not null),
+    kept as (
+        select queues.name, interval '1 day' * coalesce(
+                   job_queues.keep_days, cast(cast(:by_queue as jsonb) ->> queues.name as int), :days) as age
+          from queues left join job_queues using (name) where queues.name is not null)
     delete from jobs where id = any(array(
-           select id from jobs
-            where finished_at < now() - cast(:age as interval) and state in ('completed', 'cancelled')
+           select old.id
+             from kept cross join lateral (
+                  select id from jobs
+                   where queue = kept.name and finished_at < now() - kept.age
+                     and (state = 'completed' or state = 'cancelled' and not is_held)
+                     and not exists (select from job_flows flow where flow.id = flow_id and flow.finished_at is null)
+                   order by finished_at limit :limit for update skip locked) old))
+    """
+)
+
+_FORGET_FLOWS = text(
+    """
+    delete from job_flows where id = any(array(
+           select id from job_flows flow
+            where finished_at < now() - interval '1 day' and not exists (select from jobs where flow_id = flow.id)
             order by finished_at limit :limit for update skip locked))
     """
 )
 
 
-async def forget_finished(session: AsyncSession, age: timedelta, limit: int = 5000) -> None:
-    """Delete up to `limit` jobs that completed or were cancelled more than `age` ago."""
-    await session.execute(_FORGET, {"age": age, "limit": limit})
+async def forget_finished(
+    session: AsyncSession, age: timedelta, by_queue: Mapping[str, int] | None = None, limit: int = 5000
+) -> None:
+    """Delete up to `limit` jobs of each queue that completed or were cancelled longer ago than they are to be kept.
+
+    An operator's word for a queue goes before `by_queue`, in days, and that before `age`.
+    """
+    asked = {"by_queue": orjson.dumps(by_queue or {}).decode(), "days": age.days, "limit": limit}
+    await session.execute(_FORGET, asked)
+    await session.execute(_FORGET_FLOWS, {"limit": limit})
+
+
+async def set_keep_days(session: AsyncSession, queue: str, days: int | None) -> None:
+    """Keep the finished jobs of a queue for so many days; None as long as the code says. Raises `Invalid`."""
+    if days is not None and not 1 <= days <= LONGEST_DAYS:
+        raise Invalid({"keep_days": f"Choose from 1 to {LONGEST_DAYS} days, or leave it empty."})
+    row = insert(QueueRow).values(name=queue, keep_days=days)
+    await session.execute(row.on_conflict_do_update(index_elements=["name"], set_={"keep_days": days}))
+    changed(session, f"queue/{queue}")

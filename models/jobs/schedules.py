@@ -1,44 +1,257 @@
 """What happens by the clock. A schedule fires by moving its last slot forward in the transaction that asks for
 its job, so two clocks, or one that was restarted, fire it once.
+
+The code names schedules; a person may give one another rhythm, pause it, run it now, or make one of their own.
 """
 
-from dataclasses import dataclass
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+from uuid import UUID
 
-from sqlalchemy import text
+import msgspec
+import structlog
+from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from models.base.clock import now
+from models.base.crash_points import crash_point
+from models.base.db import changed
+from models.base.errors import Conflict, Invalid, NotFound
+from models.jobs.cron import Cron
+from models.jobs.dead import check_args
 from models.jobs.enqueue import enqueue
-from models.jobs.message import Job
+from models.jobs.message import Job, kinds, unpack
+from models.jobs.tables import ScheduleRow
 
-_EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
+log = structlog.get_logger(__name__)
+
+_EPOCH: Final = datetime(2000, 1, 1, tzinfo=UTC)
+_NAME: Final = re.compile(r"[a-z0-9][a-z0-9._-]{1,59}")
 
 _ADVANCE = text(
     """
-    insert into job_schedules (name, slot) values (:name, :slot)
-        on conflict (name) do update set slot = excluded.slot, fired_at = now() where job_schedules.slot < excluded.slot
-    returning name
+    insert into job_schedules (name, slot, fired_at) values (:name, :slot, case when :has_missed_one then now() end)
+        on conflict (name) do update set slot = excluded.slot, fired_at = now()
+     where job_schedules.slot < excluded.slot and job_schedules.paused_at is null
+    returning fired_at
     """
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """A job asked for every so often, in slots counted from the year 2000 in UTC."""
+    """A job asked for by the calendar, or every so often in slots counted from the year 2000 in UTC."""
 
     name: str
-    every: timedelta
+    rhythm: timedelta | Cron
     job: Job
 
     def slot(self, at: datetime) -> datetime:
         """The latest moment not after `at` at which this is due."""
-        return _EPOCH + (at - _EPOCH) // self.every * self.every
+        if isinstance(self.rhythm, Cron):
+            return self.rhythm.latest(at)
+        return _EPOCH + (at - _EPOCH) // self.rhythm * self.rhythm
+
+    def next(self, at: datetime) -> datetime:
+        """The first moment after `at` at which this is due."""
+        if isinstance(self.rhythm, Cron):
+            return next(self.rhythm.after(at))
+        return self.slot(at) + self.rhythm
+
+
+@dataclass(frozen=True, slots=True)
+class ScheduleView:
+    """A schedule as it is in force. `next_at` is None while it is paused."""
+
+    name: str
+    kind: str
+    args: dict[str, Any]
+    every: timedelta | None
+    cron: str | None
+    zone: str | None
+    is_own: bool
+    is_edited: bool
+    paused_at: datetime | None
+    fired_at: datetime | None
+    next_at: datetime | None
 
 
 async def fire(session: AsyncSession, schedule: Schedule, at: datetime) -> bool:
-    """Ask for the schedule's job if its present slot has not been fired. What was missed is made up once."""
-    moved = await session.execute(_ADVANCE, {"name": schedule.name, "slot": schedule.slot(at)})
-    if moved.one_or_none() is None:
+    """Ask for the schedule's job if its present slot has not been fired. What was missed is made up once.
+
+    One by the calendar that is seen for the first time has missed nothing: it waits for its next moment.
+    """
+    asked = {
+        "name": schedule.name,
+        "slot": schedule.slot(at),
+        "has_missed_one": isinstance(schedule.rhythm, timedelta),
+    }
+    if await session.scalar(_ADVANCE, asked) is None:
         return False
+    crash_point("in the firing of a schedule")
     await enqueue(session, schedule.job, unique=f"schedule/{schedule.name}")
+    changed(session, "schedules")
     return True
+
+
+async def fire_due(session: AsyncSession, known: Iterable[Schedule], at: datetime) -> None:
+    """Fire every schedule, of the code or of a person, that is due and not paused."""
+    rows = await _rows(session)
+    for schedule in _in_force(known, rows):
+        row = rows.get(schedule.name)
+        if row is None or (row.paused_at is None and row.slot < schedule.slot(at)):
+            await fire(session, schedule, at)
+
+
+async def all_schedules(
+    session: AsyncSession, known: Iterable[Schedule], at: datetime
+) -> Sequence[ScheduleView]:
+    """Every schedule by its name. `known` are those of the code."""
+    rows = await _rows(session)
+    found = []
+    for schedule in sorted(_in_force(known, rows), key=lambda one: one.name):
+        row = rows.get(schedule.name)
+        rhythm = schedule.rhythm
+        is_paused = row is not None and row.paused_at is not None
+        found.append(
+            ScheduleView(
+                name=schedule.name,
+                kind=schedule.job.kind,
+                args=schedule.job.args(),
+                every=rhythm if isinstance(rhythm, timedelta) else None,
+                cron=rhythm.expression if isinstance(rhythm, Cron) else None,
+                zone=rhythm.zone if isinstance(rhythm, Cron) else None,
+                is_own=row is not None and row.kind is not None,
+                is_edited=row is not None and row.kind is None and row.cron is not None,
+                paused_at=row.paused_at if row else None,
+                fired_at=row.fired_at if row else None,
+                next_at=None if is_paused else schedule.next(at),
+            )
+        )
+    return found
+
+
+async def edit(session: AsyncSession, known: Iterable[Schedule], name: str, cron: str, zone: str) -> None:
+    """Give a schedule another rhythm, from now on. Raises `Invalid` naming `cron` or `zone`, or `NotFound`."""
+    rhythm = Cron.read(cron, zone)
+    schedule, row = await _take(session, known, name)
+    row.cron, row.zone = rhythm.expression, zone
+    row.slot = replace(schedule, rhythm=rhythm).slot(now())
+
+
+async def restore(session: AsyncSession, known: Sequence[Schedule], name: str) -> None:
+    """Give a schedule of the code its own rhythm back. Raises `NotFound`, or `Conflict` for a person's own."""
+    original = next((one for one in known if one.name == name), None)
+    if original is None:
+        raise Conflict("The code knows no schedule of this name, so there is nothing to go back to.")
+    _, row = await _take(session, known, name)
+    row.cron = row.zone = None
+    row.slot = original.slot(now())
+
+
+async def pause(session: AsyncSession, known: Iterable[Schedule], name: str) -> None:
+    """Let a schedule rest. Raises `NotFound`."""
+    _, row = await _take(session, known, name)
+    row.paused_at = row.paused_at or now()
+
+
+async def resume(session: AsyncSession, known: Iterable[Schedule], name: str) -> None:
+    """Let a schedule go on. What it would have done meanwhile is not made up. Raises `NotFound`."""
+    schedule, row = await _take(session, known, name)
+    row.paused_at = None
+    row.slot = schedule.slot(now())
+
+
+async def run_now(session: AsyncSession, known: Iterable[Schedule], name: str, asked_by: UUID) -> UUID | None:
+    """Ask for a schedule's job now, whatever the clock says; None if it waits or runs already. Raises `NotFound`."""
+    schedule, _ = await _take(session, known, name)
+    return await enqueue(session, schedule.job, unique=f"schedule/{name}", asked_by=asked_by)
+
+
+async def create(
+    session: AsyncSession,
+    known: Iterable[Schedule],
+    name: str,
+    *,
+    kind: str,
+    args: dict[str, Any],
+    cron: str,
+    zone: str,
+    made_by: UUID,
+) -> None:
+    """Make a schedule for a kind of job that the code knows. Raises `Invalid` naming the field."""
+    if not _NAME.fullmatch(name):
+        raise Invalid({"name": "Use 2 to 60 small letters, digits, dots, dashes and underscores."})
+    if name in {one.name for one in known} or await session.get(ScheduleRow, name) is not None:
+        raise Invalid({"name": "There is a schedule of this name. Choose another one."})
+    message = kinds().get(kind)
+    if message is None:
+        raise Invalid({"kind": f"There is no kind of job {kind!r}."})
+    if message.secrets:
+        raise Invalid({"kind": "Jobs of this kind have secrets, which a schedule would keep in the open."})
+    check_args(message, args)
+    rhythm = Cron.read(cron, zone)
+    session.add(
+        ScheduleRow(
+            name=name,
+            slot=rhythm.latest(now()),
+            fired_at=None,
+            cron=rhythm.expression,
+            zone=zone,
+            kind=kind,
+            args=args,
+            made_by=made_by,
+        )
+    )
+    changed(session, "schedules")
+
+
+async def remove(session: AsyncSession, name: str) -> None:
+    """Remove a person's own schedule. Raises `NotFound`, or `Conflict` for one of the code: that can be paused."""
+    row = await session.get(ScheduleRow, name)
+    if row is None:
+        raise NotFound("There is no such schedule.")
+    if row.kind is None:
+        raise Conflict("The code names this schedule, so it cannot be removed. Pause it instead.")
+    await session.delete(row)
+    changed(session, "schedules")
+
+
+async def _rows(session: AsyncSession) -> dict[str, ScheduleRow]:
+    query = select(ScheduleRow).execution_options(populate_existing=True)
+    return {row.name: row for row in await session.scalars(query)}
+
+
+def _in_force(known: Iterable[Schedule], rows: dict[str, ScheduleRow]) -> Iterator[Schedule]:
+    """Those of the code, with the rhythm that a person gave them, and people's own."""
+    for schedule in known:
+        row = rows.get(schedule.name)
+        if row is not None and row.cron is not None:
+            yield replace(schedule, rhythm=Cron.read(row.cron, row.zone or "UTC"))
+        else:
+            yield schedule
+    for row in rows.values():
+        if row.kind is not None and row.cron is not None:
+            try:
+                job = unpack({"kind": row.kind, "args": row.args or {}})
+            except (KeyError, msgspec.ValidationError) as error:
+                log.warning("schedule.not_understood", schedule=row.name, error=str(error))
+                continue
+            yield Schedule(row.name, Cron.read(row.cron, row.zone or "UTC"), job)
+
+
+async def _take(session: AsyncSession, known: Iterable[Schedule], name: str) -> tuple[Schedule, ScheduleRow]:
+    """The schedule in force and its row, which is held until the transaction ends, and made if it never fired."""
+    query = select(ScheduleRow).where(ScheduleRow.name == name).with_for_update()
+    row = await session.scalar(query.execution_options(populate_existing=True))
+    schedule = next((one for one in _in_force(known, {name: row} if row else {}) if one.name == name), None)
+    if schedule is None:
+        raise NotFound("There is no such schedule.")
+    if row is None:
+        row = ScheduleRow(name=name, slot=schedule.slot(now()), fired_at=None)
+        session.add(row)
+    changed(session, "schedules")
+    return schedule, row

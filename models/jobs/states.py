@@ -27,3 +27,29 @@ MOVES: Moves[JobState] = {
 }
 
 UNFINISHED = frozenset({S.SCHEDULED, S.WAITING, S.ACTIVE})
+
+
+class OnParentFailure(StrEnum):
+    """What becomes of a job of a flow, and of what waits for it, if one of its parents dies or is cancelled."""
+
+    CANCEL = "cancel"
+    RUN = "run"
+
+
+class BulkDeed(StrEnum):
+    """What may be done to many jobs at once."""
+
+    RETRY = "retry"
+    CANCEL = "cancel"
+    PROMOTE = "promote"
+    DELETE = "delete"
+    PRIORITY = "priority"
+
+
+class AlertKind(StrEnum):
+    """What is worth telling people who look after the jobs."""
+
+    BACKLOG = "backlog"
+    SLOW = "slow"
+    FAILURES = "failures"
+    DEAD_WORKER = "dead worker"

@@ -6,8 +6,9 @@ cached generic plans a batched finish walks the batch for every row of it. And n
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
@@ -16,21 +17,32 @@ import asyncpg
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
 
-CLAIM: Final = """
+_CLAIM: Final = """
 update jobs set state = 'active', attempt = attempt + 1, worker_id = $1, started_at = clock_timestamp(),
-                done = null, total = null, words = null
+                done = null, total = null, words = null, blocked_by = 'limit/' || limit_key,
+                unique_key = case when not frees_key then unique_key end
  where id = any(array(
        select picked.id
          from unnest($2::text[], $3::int[]) as wanted (name, slots)
         cross join lateral (
               select id from jobs
-               where queue = wanted.name and state = 'waiting'
-                 and not exists (select from job_queues q where q.name = wanted.name and q.paused_at is not null)
+               where queue = wanted.name and state = 'waiting' and blocked_by is null and {which}
                order by rank_at, id
                limit wanted.slots
                  for update skip locked) picked))
-returning id, kind, queue, args, attempt, max_attempts, subject, correlation_id, created_at, run_at, started_at
+returning id, kind, queue, args, attempt, max_attempts, subject, correlation_id, created_at, run_at, started_at,
+          flow_id, limit_key, secret
 """
+
+#: From queues that nobody has decided anything about. The others are claimed from in `gates`.
+CLAIM: Final = _CLAIM.format(
+    which="""not exists (select from job_queues q where q.name = wanted.name and
+                           (q.paused_at is not null or q.max_running is not null or q.rate_count is not null))"""
+)
+CLAIM_GATED: Final = _CLAIM.format(
+    which="not exists (select from job_queues q where q.name = wanted.name and q.paused_at is not null)"
+)
+CLAIM_ANYWAY: Final = _CLAIM.format(which="run_anyway")
 
 COMPLETE: Final = """
 update jobs set state = 'completed', finished_at = clock_timestamp(), result = ended.result::jsonb, error = null
@@ -53,7 +65,7 @@ update jobs set state = 'waiting', attempt = attempt - 1, worker_id = null, star
 returning id
 """
 
-OWNED: Final = "select id, attempt from jobs where worker_id = $1 and state = 'active'"
+OWNED: Final = "select id, cancel_asked_at is not null as is_cancelled from jobs where worker_id = $1 and state = 'active'"
 
 ARRIVE: Final = """
 insert into job_workers (id, host, pid, queues, beat_at) values ($1, $2, $3, $4::jsonb, clock_timestamp())
@@ -68,7 +80,15 @@ returning id
 LEAVE: Final = "delete from job_workers where id = $1"
 
 #: What may go wrong with a database for a while. Work goes on when it is back.
-DATABASE_AWAY: Final = (OSError, TimeoutError, SQLAlchemyError, asyncpg.PostgresError, asyncpg.InterfaceError)
+DATABASE_AWAY: Final = (
+    OSError,
+    TimeoutError,
+    SQLAlchemyError,
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    # "cannot switch to state …": a connection that was cut in the middle of an answer.
+    asyncpg.InternalClientError,
+)
 
 #: Rows may wait for a lock, never for long: a claim skips what is locked, a finish waits for a rescue at most.
 SETTINGS: Final = {
@@ -96,6 +116,10 @@ class Claim:
     created_at: datetime
     run_at: datetime
     started_at: datetime
+    flow_id: UUID | None
+    #: With one, the row is ours, but it may not be begun before `gates.admit` has let it through.
+    limit_key: str | None
+    secret: bytes | None = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +129,13 @@ class Fence:
     job_id: UUID
     attempt: int
     worker_id: UUID
+    #: Whoever ends a job of a flow locks the flow's row before the job's.
+    flow_id: UUID | None = None
+
+
+def claims_of(rows: Sequence[asyncpg.Record]) -> list[Claim]:
+    """What a claiming statement returned."""
+    return [Claim(*row.values()) for row in rows]
 
 
 async def connect(url: str, name: str) -> asyncpg.Connection:
@@ -119,7 +150,7 @@ async def connect(url: str, name: str) -> asyncpg.Connection:
 
 
 class Store:
-    """One worker's way to the rows. Each method is one round trip; a lost connection is opened again by the next.
+    """One worker's way to the rows. Each verb is one round trip; a lost connection is opened again by the next.
 
     One call at a time: claiming and finishing have a store each, so that neither waits for the other.
     """
@@ -139,50 +170,73 @@ class Store:
                 await self.on_connect(self._connection)
         return self._connection
 
-    async def _fetch(self, statement: str, *args: Any) -> list[asyncpg.Record]:
+    @asynccontextmanager
+    async def _connected(self) -> AsyncIterator[asyncpg.Connection]:
         async with self._turn:
             connection = await self._use()
             try:
-                return await connection.fetch(statement, *args)
-            except (OSError, TimeoutError, asyncpg.InterfaceError, asyncpg.PostgresConnectionError):
+                yield connection
+            except (
+                OSError,
+                TimeoutError,
+                asyncpg.InterfaceError,
+                asyncpg.InternalClientError,
+                asyncpg.PostgresConnectionError,
+            ):
                 # The answer may be lost, so the connection is of no more use: the next call begins afresh.
                 connection.terminate()
                 self._connection = None
                 raise
 
+    async def fetch(self, statement: str, *args: Any) -> list[asyncpg.Record]:
+        """The rows of one statement that commits by itself."""
+        async with self._connected() as connection:
+            return await connection.fetch(statement, *args)
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[asyncpg.Connection]:
+        """Several statements that count together."""
+        async with self._connected() as connection, connection.transaction():
+            yield connection
+
     async def claim(self, slots: Mapping[str, int]) -> list[Claim]:
-        """Take up to `slots[queue]` waiting jobs of each queue, first in rank first, and make them ours."""
-        rows = await self._fetch(CLAIM, self.worker_id, list(slots), list(slots.values()))
-        return [Claim(*row.values()) for row in rows]
+        """Take up to `slots[queue]` waiting jobs of each queue, first in rank first, and make them ours.
+
+        Queues that are paused or limited are passed over, and jobs with a `limit_key` are not to be begun yet.
+        """
+        return claims_of(await self.fetch(CLAIM, self.worker_id, list(slots), list(slots.values())))
 
     async def complete(self, ended: Sequence[tuple[UUID, int, str | None]]) -> set[UUID]:
         """Complete a batch of (id, attempt, result as JSON). Returns the ids that were still ours."""
         ids, attempts, results = zip(*ended, strict=True)
-        return {row["id"] for row in await self._fetch(COMPLETE, self.worker_id, ids, attempts, results)}
+        return {row["id"] for row in await self.fetch(COMPLETE, self.worker_id, ids, attempts, results)}
 
     async def promote(self, limit: int = 1000) -> set[str]:
         """Let scheduled jobs whose time has come wait with the others. Returns the queues that got some."""
-        return {row["queue"] for row in await self._fetch(PROMOTE, limit)}
+        return {row["queue"] for row in await self.fetch(PROMOTE, limit)}
 
     async def release(self, ids: Sequence[UUID]) -> set[UUID]:
         """Give jobs back untried: the attempt does not count."""
-        return {row["id"] for row in await self._fetch(RELEASE, self.worker_id, list(ids))}
+        return {row["id"] for row in await self.fetch(RELEASE, self.worker_id, list(ids))}
 
-    async def owned(self) -> dict[UUID, int]:
-        """The jobs that are ours by the rows, with their attempts: more than we run if a claim's answer was lost."""
-        return {row["id"]: row["attempt"] for row in await self._fetch(OWNED, self.worker_id)}
+    async def owned(self) -> dict[UUID, bool]:
+        """The jobs that are ours by the rows, and whether each was asked to stop.
+
+        They are more than we run if a claim's answer was lost.
+        """
+        return {row["id"]: row["is_cancelled"] for row in await self.fetch(OWNED, self.worker_id)}
 
     async def arrive(self, host: str, pid: int, queues: str) -> None:
         """Be known as alive. `queues` is JSON: slots by queue."""
-        await self._fetch(ARRIVE, self.worker_id, host, pid, queues)
+        await self.fetch(ARRIVE, self.worker_id, host, pid, queues)
 
     async def beat(self, running: int, memory: int | None, *, is_draining: bool) -> bool:
         """Say that we live. False if our row is gone: somebody took us for dead long ago."""
-        return bool(await self._fetch(BEAT, self.worker_id, running, memory, is_draining))
+        return bool(await self.fetch(BEAT, self.worker_id, running, memory, is_draining))
 
     async def leave(self) -> None:
         """Say that nothing of ours runs any more."""
-        await self._fetch(LEAVE, self.worker_id)
+        await self.fetch(LEAVE, self.worker_id)
 
     async def close(self) -> None:
         """Let the connection go."""

@@ -8,7 +8,7 @@ from sqlalchemy import BigInteger, ForeignKey, Identity, Index, SmallInteger, te
 from sqlalchemy.orm import Mapped, mapped_column
 
 from models.base.db import Row, new_id
-from models.jobs.states import JobState
+from models.jobs.states import JobState, OnParentFailure
 
 
 class JobRow(Row):
@@ -42,10 +42,77 @@ class JobRow(Row):
     created_at: Mapped[datetime] = mapped_column(server_default=text("now()"))
     started_at: Mapped[datetime | None]
     finished_at: Mapped[datetime | None]
+    #: Whose share of the queue it takes, as `person/<id>`: those who wait take turns.
+    share_key: Mapped[str | None]
+    #: Jobs with the same one are held to a limit together, as `host/example.com`.
+    limit_key: Mapped[str | None]
+    #: What keeps it from being claimed, as `limit/<key>`, `flow`, `parents` or `cancel`. On an active row `limit/…` says
+    #: that it was claimed, but not let through its gate yet.
+    blocked_by: Mapped[str | None]
+    #: An operator wants it run although its queue is paused.
+    run_anyway: Mapped[bool] = mapped_column(server_default=text("false"))
+    cancel_asked_at: Mapped[datetime | None]
+    #: Sealed arguments, as JSON once opened: see `Job.secrets`.
+    secret: Mapped[bytes | None]
+    #: How often it was put off without spending an attempt.
+    snoozes: Mapped[int] = mapped_column(SmallInteger, server_default="0")
+    #: Its unique key holds while it waits, and is free once it is claimed.
+    frees_key: Mapped[bool] = mapped_column(server_default=text("false"))
+    #: The person who asked for it by the board or the API.
+    asked_by: Mapped[UUID | None]
+    #: It works for somebody who has paid: it may be tried again, never cancelled or removed.
+    is_held: Mapped[bool] = mapped_column(server_default=text("false"))
+    #: What its last error has in common with others, see `errors.fingerprint`.
+    fingerprint: Mapped[str | None]
+    flow_id: Mapped[UUID | None] = mapped_column(ForeignKey("job_flows.id"))
+    #: Its name in its flow.
+    step: Mapped[str | None]
+    #: Of how many of its parents the end is not known yet; while there are some it is `blocked_by` `parents`.
+    parents_left: Mapped[int] = mapped_column(server_default="0")
+    #: What becomes of it if one of its parents dies or is cancelled.
+    on_parent_failure: Mapped[OnParentFailure | None]
 
     __table_args__ = (
-        # Claiming: one range scan per queue, in the order of claiming.
-        Index("jobs_waiting", "queue", "rank_at", "id", postgresql_where=text("state = 'waiting'")),
+        # Claiming: one range scan per queue, in the order of claiming. What is blocked is not walked over.
+        Index(
+            "jobs_claimable",
+            "queue",
+            "rank_at",
+            "id",
+            postgresql_where=text("state = 'waiting' and blocked_by is null"),
+        ),
+        Index(
+            "jobs_blocked",
+            "blocked_by",
+            "rank_at",
+            "id",
+            postgresql_where=text("blocked_by is not null and state in ('scheduled', 'waiting')"),
+        ),
+        Index("jobs_anyway", "queue", "rank_at", postgresql_where=text("run_anyway and state = 'waiting'")),
+        # How many of a key run, and how many of it may be claimed.
+        Index(
+            "jobs_limit_running",
+            "limit_key",
+            postgresql_where=text("limit_key is not null and state = 'active'"),
+        ),
+        Index(
+            "jobs_limit_awake",
+            "limit_key",
+            postgresql_where=text("limit_key is not null and state = 'waiting' and blocked_by is null"),
+        ),
+        # How many of a share wait in a queue, and how far the turns of all have come.
+        Index(
+            "jobs_share",
+            "queue",
+            "share_key",
+            postgresql_where=text("share_key is not null and state in ('scheduled', 'waiting')"),
+        ),
+        Index(
+            "jobs_turn",
+            "queue",
+            "rank_at",
+            postgresql_where=text("share_key is not null and state = 'waiting' and blocked_by is null"),
+        ),
         Index("jobs_scheduled", "run_at", postgresql_where=text("state = 'scheduled'")),
         # Rescue. A fenced finish says `finished_at is null`, never `state = 'active'`: offered this index, the
         # planner walks all of a worker's running rows for each one that it finishes.
@@ -57,9 +124,64 @@ class JobRow(Row):
             postgresql_where=text("state in ('scheduled', 'waiting', 'active')"),
         ),
         Index("jobs_subject", "subject", "id", postgresql_where=text("subject is not null")),
-        Index("jobs_finished", "finished_at", postgresql_where=text("finished_at is not null")),
+        Index("jobs_finished", "queue", "finished_at", postgresql_where=text("finished_at is not null")),
+        # The dead letters, and what was cancelled: few among many, and looked at most.
+        Index("jobs_ended_badly", "state", "id", postgresql_where=text("state in ('dead', 'cancelled')")),
+        Index("jobs_fingerprint", "fingerprint", "id", postgresql_where=text("fingerprint is not null")),
+        Index("jobs_asked_by", "asked_by", "id", postgresql_where=text("asked_by is not null")),
+        Index("jobs_flow", "flow_id", "id", postgresql_where=text("flow_id is not null")),
         {"postgresql_with": {"fillfactor": "85"}},
     )
+
+
+class FlowRow(Row):
+    """Jobs that belong together. Whoever ends one of them locks this row first, so that the last one knows that it is.
+
+    A batch is a flow whose jobs do not wait for each other.
+    """
+
+    __tablename__ = "job_flows"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    name: Mapped[str]
+    subject: Mapped[str | None]
+    asked_by: Mapped[UUID | None]
+    jobs: Mapped[int]
+    done: Mapped[int] = mapped_column(server_default="0")
+    #: How many are dead or cancelled.
+    failed: Mapped[int] = mapped_column(server_default="0")
+    #: The job to ask for in the transaction that ends the last of its jobs: {kind, args}.
+    when_done: Mapped[dict[str, Any] | None]
+    paused_at: Mapped[datetime | None]
+    created_at: Mapped[datetime] = mapped_column(server_default=text("now()"))
+    finished_at: Mapped[datetime | None]
+
+    __table_args__ = (
+        Index("job_flows_finished", "finished_at", postgresql_where=text("finished_at is not null")),
+    )
+
+
+class ParentRow(Row):
+    """That a job of a flow waits for another one."""
+
+    __tablename__ = "job_parents"
+
+    child_id: Mapped[UUID] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True)
+    parent_id: Mapped[UUID] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True)
+    #: The parent has ended in a way that the child was waiting for, and is counted for it: once, however often it ends.
+    is_met: Mapped[bool] = mapped_column(server_default=text("false"))
+
+    __table_args__ = (Index("job_parents_parent", "parent_id"),)
+
+
+class KeyRow(Row):
+    """The job that a key stands for, for a time that may be longer than the job's own."""
+
+    __tablename__ = "job_keys"
+
+    key: Mapped[str] = mapped_column(primary_key=True)
+    job_id: Mapped[UUID | None]
+    until: Mapped[datetime] = mapped_column(index=True)
 
 
 class AttemptRow(Row):
@@ -73,8 +195,11 @@ class AttemptRow(Row):
     outcome: Mapped[str]
     error: Mapped[str | None]
     traceback: Mapped[str | None]
+    fingerprint: Mapped[str | None]
     started_at: Mapped[datetime | None]
     finished_at: Mapped[datetime] = mapped_column(server_default=text("now()"))
+
+    __table_args__ = (Index("job_attempts_finished", "finished_at"),)
 
 
 class LogRow(Row):
@@ -120,13 +245,58 @@ class QueueRow(Row):
 
     name: Mapped[str] = mapped_column(primary_key=True)
     paused_at: Mapped[datetime | None]
+    #: How many of it run at once, over all workers.
+    max_running: Mapped[int | None]
+    #: How many of it begin in so many seconds, and how many of those at once.
+    rate_count: Mapped[int | None]
+    rate_seconds: Mapped[int | None]
+    rate_burst: Mapped[int | None]
+    #: For how many days its finished jobs are kept.
+    keep_days: Mapped[int | None]
+
+
+class LimitRow(Row):
+    """What jobs with one `limit_key` are held to. A key that ends in `/*` stands for each key of that kind by itself."""
+
+    __tablename__ = "job_limits"
+
+    key: Mapped[str] = mapped_column(primary_key=True)
+    max_running: Mapped[int | None]
+    rate_count: Mapped[int | None]
+    rate_seconds: Mapped[int | None]
+    rate_burst: Mapped[int | None]
+
+
+class GateRow(Row):
+    """Where the pacing of `queue/<name>` or `limit/<key>` stands. A gate without a row is open."""
+
+    __tablename__ = "job_gates"
+
+    name: Mapped[str] = mapped_column(primary_key=True)
+    #: GCRA's one number (ITU-T I.371): when the whole burst would be free again if nothing more began.
+    full_at: Mapped[datetime | None]
+    #: The other side has asked for silence until then.
+    closed_until: Mapped[datetime | None]
+
+    __table_args__ = ({"postgresql_with": {"fillfactor": "50"}},)
 
 
 class ScheduleRow(Row):
-    """The last slot that a schedule has fired for. Moving it forward is what firing is, so two clocks fire once."""
+    """The last slot that a schedule has fired for. Moving it forward is what firing is, so two clocks fire once.
+
+    What a person has decided stands here as well: another rhythm or a pause for one that the code names, or all of
+    one of their own, which alone has a `kind`.
+    """
 
     __tablename__ = "job_schedules"
 
     name: Mapped[str] = mapped_column(primary_key=True)
     slot: Mapped[datetime]
-    fired_at: Mapped[datetime] = mapped_column(server_default=text("now()"))
+    #: When it last asked for its job.
+    fired_at: Mapped[datetime | None]
+    cron: Mapped[str | None]
+    zone: Mapped[str | None]
+    paused_at: Mapped[datetime | None]
+    kind: Mapped[str | None]
+    args: Mapped[dict[str, Any] | None]
+    made_by: Mapped[UUID | None]

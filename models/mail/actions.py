@@ -57,26 +57,41 @@ async def write_letter(
     (`Keys.seal` of a JSON object). `key` is built from ids and counters: returns None, and writes nothing, if a
     letter with it exists. After `expires_at` it is not sent any more, and never sent twice by itself.
     """
-    row = {
-        "id": new_id(),
-        "kind": kind,
-        "key": key,
-        "to_address": to,
-        "facts": dict(facts),
-        "sealed_facts": sealed,
-        "about": about,
-        "expires_at": expires_at,
-        "is_test": is_test,
-        "correlation_id": structlog.contextvars.get_contextvars().get("correlation_id"),
-    }
+    email_id = await _insert(
+        session,
+        kind=kind,
+        key=key,
+        to_address=to,
+        facts=dict(facts),
+        sealed_facts=sealed,
+        about=about,
+        expires_at=expires_at,
+        is_test=is_test,
+    )
+    if email_id is not None:
+        await enqueue(session, SendLetter(email_id=email_id), subject=about)
+    return email_id
+
+
+async def write_own_letter(
+    session: AsyncSession, kind: str, to: str, facts: Mapping[str, Any], *, key: str, about: str
+) -> UUID:
+    """Write the letter `kind` for a job that sends it itself, or find the one that it wrote before."""
+    made = await _insert(session, kind=kind, key=key, to_address=to, facts=dict(facts), about=about)
+    query = select(EmailMessage.id).where(EmailMessage.key == key)
+    return made or (await session.execute(query)).scalar_one()
+
+
+async def _insert(session: AsyncSession, *, about: str | None, **values: Any) -> UUID | None:
+    """The id of a new letter, or None if there is one with its key."""
+    correlation_id = structlog.contextvars.get_contextvars().get("correlation_id")
+    row = {"id": new_id(), "about": about, "correlation_id": correlation_id, **values}
     written = insert(EmailMessage).values(row).on_conflict_do_nothing(index_elements=["key"])
     email_id: UUID | None = await session.scalar(written.returning(EmailMessage.id))
-    if email_id is None:
-        return None
-    await enqueue(session, SendLetter(email_id=email_id), subject=about)
-    changed(session, "mail")
-    if about:
-        changed(session, about)
+    if email_id is not None:
+        changed(session, "mail")
+        if about:
+            changed(session, about)
     return email_id
 
 

@@ -16,6 +16,7 @@ class Category(StrEnum):
     LINKS = "links"
     REVIEWS = "reviews"
     ALARMS = "alarms"
+    MESSAGES = "messages"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,7 @@ ABOUT: Final[Mapping[Category, About]] = {
         "Reminders", "A version waits for your decision, and its last day comes nearer."
     ),
     Category.LINKS: About("Link monitor", "A published link was lost, or is online again."),
+    Category.MESSAGES: About("Messages", "What people who work here had written to you."),
     Category.REVIEWS: About(
         "Work for editors",
         "A customer has handed in a text, or has written about an order.",
@@ -71,11 +73,13 @@ _OF: Final[Mapping[str, Category]] = {
     "orders.review_reminder": Category.REMINDERS,
     "orders.link_lost": Category.LINKS,
     "orders.link_repaired": Category.LINKS,
+    "notices.message": Category.MESSAGES,
     "orders.admin_new_review": Category.REVIEWS,
     "orders.admin_message": Category.REVIEWS,
     "orders.admin_order_failed": Category.ALARMS,
     "orders.admin_dispute": Category.ALARMS,
     "orders.admin_alert": Category.ALARMS,
+    "jobs.alert": Category.ALARMS,
 }
 
 

@@ -7,20 +7,15 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from models.accounts.address import normal_address
-from models.accounts.audit import audit
 from models.accounts.tables import Person
-from models.base.crypto import fingerprint
 from models.base.errors import Conflict, Invalid, NotFound
 from models.base.settings import Settings
-from models.orders.catalogue import open_site
-from models.orders.catalogue_rules import price_problem
-from models.orders.drafts import draft_of
-from models.orders.jobs import CreateOrder, FollowPayment
+from models.orders.catalogue.queries import open_site
+from models.orders.drafts import draft_for, expect_draft_payment, must_be_unpaid
 from models.orders.quality.characters import hidden, mixed_words, name_of
 from models.orders.rules import MAX_NOTES
 from models.orders.states import Product
 from models.orders.tables import Draft, Site
-from models.payments.checkouts import expect_payment
 from models.payments.tables import Checkout
 
 LEAST_TOPIC: Final = 10
@@ -113,22 +108,8 @@ async def save_article_draft(
     _must_sell(site, settings)
     if problems := article_problems(wish):
         raise Invalid(problems)
-    if draft_id is None:
-        draft = Draft(
-            product=Product.ARTICLE,
-            browser_hash=fingerprint(browser),
-            site_id=site.id,
-            target_url="",
-            anchor_text="",
-            checked_url="",
-        )
-        session.add(draft)
-    else:
-        draft = await draft_of(session, draft_id, browser=browser, person=person)
-        if draft.ordered_at is not None:
-            raise Conflict("This order has been paid for already.")
-    draft.person_id = person.id if person else draft.person_id
-    draft.email = person.email if person else normal_address(wish.email)
+    ordered = {"product": Product.ARTICLE, "site_id": site.id, "checked_url": ""}
+    draft = await draft_for(session, draft_id, wish.email, browser, person, **ordered)
     draft.topic, draft.keyword, draft.notes = wish.topic, wish.keyword, wish.notes
     await session.flush()
     return draft
@@ -138,34 +119,12 @@ async def ask_for_article_payment(
     session: AsyncSession, draft: Draft, person: Person, settings: Settings
 ) -> Checkout:
     """Freeze the price of an article's draft and expect its payment. Raises `Conflict` if it cannot be paid."""
-    if draft.ordered_at is not None:
-        raise Conflict("This order has been paid for already.")
+    must_be_unpaid(draft)
     site = draft.site
     if site is None or not site.is_open:
         raise NotFound("There is no such publication.")
     _must_sell(site, settings)
     assert site.article_price_cents is not None, "a site that sells articles has a price"
-    return await expect_payment(
-        session,
-        subject=f"draft/{draft.id}",
-        person_id=person.id,
-        email=person.email,
-        description=f"Article “{draft.topic}” for {site.name}",
-        amount_cents=site.article_price_cents,
-        currency=site.currency,
-        when_paid=CreateOrder(draft_id=draft.id),
-        when_moved=FollowPayment(),
-        return_path=f"/orders/drafts/{draft.id}/order",
-        cancel_path=f"/orders/drafts/{draft.id}",
-        is_live=settings.stripe.is_live,
-    )
-
-
-async def price_articles(session: AsyncSession, site: Site, cents: int | None, person: Person) -> None:
-    """Set what a whole article costs from now on, for orders that have not been paid for; None ends the offer."""
-    if cents is not None and (problem := price_problem(cents, site.currency)):
-        raise Invalid({"price": problem})
-    before, site.article_price_cents = site.article_price_cents, cents
-    await session.flush()
-    detail = {"before": before, "after": cents, "currency": site.currency}
-    await audit(session, person, "site.article_price_set", f"site/{site.id}", **detail)
+    description = f"Article “{draft.topic}” for {site.name}"
+    price = (site.article_price_cents, site.currency)
+    return await expect_draft_payment(session, draft, person, settings, description, *price)

@@ -1,6 +1,7 @@
 """What somebody is about to order: kept on the server, through sign-in, until it is paid for."""
 
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import func, select, update
@@ -14,14 +15,14 @@ from models.base.db import changed
 from models.base.errors import Conflict, Invalid, NotFound
 from models.base.settings import Settings
 from models.jobs import enqueue
-from models.orders.denied import denied_for
+from models.orders.catalogue.denied import denied_for
 from models.orders.jobs import CheckTarget, CreateOrder, FollowPayment
-from models.orders.markdown import is_outgoing, links
 from models.orders.quality.domains import registrable_domain
 from models.orders.quality.obstacles import anchor_obstacles, order_obstacles, url_obstacles
 from models.orders.rules import MAX_NOTES, target_problem
 from models.orders.states import ArticleStatus
 from models.orders.tables import Article, Draft, Version
+from models.orders.text.markdown import is_outgoing, links
 from models.payments.checkouts import expect_payment
 from models.payments.tables import Checkout
 
@@ -106,17 +107,7 @@ async def save_draft(
     problems = await problems_of(session, wish, article, version, settings)
     if problems:
         raise Invalid(problems)
-    if draft_id is None:
-        draft = Draft(
-            browser_hash=fingerprint(browser), article_id=article_id, email="", target_url="", anchor_text=""
-        )
-        session.add(draft)
-    else:
-        draft = await draft_of(session, draft_id, browser=browser, person=person)
-        if draft.ordered_at is not None:
-            raise Conflict("This order has been paid for already.")
-    draft.person_id = person.id if person else draft.person_id
-    draft.email = person.email if person else normal_address(wish.email)
+    draft = await draft_for(session, draft_id, wish.email, browser, person, article_id=article_id)
     draft.target_url, draft.anchor_text, draft.notes = wish.target_url, wish.anchor_text, wish.notes
     if not settings.orders.check_targets:
         draft.checked_url, draft.target_problem = draft.target_url, None
@@ -129,6 +120,32 @@ async def save_draft(
         )
     await session.flush()
     return draft
+
+
+async def draft_for(
+    session: AsyncSession,
+    draft_id: UUID | None,
+    email: str,
+    browser: str,
+    person: Person | None,
+    **ordered: Any,
+) -> Draft:
+    """The draft that a wish is written into: this one, unless it is paid for, or a new one of what is `ordered`."""
+    if draft_id is None:
+        draft = Draft(browser_hash=fingerprint(browser), target_url="", anchor_text="", **ordered)
+        session.add(draft)
+    else:
+        draft = await draft_of(session, draft_id, browser=browser, person=person)
+        must_be_unpaid(draft)
+    draft.person_id = person.id if person else draft.person_id
+    draft.email = person.email if person else normal_address(email)
+    return draft
+
+
+def must_be_unpaid(draft: Draft) -> None:
+    """Refuse what would change, or sell again, what somebody has paid for. Raises `Conflict`."""
+    if draft.ordered_at is not None:
+        raise Conflict("This order has been paid for already.")
 
 
 async def draft_of(session: AsyncSession, draft_id: UUID, *, browser: str, person: Person | None) -> Draft:
@@ -185,8 +202,7 @@ async def ask_for_payment(
     session: AsyncSession, draft: Draft, person: Person, settings: Settings
 ) -> Checkout:
     """Freeze the price of a checked draft and expect its payment. Raises `Conflict` or `Invalid` if it cannot be paid."""
-    if draft.ordered_at is not None:
-        raise Conflict("This order has been paid for already.")
+    must_be_unpaid(draft)
     if draft.checked_url != draft.target_url:
         raise Conflict("The target is still being looked at. Try again in a moment.")
     article, version = await open_article(session, draft.article_id)
@@ -196,14 +212,29 @@ async def ask_for_payment(
         problems["target_url"] = draft.target_problem
     if problems:
         raise Invalid(problems)
+    description = f"Backlink placement in “{article.title}”, {article.site.name}"
+    price = (article.price_cents, article.currency)
+    return await expect_draft_payment(session, draft, person, settings, description, *price)
+
+
+async def expect_draft_payment(
+    session: AsyncSession,
+    draft: Draft,
+    person: Person,
+    settings: Settings,
+    description: str,
+    amount_cents: int,
+    currency: str,
+) -> Checkout:
+    """Freeze a price for a draft. Once it is paid there is an order, which is told whatever becomes of the money."""
     return await expect_payment(
         session,
         subject=f"draft/{draft.id}",
         person_id=person.id,
         email=person.email,
-        description=f"Backlink placement in “{article.title}”, {article.site.name}",
-        amount_cents=article.price_cents,
-        currency=article.currency,
+        description=description,
+        amount_cents=amount_cents,
+        currency=currency,
         when_paid=CreateOrder(draft_id=draft.id),
         when_moved=FollowPayment(),
         return_path=f"/orders/drafts/{draft.id}/order",

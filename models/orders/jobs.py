@@ -27,6 +27,7 @@ class CreateOrder(Job, frozen=True):
 
     kind: ClassVar[str] = "orders.create_order"
     queue: ClassVar[str] = "orders"
+    holds_money: ClassVar[bool] = True
     priority: ClassVar[int] = 0
     attempts: ClassVar[int] = 20
 
@@ -40,6 +41,7 @@ class FollowPayment(Job, frozen=True):
 
     kind: ClassVar[str] = "orders.follow_payment"
     queue: ClassVar[str] = "orders"
+    holds_money: ClassVar[bool] = True
     priority: ClassVar[int] = 1
     attempts: ClassVar[int] = 20
 
@@ -52,6 +54,7 @@ class IntegrateBacklink(Job, frozen=True):
 
     kind: ClassVar[str] = "orders.integrate_backlink"
     queue: ClassVar[str] = "orders"
+    holds_money: ClassVar[bool] = True
     priority: ClassVar[int] = 2
     attempts: ClassVar[int] = 3
     backoff: ClassVar[Backoff] = Backoff(first=timedelta(seconds=2), factor=2)
@@ -66,6 +69,7 @@ class WriteArticle(Job, frozen=True):
 
     kind: ClassVar[str] = "orders.write_article"
     queue: ClassVar[str] = "orders"
+    holds_money: ClassVar[bool] = True
     priority: ClassVar[int] = 2
     attempts: ClassVar[int] = 3
     backoff: ClassVar[Backoff] = Backoff(first=timedelta(seconds=2), factor=2)
@@ -106,6 +110,7 @@ class FailGeneration(Job, frozen=True):
 
     kind: ClassVar[str] = "orders.fail_generation"
     queue: ClassVar[str] = "orders"
+    holds_money: ClassVar[bool] = True
     priority: ClassVar[int] = 1
     attempts: ClassVar[int] = 20
 
@@ -143,6 +148,7 @@ class RepairLink(Job, frozen=True):
 
     kind: ClassVar[str] = "orders.repair_link"
     queue: ClassVar[str] = "orders"
+    holds_money: ClassVar[bool] = True
     priority: ClassVar[int] = 4
     attempts: ClassVar[int] = 5
     backoff: ClassVar[Backoff] = Backoff(first=timedelta(seconds=2), factor=2)

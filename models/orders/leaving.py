@@ -5,7 +5,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from models.accounts.leaving import forgets, keeps, nobody
 from models.accounts.tables import Person
-from models.orders.aftercare_tables import Message
+from models.orders.care.tables import Message
 from models.orders.states import OrderStatus
 from models.orders.tables import Draft, Order
 

@@ -60,6 +60,11 @@ def order_url(settings: Settings, order_id: UUID) -> str:
     return f"{settings.app.public_url}/orders/{order_id}"
 
 
+def invoice_url(settings: Settings, order: Order) -> str:
+    """The page with the invoice of the order's payment, and with the credit notes if there are any."""
+    return f"{settings.app.public_url}/invoices?payment={order.checkout_id}"
+
+
 def review_url(settings: Settings, order_id: UUID) -> str:
     """The order's page for editors."""
     return f"{settings.app.public_url}/admin/orders/{order_id}"

@@ -14,6 +14,7 @@ from models.base.states import move
 from models.orders.rules import MOVABLE
 from models.orders.states import MOVES, OrderStatus
 from models.orders.tables import Order, Transition
+from models.payments.moves import hold
 from models.payments.states import PaymentState
 
 
@@ -27,6 +28,11 @@ class Actor:
 
 #: The action of the move by which a version goes to an editor before its customer has seen it.
 HELD: Final = "held for an editor"
+
+_AT_REST: Final[dict[PaymentState | None, str]] = {
+    PaymentState.DISPUTED: "The payment is disputed, so this order rests until that is decided.",
+    PaymentState.DISPUTE_LOST: "The payment was taken back, so this order has ended.",
+}
 
 WRITER = Actor("writer")
 STRIPE = Actor("stripe")
@@ -57,16 +63,16 @@ async def held(session: AsyncSession, order_id: UUID, person_id: UUID | None = N
     return order
 
 
-def must_be_movable(order: Order) -> None:
-    """Refuse to go on with an order whose money is disputed or on its way back."""
-    if order.payment_state not in MOVABLE:
-        words = {
-            PaymentState.DISPUTED: "The payment is disputed, so this order rests until that is decided.",
-            PaymentState.DISPUTE_LOST: "The payment was taken back, so this order has ended.",
-        }
-        raise Conflict(
-            words.get(order.payment_state, "The payment is being returned, so this order has ended.")
-        )
+async def must_be_movable(session: AsyncSession, order: Order) -> None:
+    """Refuse to go on with a held order whose money is disputed or on its way back.
+
+    The order hears of its money a moment later than the checkout, so the checkout is asked as well. It is held, so
+    that nothing becomes of the money before what is done now has been done.
+    """
+    checkout = await hold(session, order.checkout_id)
+    for there in (order.payment_state, checkout.payment_state):
+        if there not in MOVABLE:
+            raise Conflict(_AT_REST.get(there, "The payment is being returned, so this order has ended."))
 
 
 async def move_order(

@@ -11,11 +11,11 @@ from models.base.settings import Settings
 from models.jobs import enqueue
 from models.jobs.message import unpack
 from models.orders.letters import facts_of, review_url, tell_customer, tell_staff
-from models.orders.making import fail_order
 from models.orders.moves import STRIPE, held
 from models.orders.rules import MOVABLE
 from models.orders.states import FailReason, OrderStatus
 from models.orders.tables import Order
+from models.orders.writing.making import fail_order
 from models.payments.ledger import refunds_of
 from models.payments.moves import paid_key
 from models.payments.refunds import ask_refund

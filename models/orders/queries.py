@@ -15,7 +15,7 @@ from models.base.paging import PAGE_SIZE, Page, decode_cursor, page_of
 from models.jobs.states import JobState
 from models.jobs.tables import JobRow
 from models.mail.tables import EmailMessage
-from models.orders.aftercare_tables import Message
+from models.orders.care.tables import Message
 from models.orders.rules import MOVABLE
 from models.orders.states import OrderStatus, Side
 from models.orders.tables import Article, Draft, Generation, Order, Site, Transition, Version
@@ -29,7 +29,8 @@ _AHEAD = text(
     """
     select count(*) from (
       select 1 from jobs
-       where queue = :queue and state = 'waiting' and kind = :kind and (rank_at, id) < (:rank_at, :id)
+       where queue = :queue and state = 'waiting' and blocked_by is null
+         and kind = :kind and (rank_at, id) < (:rank_at, :id)
        limit :most) ahead
     """
 )

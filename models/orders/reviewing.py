@@ -1,11 +1,12 @@
-"""What people decide about an order: its customer, the editors, and the clock when nobody does."""
+"""What people decide about an order: its customer, and the editors."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Any, Final
+from itertools import chain, count
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import exists, func, select, update
+from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from models.accounts.audit import audit
@@ -14,14 +15,10 @@ from models.base.clock import now
 from models.base.db import changed
 from models.base.errors import Conflict, Invalid, NotFound
 from models.base.settings import Settings
-from models.mail.tables import EmailMessage
+from models.orders.catalogue.publishing import locked_article, publish
 from models.orders.letters import facts_of, public_url, tell_customer
-from models.orders.making import begin, fail_order, tell_of_review, tell_ready
-from models.orders.moves import HELD, SYSTEM, Actor, customer, editor, held, move_order, must_be_movable
-from models.orders.new_articles import publish_first
-from models.orders.promises import promise
-from models.orders.publishing import locked_article, publish
-from models.orders.rules import MOVABLE, REMINDER_DAYS, Limits, day_words, when_regenerable
+from models.orders.moves import HELD, Actor, customer, editor, held, move_order, must_be_movable
+from models.orders.rules import Limits, when_regenerable
 from models.orders.states import (
     REASONS_OF,
     ArticleStatus,
@@ -32,14 +29,15 @@ from models.orders.states import (
     RegenerateReason,
 )
 from models.orders.tables import Generation, Order, Transition, Version
+from models.orders.writing.making import begin, fail_order, tell_of_review, tell_ready
+from models.orders.writing.new_articles import publish_first
+from models.orders.writing.promises import promise
+from models.payments.ledger import refunds_of
 from models.payments.refunds import ask_refund, refundable
 from models.payments.states import RefundState
 from models.payments.tables import Refund
 
 MAX_REASON = 1000
-
-#: Orders that wait for their customer. With its money disputed an order rests.
-_WAITING: Final = (Order.status == OrderStatus.QUALITY_CHECK, Order.payment_state.in_(MOVABLE))
 
 
 async def regenerate(
@@ -52,7 +50,7 @@ async def regenerate(
 ) -> Order:
     """Have another version written, from the published text. A second press finds the order at work: `Conflict`."""
     order = await held(session, order_id, person.id)
-    must_be_movable(order)
+    await must_be_movable(session, order)
     if order.status is OrderStatus.PROCESSING:
         raise Conflict("A new version is being made already.")
     if order.status is not OrderStatus.QUALITY_CHECK:
@@ -96,13 +94,13 @@ async def submit(
     the page was stale, and choosing from it is refused.
     """
     order = await held(session, order_id, person.id)
-    must_be_movable(order)
+    await must_be_movable(session, order)
     if order.status is OrderStatus.PROCESSING:
         raise Conflict("A new version is being made. Wait for it, then choose.")
     if latest_seen is not None and latest_seen != order.version_id:
         raise Conflict("A newer version has been made since you opened this page. Look at it, then choose.")
     await _own_version(session, order, version_id)
-    await _submit(session, settings, order, version_id, customer(person), "submitted", at or now())
+    await hand_over(session, settings, order, version_id, customer(person), "submitted", at or now())
     return order
 
 
@@ -113,7 +111,7 @@ async def _own_version(session: AsyncSession, order: Order, version_id: UUID) ->
     return version
 
 
-async def _submit(
+async def hand_over(
     session: AsyncSession,
     settings: Settings,
     order: Order,
@@ -122,6 +120,7 @@ async def _submit(
     action: str,
     at: datetime,
 ) -> None:
+    """Move a held order to the editors with this version, and tell both sides."""
     values: dict[str, Any] = {"submitted_version_id": version_id, "submitted_at": at, "review_due_at": None}
     await move_order(session, order, OrderStatus.ADMIN_REVIEW, action, actor, **values)
     facts = await facts_of(session, order.id)
@@ -134,7 +133,7 @@ async def _submit(
 async def cancel(session: AsyncSession, settings: Settings, order_id: UUID, person: Person) -> Order:
     """Take the order back and give its money back, as long as no worker has begun."""
     order = await held(session, order_id, person.id)
-    must_be_movable(order)
+    await must_be_movable(session, order)
     stopped = await session.execute(
         update(Generation)
         .where(
@@ -170,7 +169,7 @@ async def approve(
     `seen` is the version that the editor looked at: a decision about another one is refused.
     """
     order = await held(session, order_id)
-    must_be_movable(order)
+    await must_be_movable(session, order)
     if order.status is not OrderStatus.ADMIN_REVIEW or order.submitted_version_id is None:
         raise Conflict("This order does not wait for a review any more.")
     _must_have_seen(order, seen)
@@ -226,13 +225,13 @@ async def send_back(
     What was held has no reason to be sent back for, so a note is enough, or none.
     """
     order = await held(session, order_id)
-    must_be_movable(order)
+    await must_be_movable(session, order)
     if order.status is not OrderStatus.ADMIN_REVIEW:
         raise Conflict("This order does not wait for a review any more.")
     _must_have_seen(order, seen)
     was_held = await _was_held(session, order)
     words = _reason(words, is_wanted=not was_held)
-    due_at = now() + _review_time(settings)
+    due_at = now() + review_time(settings)
     values = {
         "editor_words": words or None,
         "submitted_version_id": None,
@@ -290,8 +289,7 @@ async def refund(session: AsyncSession, order_id: UUID, person: Person, words: s
     can = await refundable(session, order.checkout_id)
     if can.obstacle is not None:
         raise Conflict(can.obstacle)
-    kind = order.fail_reason.value if order.fail_reason is not None else "goodwill"
-    asked = await ask_refund(session, order.checkout_id, kind, asked_by=person.id)
+    asked = await ask_refund(session, order.checkout_id, await _kind(session, order), asked_by=person.id)
     if asked is None or asked.state is not RefundState.ASKED:
         raise Conflict("Nothing of this payment can be refunded now.")
     await audit(
@@ -307,6 +305,16 @@ async def refund(session: AsyncSession, order_id: UUID, person: Person, words: s
     return asked
 
 
+async def _kind(session: AsyncSession, order: Order) -> str:
+    """The first kind that has not gone back: where another refund has failed after ours went, there is a rest."""
+    kind = order.fail_reason.value if order.fail_reason is not None else "goodwill"
+    gone = {
+        one.kind for one in await refunds_of(session, order.checkout_id) if one.state is RefundState.SUCCEEDED
+    }
+    kinds = chain([kind], (f"{kind}_{number}" for number in count(2)))
+    return next(one for one in kinds if one not in gone)
+
+
 def _reason(words: str, *, is_wanted: bool = True) -> str:
     words = words.strip()
     if is_wanted and not words:
@@ -316,76 +324,6 @@ def _reason(words: str, *, is_wanted: bool = True) -> str:
     return words
 
 
-async def tend_reviews(session: AsyncSession, settings: Settings, at: datetime, limit: int = 200) -> int:
-    """Decide for those whose review time is over, and remind the others. Returns how many moved.
-
-    What was promised before payment: after `review_days` without a decision, the newest version goes to the
-    editors, or the order ends with a refund, as the shop has it. An order whose money is disputed rests.
-    """
-    over = (
-        select(Order.id)
-        .where(*_WAITING, Order.review_due_at <= at)
-        .order_by(Order.review_due_at)
-        .limit(limit)
-    )
-    moved = 0
-    for order_id in (await session.scalars(over)).all():
-        order = await held(session, order_id)
-        is_over = order.review_due_at is not None and order.review_due_at <= at
-        if order.status is OrderStatus.QUALITY_CHECK and order.version_id and is_over:
-            await _decide_instead(session, settings, order, order.version_id, at)
-            moved += 1
-    await _remind(session, settings, at, limit)
-    return moved
-
-
-async def _decide_instead(
-    session: AsyncSession, settings: Settings, order: Order, version_id: UUID, at: datetime
-) -> None:
-    if settings.orders.undecided == "refund":
-        words = "The time to decide about your text is over, so the order has ended."
-        await fail_order(session, settings, order, FailReason.UNDECIDED, words, SYSTEM)
-    else:
-        await _submit(session, settings, order, version_id, SYSTEM, "review time over", at)
-
-
-async def _remind(session: AsyncSession, settings: Settings, at: datetime, limit: int) -> None:
-    """Remind once per reminder day. The letter's key keeps it at once, however often this runs.
-
-    Each day is asked for by itself, and who has the day's letter is left out: a crowd that was reminded does not
-    stand before those that were not.
-    """
-    days = [day for day in REMINDER_DAYS if day < settings.orders.review_days]
-    for day, next_day in zip(days, [*days[1:], settings.orders.review_days], strict=True):
-        await _remind_of_day(session, settings, at, (day, next_day), limit)
-
-
-async def _remind_of_day(
-    session: AsyncSession, settings: Settings, at: datetime, days: tuple[int, int], limit: int
-) -> None:
-    """Remind those that have waited for at least the first and less than the second of `days`."""
-    begun = at + _review_time(settings)
-    key = func.concat("review_reminder:", Order.id, ":", Order.generation, ":", days[0])
-    waiting = (
-        select(Order)
-        .where(
-            *_WAITING,
-            Order.review_due_at > begun - timedelta(days=days[1]),
-            Order.review_due_at <= begun - timedelta(days=days[0]),
-            ~exists().where(EmailMessage.key == key),
-        )
-        .order_by(Order.review_due_at)
-        .limit(limit)
-    )
-    for order in (await session.scalars(waiting)).all():
-        assert order.review_due_at is not None
-        left = order.review_due_at - at
-        facts = await facts_of(session, order.id)
-        told = {"days_left": -(-left // timedelta(days=1)), "review_deadline": day_words(order.review_due_at)}
-        await tell_customer(
-            session, settings, facts, "review_reminder", f"{order.generation}:{days[0]}", **told
-        )
-
-
-def _review_time(settings: Settings) -> timedelta:
+def review_time(settings: Settings) -> timedelta:
+    """How long a customer has to decide about a version."""
     return timedelta(days=settings.orders.review_days)

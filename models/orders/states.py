@@ -40,6 +40,8 @@ class ArticleStatus(StrEnum):
     DRAFT = "draft"
     PUBLISHED = "published"
     UNPUBLISHED = "unpublished"
+    #: Taken down for good: readers are told that it is gone.
+    ARCHIVED = "archived"
 
 
 class Product(StrEnum):
@@ -78,11 +80,12 @@ class LinkState(StrEnum):
 
 L = LinkState
 LINK_MOVES: Moves[LinkState] = {
-    L.IN_PLACE: frozenset({L.DOUBTED}),
-    L.DOUBTED: frozenset({L.IN_PLACE, L.LOST}),
+    # To an editor straight away: the article was taken down, so there is nothing to doubt.
+    L.IN_PLACE: frozenset({L.DOUBTED, L.STUCK}),
+    L.DOUBTED: frozenset({L.IN_PLACE, L.LOST, L.STUCK}),
     L.LOST: frozenset({L.IN_PLACE, L.REPAIRED, L.STUCK}),
     L.STUCK: frozenset({L.IN_PLACE, L.REPAIRED}),
-    L.REPAIRED: frozenset({L.IN_PLACE, L.DOUBTED}),
+    L.REPAIRED: frozenset({L.IN_PLACE, L.DOUBTED, L.STUCK}),
 }
 
 

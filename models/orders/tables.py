@@ -119,6 +119,16 @@ class Article(Row):
     )
 
 
+class FormerAddress(Row):
+    """Where an article was read before its slug was changed: readers are led on from there."""
+
+    __tablename__ = "orders_former_addresses"
+
+    site_id: Mapped[UUID] = mapped_column(ForeignKey("orders_sites.id"), primary_key=True)
+    slug: Mapped[str] = mapped_column(primary_key=True)
+    article_id: Mapped[UUID] = mapped_column(ForeignKey("orders_articles.id"))
+
+
 class Version(Row):
     """A text of an article. Never changed once written."""
 
@@ -131,8 +141,10 @@ class Version(Row):
     base_version_id: Mapped[UUID | None] = mapped_column(ForeignKey("orders_versions.id"))
     #: import, integration, generation, edit or removal.
     origin: Mapped[str]
+    #: What was written for an order is its customer's, as their own data too.
     order_id: Mapped[UUID | None] = mapped_column(
-        ForeignKey("orders.id", use_alter=True, name="orders_versions_order_id_fkey")
+        ForeignKey("orders.id", use_alter=True, name="orders_versions_order_id_fkey"),
+        info={"is_personal": True},
     )
     generation: Mapped[int | None]
     target_url: Mapped[str | None]
@@ -156,7 +168,9 @@ class Version(Row):
 
 
 class Price(Row):
-    """What a placement costs from a moment on: in an article, or in the new articles of a site. Only ever added to."""
+    """What is asked from a moment on: for a placement in an article or in the new articles of a site, or for a whole
+    article. Only ever added to.
+    """
 
     __tablename__ = "orders_prices"
 
@@ -164,7 +178,9 @@ class Price(Row):
     site_id: Mapped[UUID] = mapped_column(ForeignKey("orders_sites.id"))
     #: None: the site's own price, which its new articles begin with.
     article_id: Mapped[UUID | None] = mapped_column(ForeignKey("orders_articles.id"))
-    price_cents: Mapped[int]
+    product: Mapped[Product] = mapped_column(server_default=Product.BACKLINK)
+    #: None: not for sale any more.
+    price_cents: Mapped[int | None]
     currency: Mapped[str]
     #: None: it came with the catalogue.
     by_id: Mapped[UUID | None] = mapped_column(ForeignKey("accounts_people.id", ondelete="SET NULL"))

@@ -13,9 +13,9 @@ from uuid import UUID
 from sqlalchemy import or_, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from models.orders.markdown import href_of
 from models.orders.states import ArticleStatus
 from models.orders.tables import Article, Order, Version
+from models.orders.text.markdown import href_of
 from models.payments import truths as payments
 from models.payments.tables import Refund
 

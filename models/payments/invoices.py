@@ -173,7 +173,7 @@ async def paper_of(session: AsyncSession, invoice: Invoice, seller: SellerSettin
     if invoice.kind is InvoiceKind.CREDIT_NOTE:
         whole = (Invoice.checkout_id == invoice.checkout_id, Invoice.kind == InvoiceKind.INVOICE)
         corrected = (await session.scalars(select(Invoice).where(*whole))).one_or_none()
-    billed_to = invoice.billed_to or await _billed_to(session, checkout)
+    billed_to = invoice.billed_to or await _billed_to(session, checkout.person_id, checkout.email)
     return Paper(
         kind=invoice.kind,
         number=printed_number(invoice),
@@ -192,10 +192,10 @@ async def paper_of(session: AsyncSession, invoice: Invoice, seller: SellerSettin
     )
 
 
-async def _billed_to(session: AsyncSession, checkout: Checkout) -> dict[str, str]:
-    found = await billing_details(session, checkout.person_id)
+async def _billed_to(session: AsyncSession, person_id: UUID | None, email: str) -> dict[str, str]:
+    found = await billing_details(session, person_id)
     named = {name: getattr(found, name) for name in ("name", "company", "address", "vat_id")} if found else {}
-    return {"email": checkout.email} | named
+    return {"email": email} | named
 
 
 # ---------------------------------------------------------------- what its customer decides
@@ -214,7 +214,7 @@ async def set_billing_details(session: AsyncSession, person_id: UUID, **details:
 async def freeze(session: AsyncSession, invoice: Invoice, seller: SellerSettings) -> Invoice:
     """Let this paper stay as it is now: it is about to be handed out. Doing it twice is doing it once."""
     checkout = await session.get_one(Checkout, invoice.checkout_id)
-    billed_to = await _billed_to(session, checkout)
+    billed_to = invoice.billed_to or await _billed_to(session, checkout.person_id, checkout.email)
     statement = (
         update(Invoice)
         .where(Invoice.id == invoice.id, Invoice.frozen_at.is_(None))
@@ -224,3 +224,12 @@ async def freeze(session: AsyncSession, invoice: Invoice, seller: SellerSettings
     await session.execute(statement)
     await session.refresh(invoice)
     return invoice
+
+
+async def keep_billed_to(session: AsyncSession, person_id: UUID, email: str) -> None:
+    """Write on this person's papers whom they are made out to: their billing details are about to be forgotten, and
+    tax law wants them on an invoice (Directive 2006/112/EC, article 226). Papers that were handed out have it already.
+    """
+    mine = (Invoice.person_id == person_id, Invoice.frozen_at.is_(None))
+    billed_to = await _billed_to(session, person_id, email)
+    await session.execute(update(Invoice).where(*mine).values(billed_to=billed_to))

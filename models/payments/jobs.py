@@ -13,6 +13,7 @@ class HandleStripeEvent(Job, frozen=True):
 
     kind: ClassVar[str] = "payments.handle_stripe_event"
     queue: ClassVar[str] = "payments"
+    holds_money: ClassVar[bool] = True
     #: Somebody may be waiting in front of "Confirming your payment".
     priority: ClassVar[int] = 1
     attempts: ClassVar[int] = 12
@@ -27,6 +28,7 @@ class GiveRefund(Job, frozen=True):
 
     kind: ClassVar[str] = "payments.give_refund"
     queue: ClassVar[str] = "payments"
+    holds_money: ClassVar[bool] = True
     priority: ClassVar[int] = 3
     attempts: ClassVar[int] = 12
     backoff: ClassVar[Backoff] = Backoff(first=timedelta(seconds=2), factor=3, limit=timedelta(minutes=15))

@@ -7,6 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from models.accounts.leaving import forgets, keeps, nobody
 from models.accounts.tables import Person
+from models.payments.invoices import keep_billed_to
 from models.payments.states import CheckoutState, RefundState
 from models.payments.tables import BillingDetails, Checkout, Dispute, Refund, StripeEvent
 
@@ -32,12 +33,13 @@ async def unsettled(session: AsyncSession, person: Person) -> str | None:
 
 @forgets
 async def forget(session: AsyncSession, person: Person) -> None:
-    """The address leaves the payments, and with it what Stripe wrote about the payer. Invoices stay as they were
-    written, for as long as tax law wants them.
+    """The address leaves the payments, and with it what Stripe wrote about the payer. Invoices keep whom they were
+    made out to, for as long as tax law wants them.
     """
     mine = Checkout.person_id == person.id
     first = await session.scalar(select(func.min(Checkout.created_at)).where(mine))
     await session.execute(update(Checkout).where(mine).values(email=nobody(person), session_url=None))
+    await keep_billed_to(session, person.id, nobody(person))
     await session.execute(delete(BillingDetails).where(BillingDetails.person_id == person.id))
     if first is None:
         return

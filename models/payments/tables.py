@@ -101,7 +101,8 @@ class Refund(Row):
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
     checkout_id: Mapped[UUID] = mapped_column(ForeignKey("payments_checkouts.id"))
-    #: Why, in one word: failed, rejected, cancelled, duplicate, mismatch, goodwill; `dashboard:<id>` if made there.
+    #: Why, in one word: failed, rejected, cancelled, duplicate, mismatch, goodwill (`goodwill_2` if given once
+    #: more, because another refund came back); `dashboard:<id>` if made there.
     kind: Mapped[str]
     amount_cents: Mapped[int]
     currency: Mapped[str]

@@ -13,10 +13,10 @@ from typing import Annotated, Final
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from models.base.errors import Refusal
-from models.orders.edits import escape
-from models.orders.new_articles import LEAST_WORDS, MOST_WORDS, ArticleBrief, Manuscript
 from models.orders.quality import QcReport, check_article, check_part
 from models.orders.states import REASON_WORDS, RegenerateReason
+from models.orders.text.edits import escape
+from models.orders.writing.new_articles import LEAST_WORDS, MOST_WORDS, ArticleBrief, Manuscript
 from tasks.llm import Llm
 from tasks.writing.internal_links import Linked, linked
 

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import Literal
 from zlib import crc32
 
-from models.orders.edits import MAX_LINKS_IN_PARAGRAPH, BadEdit, Edit, Wrap, splice
-from models.orders.markdown import parse
 from models.orders.quality import check_integration, order_obstacles
+from models.orders.text.edits import MAX_LINKS_IN_PARAGRAPH, BadEdit, Edit, Wrap, splice
+from models.orders.text.markdown import parse
 from tasks.writing.ranking import SCORE_FLOOR, Candidate, candidates, reordered
 from tasks.writing.wording import is_woven, wordings
 

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from models.orders.edits import escape, places, standing
-from models.orders.markdown import parse, plain_text, words
-from models.orders.new_articles import Neighbour
-from models.orders.sentences import sentences
+from models.orders.text.edits import escape, places, standing
+from models.orders.text.markdown import parse, plain_text, words
+from models.orders.text.sentences import sentences
+from models.orders.writing.new_articles import Neighbour
 from tasks.writing.relevance import Relevance
 
 MOST_LINKS: Final = 3

@@ -12,11 +12,11 @@ from typing import Final
 from pydantic import BaseModel, ConfigDict, Field
 
 from models.base.errors import Refusal
-from models.orders.edits import MAX_LINKS_IN_PARAGRAPH, BadEdit, Edit, Place, Wrap, places, splice
-from models.orders.markdown import Block, outline, parse
 from models.orders.quality import QcReport, check_integration
 from models.orders.quality.integration import MAX_NEW_WORDS
-from models.orders.sentences import sentences
+from models.orders.text.edits import MAX_LINKS_IN_PARAGRAPH, BadEdit, Edit, Place, Wrap, places, splice
+from models.orders.text.markdown import Block, outline, parse
+from models.orders.text.sentences import sentences
 from tasks.llm import Llm
 from tasks.writing.wishes import left, words_of
 

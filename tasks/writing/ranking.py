@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from models.orders.edits import Edit, Place, Wrap, places, standing
-from models.orders.markdown import Document
-from models.orders.sentences import sentences
+from models.orders.text.edits import Edit, Place, Wrap, places, standing
+from models.orders.text.markdown import Document
+from models.orders.text.sentences import sentences
 from tasks.writing.relevance import Relevance, terms, url_words
 
 # Below this an editor looks first: the paragraph shares hardly a word with what the link is about.

@@ -9,7 +9,7 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from urllib.parse import unquote, urlsplit
 
-from models.orders.markdown import words
+from models.orders.text.markdown import words
 
 # Words too common to tell one paragraph from another, and the furniture of addresses.
 _STOP = frozenset(

@@ -6,8 +6,8 @@ The reasons are a fixed list, and their words are ours: nothing that a customer 
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from models.orders.edits import Edit, Place, Wrap
-from models.orders.markdown import Document
+from models.orders.text.edits import Edit, Place, Wrap
+from models.orders.text.markdown import Document
 from tasks.writing.ranking import section_of
 
 Made = Edit | Wrap

@@ -14,6 +14,7 @@ from litestar.params import FromPath
 from redis.asyncio import Redis
 from sqlalchemy import func, select
 
+from emails import write_letter
 from infra.local.embedded import EmbeddedRedis
 from infra.local.visitor import Browser
 from models.accounts import actions
@@ -130,6 +131,18 @@ async def letters(database: Database, keys: Keys) -> list[Written]:
         for row in rows
         if row.sealed_facts is not None
     ]
+
+
+async def warnings(database: Database) -> list[tuple[str, str, dict[str, Any]]]:
+    """Every letter about a changed account, the oldest first: to whom, of which kind, and its facts."""
+    async with database.transaction() as session:
+        rows = await session.scalars(
+            select(EmailMessage).where(EmailMessage.sealed_facts.is_(None)).order_by(EmailMessage.id)
+        )
+        found = [(row.to_address, row.kind.removeprefix("accounts."), row.facts) for row in rows]
+    for to, kind, facts in found:
+        write_letter(f"accounts.{kind}", to, facts)  # the letter can be written from what it is told
+    return [one for one in found if one[1] != "sign_in"]
 
 
 async def sessions_made(database: Database) -> int:

@@ -9,6 +9,7 @@ from sqlalchemy import select, update
 
 from infra.local.visitor import Browser, Screen
 from models.accounts import passkeys
+from models.accounts.__main__ import _remove_passkeys
 from models.accounts.audit import history_of
 from models.accounts.queries import person_by_email
 from models.accounts.states import Role
@@ -16,8 +17,9 @@ from models.accounts.tables import Passkey, PasskeyChallenge, Person, Session
 from models.base.clock import now
 from models.base.crypto import Keys
 from models.base.db import Database
+from models.base.settings import Settings
 from tests.accounts.authenticator import PRESENT, Authenticator
-from tests.accounts.conftest import Browsers, session_of, sign_in
+from tests.accounts.conftest import Browsers, session_of, sign_in, warnings
 from web.csrf import FIELD, HEADER
 
 EDITOR = "ed@example.com"
@@ -238,20 +240,31 @@ async def test_the_last_passkey_is_removed_only_after_the_passkey_was_shown_agai
     assert "This is your last one" in screen.text
     screen = await desk.submit(screen.form(one))
     assert "No passkey yet" in screen.text
+    told = await warnings(database)
+    assert [(to, kind, facts.get("name")) for to, kind, facts in told] == [
+        (EDITOR, "passkey_added", "Laptop"),
+        (EDITOR, "passkey_added", "Key ring"),
+        (EDITOR, "passkey_removed", "Key ring"),
+        (EDITOR, "passkeys_gone", None),
+    ]
+    assert all(facts["changed_from"] == "Firefox on Linux, 198.51.100.1" for *_, facts in told)
     other_browser = browsers(ip="203.0.113.9")
     await sign_in(other_browser, database, keys, EDITOR)
     assert (await other_browser.open("/desk")).response.text == "desk"
 
 
 async def test_somebody_at_the_server_removes_passkeys_that_are_lost(
-    browsers: Browsers, database: Database, keys: Keys
+    browsers: Browsers, database: Database, keys: Keys, settings: Settings
 ) -> None:
     desk = await ed_signed_in(browsers, database, keys)
     await add(desk, Authenticator())
     async with database.transaction() as session:
         ed = await person_by_email(session, EDITOR)
         assert ed is not None
-        assert await passkeys.remove_all(session, ed, by="command line") == 1
+    async with database.transaction() as session:
+        for _ in range(2):  # the second time there is nothing to remove, and nothing to tell
+            assert (await _remove_passkeys(session, settings, EDITOR))[0]
+    assert [kind for _, kind, _ in await warnings(database)] == ["passkey_added", "passkeys_gone"]
     assert (await desk.open("/desk")).path == "/sign-in"
     await sign_in(desk, database, keys, EDITOR)
     assert (await desk.open("/desk")).response.text == "desk"

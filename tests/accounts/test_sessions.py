@@ -1,8 +1,11 @@
 """Sessions, roles and the first admin, in the database."""
 
+from collections.abc import Sequence
 from datetime import timedelta
+from typing import Any
 
 import pytest
+from sqlalchemy import event, text
 
 from models.accounts import actions, queries, sessions
 from models.accounts.__main__ import main as command_line
@@ -99,13 +102,45 @@ async def test_revoking_tells_the_persons_open_pages(database: Database) -> None
         assert f"person/{person.id}" in session.info["news"].topics
 
 
-async def test_people_are_found_page_by_page_and_by_part_of_their_address(database: Database) -> None:
+async def test_people_are_found_by_the_beginning_of_their_address_or_of_its_domain(
+    database: Database,
+) -> None:
     for name in ("ada", "bob", "adele"):
         await signed_in(database, f"{name}@example.com")
     async with database.transaction() as session:
         found = await queries.people(session, search="AD")
         assert [one.email for one in found.items] == ["adele@example.com", "ada@example.com"]
-        assert (await queries.people(session, search="%")).items == []
+        for of_the_domain in ("@example.com", "example"):
+            assert len((await queries.people(session, search=of_the_domain)).items) == 3
+        for nobodys in ("%", "da@", "ple.com"):
+            assert (await queries.people(session, search=nobodys)).items == []
+
+
+async def test_looking_for_people_reads_an_index_and_not_everybody(database: Database) -> None:
+    asked: list[tuple[str, Sequence[Any]]] = []
+
+    def note(_c: object, _k: object, statement: str, values: Sequence[Any], *_: object) -> None:
+        asked.append((statement, values))
+
+    async with database.transaction() as session:
+        many = "select gen_random_uuid(), 'p' || i || '@d' || i || '.example' from generate_series(1, 5000) i"
+        await session.execute(text(f"insert into accounts_people (id, email) {many}"))
+        await session.execute(text("analyze accounts_people"))
+        engine = database.engine.sync_engine
+        event.listen(engine, "before_cursor_execute", note)
+        for search in ("p777@", "@d777."):
+            assert [one.email for one in (await queries.people(session, search=search)).items] == [
+                "p777@d777.example"
+            ]
+        event.remove(engine, "before_cursor_execute", note)
+        driver = (await (await session.connection()).get_raw_connection()).driver_connection
+        assert driver is not None
+        assert len(asked) == 2
+        for statement, values in asked:
+            plan = "\n".join([row[0] for row in await driver.fetch(f"explain {statement}", *values)])
+            assert "accounts_people_beginning" in plan
+            assert "accounts_people_domain" in plan
+            assert "Seq Scan" not in plan
 
 
 # ---------------------------------------------------------------- the first admin

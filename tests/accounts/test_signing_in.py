@@ -177,6 +177,29 @@ async def test_a_link_lives_ten_minutes_by_the_servers_clock(database: Database,
     assert await try_link(database, letter.token, at=now() + timedelta(minutes=9, seconds=59))
 
 
+async def test_two_servers_whose_clocks_differ_by_minutes_take_each_others_letters(
+    database: Database, keys: Keys
+) -> None:
+    for number, skew in enumerate((timedelta(minutes=-3), timedelta(minutes=3))):
+        await ask(database, keys, f"{number}@example.com", at=now() + skew)
+        newest, *_ = await letters(database, keys)
+        assert await try_link(database, newest.token)
+
+
+async def test_a_clock_that_is_set_back_gives_no_further_letters_and_no_further_tries(
+    database: Database, keys: Keys
+) -> None:
+    ahead = now() + timedelta(minutes=5)
+    for number in range(3):
+        request = await ask(database, keys, browser=f"browser {number}", at=ahead)
+    with pytest.raises(TooMany):
+        await ask(database, keys, browser="another")
+    newest, *_ = await letters(database, keys)
+    for _ in range(5):
+        assert not await try_code(database, keys, request.id, newest.other_code, browser="browser 2")
+    assert not await try_code(database, keys, request.id, newest.code, browser="browser 2")
+
+
 async def test_a_token_that_is_cut_or_changed_is_no_token(database: Database, keys: Keys) -> None:
     _, letter = await asked(database, keys)
     token = letter.token

@@ -10,9 +10,9 @@ from models.base.crypto import Keys
 from models.base.db import Database
 from models.base.settings import Settings
 from models.mail.tables import EmailMessage
+from tasks.testing import run_everything
 from tasks.world import open_world
 from tests.accounts.conftest import IPHONE, Browsers, ask, letters, session_of, sessions_made, sign_in
-from tests.work import run_everything
 
 
 async def test_ada_signs_in_by_the_link_in_her_letter(

@@ -1,5 +1,6 @@
 """API tokens: made once, shown once, opening what they were made for and nothing else."""
 
+import asyncio
 import re
 from datetime import timedelta
 from typing import Any
@@ -13,12 +14,12 @@ from infra.local.visitor import Browser
 from models.accounts import tokens
 from models.accounts.audit import history_of
 from models.accounts.states import Role, Scope
-from models.accounts.tables import ApiToken, Person
+from models.accounts.tables import ApiToken, AuditEntry, Person
 from models.base.clock import now
 from models.base.crypto import Keys
 from models.base.db import Database
 from models.base.errors import Conflict, Forbidden
-from tests.accounts.conftest import Browsers, session_of, sign_in
+from tests.accounts.conftest import Browsers, session_of, sign_in, warnings
 
 ORDERS = "/api/v1/purchase"
 
@@ -53,7 +54,7 @@ async def test_ada_makes_a_token_sees_it_once_uses_it_and_revokes_it(
     screen = await ada.open(screen.link("API tokens"))
     screen = await ada.open(screen.link("Make a token"))
     form = screen.form("token-form")
-    assert form.offers["scopes"] == ["orders:read", "orders:write"]
+    assert form.offers["scopes"] == ["orders:read", "orders:write", "jobs:read", "jobs:write"]
     screen = await ada.submit(form, name="Nightly report", scopes="orders:read", life="30")
     secret = re.findall(r'value="(glt_[\w-]{43})"', screen.html)[0]
 
@@ -82,6 +83,48 @@ async def test_ada_makes_a_token_sees_it_once_uses_it_and_revokes_it(
     async with database.transaction() as session:
         done = [one.action for one in await history_of(session, f"person/{kept.person_id}")]
     assert done[:2] == ["token.revoked", "token.made"]
+
+    # Whoever made it, its owner hears of both.
+    made_letter, revoked_letter = await warnings(database)
+    assert made_letter[:2] == ("ada@example.com", "token_made")
+    assert made_letter[2]["scopes"] == "orders:read"
+    assert secret not in str(made_letter)
+    assert revoked_letter[:2] == ("ada@example.com", "token_revoked")
+    assert revoked_letter[2]["prefix"] == secret[:10]
+
+
+async def refusals(database: Database) -> list[tuple[str, str | None, str | None]]:
+    async with database.transaction() as session:
+        refused = select(AuditEntry).where(AuditEntry.action == "token.refused").order_by(AuditEntry.id)
+        rows = (await session.scalars(refused)).all()
+    return [(one.actor, one.detail.get("why"), one.detail.get("scope")) for one in rows]
+
+
+async def test_a_refused_token_is_written_down_once_an_hour_however_often_it_is_shown(
+    browsers: Browsers, database: Database
+) -> None:
+    program = browsers()
+    _, narrow = await made(database, Scope.ORDERS_READ)
+    for _ in range(2):
+        answers = [call(program, f"glt_{number:043}") for number in range(10)]
+        answers += [
+            call(program, narrow, "POST", f"{ORDERS}/regenerate-backlink", json={}) for _ in range(10)
+        ]
+        assert {one.status_code for one in await asyncio.gather(*answers)} == {401, 403}
+        assert sorted(await refusals(database)) == [
+            ("customer", "scope", "orders:write"),
+            ("program", None, None),
+        ]
+
+    async with database.transaction() as session:
+        row = (await session.scalars(select(ApiToken))).one()
+        row.revoked_at = now()
+    for minutes, expected in ((59, 2), (61, 3)):
+        async with database.transaction() as session:
+            at = now() + timedelta(minutes=minutes)
+            await tokens.note_refusal(session, narrow, missing=None, at=at)
+        assert len(await refusals(database)) == expected
+    assert (await refusals(database))[-1] == ("customer", "revoked", None)
 
 
 @pytest.mark.parametrize("why", ["unknown", "expired", "revoked", "closed"])
@@ -153,8 +196,7 @@ async def test_a_token_opens_no_more_than_its_owners_role_does_today(database: D
     for role, opened in (
         (Role.ADMIN, {Scope.ORDERS_READ, Scope.JOBS_READ, Scope.ADMIN_READ}),
         (Role.EDITOR, {Scope.ORDERS_READ, Scope.JOBS_READ}),
-        (Role.ANALYST, {Scope.ORDERS_READ}),
-        (Role.CUSTOMER, {Scope.ORDERS_READ}),
+        (Role.CUSTOMER, {Scope.ORDERS_READ, Scope.JOBS_READ}),
     ):
         async with database.transaction() as session:
             await session.execute(update(Person).values(role=role))

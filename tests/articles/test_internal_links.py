@@ -2,8 +2,8 @@
 
 import pytest
 
-from models.orders.markdown import links, render
-from models.orders.new_articles import Neighbour, slug_of
+from models.orders.text.markdown import links, render
+from models.orders.writing.new_articles import Neighbour, slug_of
 from tasks.writing.internal_links import linked
 
 TEXT = """\

@@ -17,6 +17,7 @@ from models.orders.states import ArticleStatus, OrderStatus
 from models.orders.tables import Article, Draft, Site
 from models.payments.states import CheckoutState, PaymentState
 from models.payments.tables import Checkout
+from tasks.testing import run_everything
 from tasks.world import World
 from tests.articles.author import TITLE, Author, paragraphs
 from tests.articles.conftest import with_settings
@@ -24,7 +25,6 @@ from tests.articles.making import make_article_shop
 from tests.llm.script import Status
 from tests.orders.builders import People, make_article, make_people, the_order
 from tests.web import site as web
-from tests.work import run_everything
 
 FORM = "/catalogue/second-pour/new/order"
 SITE = "/catalogue/second-pour"
@@ -186,6 +186,8 @@ async def test_an_editor_orders_an_article_reads_it_and_publishes_it(
         await run_everything(world)
         ready = await browser.open(ordered.path)
         assert [TITLE in ready.html, "Waits to be published" in ready.html] == [True, True]
+        told = (await browser.client.get(f"{ordered.path}/events")).text
+        assert [TITLE in told, "event: done" in told] == [True, True]
         draft = await browser.open(ready.link("Open its draft to change it"))
         assert (draft.status, "Step by step" in draft.html) == (200, True)
         form = next(one for one in ready.forms if one.action.endswith("/publication"))
@@ -230,6 +232,8 @@ async def test_only_admins_set_what_articles_cost(
         assert refused.status == 422
         await browser.submit(desk.form(f"{DESK}/price"), price="")
         assert (await browser.open(FORM)).status == 409
+        history = (await browser.open(desk.link("What it cost before"))).text
+        assert [history.count(words) for words in ("A whole article", "$199.00", "Not for sale")] == [2, 1, 1]
 
 
 async def test_customers_find_nothing_at_the_desk(shopfront: web.Site, people: People) -> None:

@@ -10,12 +10,12 @@ from models.orders.states import ArticleStatus, OrderStatus, Product, Regenerate
 from models.orders.tables import Article
 from models.orders.truths import verdicts
 from models.payments.states import PaymentState
+from tasks.testing import run_everything
 from tasks.world import World
 from tests.articles.author import HEADINGS, TITLE, Author
 from tests.articles.making import make_article_shop
 from tests.llm.server import ModelServer
 from tests.orders.builders import letters_of, refunds_of, the_order, versions_of
-from tests.work import run_everything
 
 
 async def test_an_article_is_paid_written_looked_at_written_again_and_published(

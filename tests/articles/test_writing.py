@@ -8,14 +8,15 @@ from typing import Any
 import pytest
 
 from models.base.db import Database, new_id
-from models.orders.article_making import take_up_article
-from models.orders.new_articles import ArticleBrief
 from models.orders.reviewing import regenerate
 from models.orders.states import FailReason, OrderStatus
+from models.orders.writing.article_making import take_up_article
+from models.orders.writing.new_articles import ArticleBrief
 from models.usage.actions import begin_call
 from models.usage.queries import calls_of
 from models.usage.rules import Budget
 from tasks.llm import Llm, LlmOptions
+from tasks.testing import run_everything
 from tasks.world import World
 from tasks.writing.article import Step, write_article
 from tests.articles.author import Author, paragraphs
@@ -24,7 +25,6 @@ from tests.articles.making import make_article_shop
 from tests.llm.script import Silence, Status
 from tests.llm.server import Call, ModelServer
 from tests.orders.builders import letters_of, refunds_of, the_order, versions_of
-from tests.work import run_everything
 
 CLAIM = ["This method is clinically proven, and it works for every kettle that was ever made. Try it today."]
 

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Page, async_playwright
 
+from tasks.testing import working
 from tests.orders.selling import Shop, shop
-from tests.work import working
 
 __all__ = ["shop"]
 

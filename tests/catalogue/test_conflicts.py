@@ -8,13 +8,13 @@ import pytest
 from sqlalchemy import select, text
 
 from models.base.errors import Conflict, Invalid
-from models.orders.editing import EditConflict, editable, restore, save_article, unpublish
+from models.orders.catalogue.editing import EditConflict, editable, restore, save_article, unpublish
 from models.orders.reviewing import approve, reject
 from models.orders.states import ArticleStatus, OrderStatus
 from models.orders.tables import Article, Version
+from tasks.testing import run_everything
 from tests.orders.builders import ANCHOR, MARKDOWN, TARGET, published_text
 from tests.orders.desk import Desk
-from tests.work import run_everything
 
 SITE = "second-pour"
 LINK = f"[{ANCHOR}]({TARGET})"

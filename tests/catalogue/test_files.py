@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from infra.local.seed import DEMO
 from infra.local.visitor import Browser, screen
 from models.base.errors import Invalid
-from models.orders.article_files import ArticleFile, parsed, written
-from models.orders.catalogue_rules import ArticleFacts, article_problems
+from models.orders.catalogue.files import ArticleFile, parsed, written
+from models.orders.catalogue.rules import ArticleFacts, article_problems
 from models.orders.states import ArticleStatus
 from tests.orders.desk import Desk
 

@@ -9,8 +9,8 @@ import orjson
 from sqlalchemy import text, update
 
 from models.base.clock import now
-from models.orders import discovery
-from models.orders.content import add_article
+from models.orders.catalogue import discovery
+from models.orders.catalogue.content import add_article
 from models.orders.reviewing import approve
 from models.orders.states import ArticleStatus
 from models.orders.tables import Article, Site

@@ -5,15 +5,15 @@ from sqlalchemy import select
 
 from models.accounts.audit import history_of
 from models.base.errors import Invalid, NotFound
-from models.orders.catalogue_rules import normal_domain
-from models.orders.denied import denied_for, deny
+from models.orders.catalogue.denied import denied_for, deny
+from models.orders.catalogue.rules import normal_domain
 from models.orders.drafts import Wish, open_article, problems_of
 from models.orders.states import OrderStatus
 from models.orders.tables import Site
 from tasks.targets import problem_of
+from tasks.testing import run_everything
 from tests.orders.builders import ANCHOR, TARGET
 from tests.orders.desk import Desk
-from tests.work import run_everything
 
 HOME = "/admin/sites/second-pour"
 

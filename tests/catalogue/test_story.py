@@ -88,13 +88,16 @@ async def test_everything_that_is_wrong_is_said_at_once_and_nothing_typed_is_los
         assert 'id="summary-error"' in hidden.html
 
 
-async def test_the_address_of_an_article_stays_once_it_was_published(desk: Desk):
+async def test_readers_of_every_former_address_are_led_to_the_present_one(desk: Desk):
     async with await desk.browser(desk.shop.people.editor) as ed:
         screen = await ed.open(f"{ARTICLES}/{desk.shop.article.id}")
-        fields = screen.form("article-form").filled({}) | {"slug": "elsewhere"}
-        refused = await ed.send(screen.path, "post", fields)
-        assert refused.status == 422
-        assert "readers and customers have the address" in refused.text
+        for slug in ("elsewhere", "grinding", "at-last"):
+            screen = await ed.submit(screen.form("article-form"), slug=slug)
+        for former in ("grinding", "elsewhere"):
+            left = await ed.client.get(f"/articles/second-pour/{former}", follow_redirects=False)
+            assert left.status_code == 301
+            assert left.headers["location"].endswith("/articles/second-pour/at-last")
+        assert (await ed.open("/articles/second-pour/at-last")).status == 200
 
 
 async def test_a_text_that_was_not_touched_is_not_a_new_version_whatever_its_line_ends(desk: Desk):

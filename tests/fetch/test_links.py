@@ -2,7 +2,7 @@
 
 import pytest
 
-from models.orders.guarantee import Promised
+from models.orders.care.guarantee import Promised
 from tasks.fetch import Page
 from tasks.links import judge
 

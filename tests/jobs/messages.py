@@ -1,9 +1,12 @@
 """Messages and runners that exist only for the engine's tests."""
 
 import asyncio
+import contextlib
 import time
+from collections.abc import Callable
 from datetime import timedelta
 from typing import ClassVar
+from uuid import UUID
 
 from sqlalchemy import text
 
@@ -34,14 +37,22 @@ class Mourn(Job, frozen=True):
     name: str
 
 
+def think_it_over(attempt: int) -> timedelta:
+    return timedelta(minutes=10 * attempt)
+
+
 class Impatient(Job, frozen=True):
-    """Has half a second."""
+    """Has a tenth of a second, and longer to think it over each time."""
 
     kind: ClassVar[str] = "test.impatient"
     queue: ClassVar[str] = "test"
-    attempts: ClassVar[int] = 1
-    timeout: ClassVar[timedelta] = timedelta(seconds=0.5)
+    attempts: ClassVar[int] = 2
+    timeout: ClassVar[timedelta] = timedelta(seconds=0.1)
 
+    backoff: ClassVar[Callable[[int], timedelta]] = think_it_over
+
+
+_SNOOZED: set[UUID] = set()
 
 _LEAVE = text("insert into effects (job, attempt, worker, words) values (:job, :attempt, :worker, :words)")
 
@@ -64,11 +75,27 @@ async def play(job: Play, work: Work) -> dict[str, int] | None:
             return {"answer": 42}
         case "hiccup" if work.attempt < 3:
             raise Temporary("not yet", timedelta(milliseconds=30))
+        case "too many":
+            raise Temporary("429", timedelta(seconds=60), limit=work.claim.limit_key)
+        case "hush":
+            await work.slow_down(str(work.claim.limit_key), timedelta(seconds=60))
+        case "tidy":
+            try:
+                await asyncio.sleep(job.seconds)
+            except asyncio.CancelledError:
+                async with work.transaction() as session:
+                    await session.execute(_LEAVE, _mine(work, "tidied up"))
+                raise
+        case "deaf":
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.sleep(job.seconds)
+            await asyncio.sleep(job.seconds)
         case "fault":
             raise ZeroDivisionError("by zero")
         case "refuse":
             raise Conflict("it is too late for that")
-        case "snooze" if work.claim.started_at - work.claim.created_at < timedelta(milliseconds=100):
+        case "snooze" if work.job_id not in _SNOOZED:
+            _SNOOZED.add(work.job_id)
             raise Snooze(timedelta(milliseconds=50))
         case "die":
             import os

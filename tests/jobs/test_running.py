@@ -17,9 +17,10 @@ from models.jobs.progress import read
 from models.jobs.states import JobState
 from models.jobs.store import Fence, Store
 from models.jobs.tables import AttemptRow, JobRow, LogRow
+from tasks.testing import run_everything, working
+from tasks.worker import status_of
 from tasks.world import World
 from tests.jobs.messages import CREATE, Impatient, Mourn, Play
-from tests.work import run_everything, working
 
 
 @pytest.fixture
@@ -112,13 +113,21 @@ async def test_a_snooze_spends_no_attempt(world: World) -> None:
     await run_everything(world, hurry=True)
     row = await row_of(world.database, job)
     assert (row.state, row.attempt) == (JobState.COMPLETED, 1)
+    assert row.snoozes == 1
 
 
-async def test_a_job_that_takes_too_long_is_cut_off(world: World) -> None:
+async def test_a_job_that_takes_too_long_is_cut_off_and_tried_again_when_its_message_says(
+    world: World,
+) -> None:
     job = await ask(world.database, Impatient())
     await run_everything(world)
     row = await row_of(world.database, job)
-    assert (row.state, row.error) == (JobState.DEAD, "TimeoutError: TimeoutError")
+    words = "It was cut off: it took longer than 0.1 seconds."
+    assert (row.state, row.error) == (JobState.SCHEDULED, words)
+    assert timedelta(minutes=9) < row.run_at - now() <= timedelta(minutes=10)
+    await run_everything(world, hurry=True)
+    row = await row_of(world.database, job)
+    assert (row.state, row.attempt, row.error) == (JobState.DEAD, 2, words)
 
 
 async def test_a_kind_that_this_release_does_not_know_waits_for_one_that_does(world: World) -> None:
@@ -143,6 +152,15 @@ async def test_a_higher_priority_goes_first_and_a_long_wait_outweighs_it(world: 
     order = [(await store.claim({"test": 1}))[0].id for _ in range(3)]
     await store.close()
     assert order == [patient, urgent, plain]
+
+
+async def test_a_worker_s_status_line_says_how_it_is(world: World) -> None:
+    await ask(world.database, Play(act="return"))
+    await ask(world.database, Play(act="fault"))
+    status = status_of(await run_everything(world))
+    assert status["queues"]["test"] == 4
+    assert [status[name] for name in ("running", "completed", "failed", "dead")] == [0, 1, 1, 0]
+    assert status["memory_mb"] > 10
 
 
 async def test_slots_bound_what_runs_at_once(world: World, effects: None) -> None:

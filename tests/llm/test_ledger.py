@@ -15,20 +15,20 @@ from sqlalchemy import text
 from models.base.clock import now
 from models.base.db import Database
 from models.base.errors import Conflict
+from models.everything import SCHEDULES
 from models.jobs import enqueue
 from models.usage.actions import LOST_AFTER, Ending, begin_call, finish_call, give_up_lost_calls
 from models.usage.jobs import GiveUpLostCalls
 from models.usage.queries import calls_of, spent_cents
 from models.usage.rules import MOVES, Budget, BudgetSpent, CallState
 from models.usage.tables import ModelCallRow
-from tasks.dispatcher import schedules
 from tasks.llm import Llm
+from tasks.testing import run_everything
 from tasks.world import World
 from tests.llm.conftest import MakeLlm
 from tests.llm.questions import GOOD, SUBJECT, ask, ledger
 from tests.llm.script import Say, Silence
 from tests.llm.server import ModelServer
-from tests.work import run_everything
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 CALL = {"kind": "find_word", "provider": "openai", "model": "gpt-5-mini", "request_sha256": "0" * 64}
@@ -131,8 +131,9 @@ async def test_a_call_that_outlived_its_time_counts_as_paid_until_it_comes_home(
 
 async def test_the_clock_asks_for_lost_calls_to_be_given_up(world: World):
     await begin(world.database, at=now() - LOST_AFTER * 2)
-    [schedule] = [one for one in schedules() if isinstance(one.job, GiveUpLostCalls)]
-    assert schedule.every <= LOST_AFTER
+    [schedule] = [one for one in SCHEDULES if isinstance(one.job, GiveUpLostCalls)]
+    assert isinstance(schedule.rhythm, timedelta)
+    assert schedule.rhythm <= LOST_AFTER
     async with world.database.transaction() as session:
         await enqueue(session, schedule.job)
     await run_everything(world)

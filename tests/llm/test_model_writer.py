@@ -5,8 +5,8 @@ from decimal import Decimal
 
 import pytest
 
-from models.orders.edits import Edit
 from models.orders.quality import check_integration
+from models.orders.text.edits import Edit
 from tasks.llm import Llm, ModelName
 from tasks.writing.model import NotPlaced, propose_with_model
 from tests.llm.conftest import MakeLlm

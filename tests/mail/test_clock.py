@@ -7,6 +7,7 @@ from redis.asyncio import Redis
 from sqlalchemy import func, select, update
 
 from infra.local.embedded import EmbeddedRedis
+from models import everything
 from models.base.clock import now
 from models.base.db import Database
 from models.base.settings import DatabaseSettings, RedisSettings, Settings
@@ -17,11 +18,10 @@ from models.mail.retention import forget_letters
 from models.mail.states import EventState
 from models.mail.states import LetterState as S
 from models.mail.tables import EmailEvent, EmailMessage
-from tasks.dispatcher import schedules
+from tasks.testing import run_everything
 from tasks.world import World
 from tests.mail.conftest import letter_of, put_back
 from tests.mail.test_feedback import letter
-from tests.work import run_everything
 
 
 @pytest.fixture
@@ -32,8 +32,8 @@ def settings(settings: Settings, database_url: str, redis_server: EmbeddedRedis)
 
 
 def test_the_dispatcher_settles_every_minute_and_forgets_every_day() -> None:
-    assert set(SCHEDULES) <= set(schedules())
-    assert {type(one.job): one.every for one in SCHEDULES} == {
+    assert set(SCHEDULES) <= set(everything.SCHEDULES)
+    assert {type(one.job): one.rhythm for one in SCHEDULES} == {
         SettleLetters: timedelta(minutes=1),
         ForgetLetters: timedelta(days=1),
     }

@@ -133,7 +133,7 @@ async def test_a_customer_chooses_which_letters_come(database: Database, browser
     ada = await browser_of(Role.CUSTOMER, ADA)
     screen = await ada.open("/account/notifications")
     form = screen.form("notifications")
-    assert set(form.offers) == {"progress", "reminders", "links"}
+    assert set(form.offers) == {"progress", "reminders", "links", "messages"}
     assert form.fields.keys() >= set(form.offers), "everything is wanted at first"
     after = await ada.submit(form, reminders=False, links=False)
     assert "Your choice is saved." in after.text
@@ -157,7 +157,7 @@ async def test_a_customer_cannot_change_what_is_not_offered(database: Database, 
 async def test_an_editor_chooses_among_the_letters_for_editors_too(browser_of: OneOf) -> None:
     editor = await browser_of(Role.EDITOR)
     offers = (await editor.open("/account/notifications")).form("notifications").offers
-    assert set(offers) == {"progress", "reminders", "links", "reviews", "alarms"}
+    assert set(offers) == {"progress", "reminders", "links", "messages", "reviews", "alarms"}
 
 
 async def test_a_stranger_signs_in_first_and_a_form_of_another_site_is_refused(

@@ -18,12 +18,12 @@ from models.base.settings import MailSettings, Settings
 from models.mail.states import EventState
 from models.mail.states import LetterState as S
 from models.mail.tables import EmailEvent
+from tasks.testing import run_everything
 from tasks.world import World
 from tests.mail.conftest import letter_of
 from tests.mail.signer import PATH, TOPIC, Sns, certificate_of, serving_sns
 from tests.mail.test_feedback import BOUNCE, letter
 from tests.web.site import Site, settings_for, site
-from tests.work import run_everything
 
 PLAIN = {"Content-Type": "text/plain; charset=UTF-8"}
 

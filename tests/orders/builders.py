@@ -14,7 +14,7 @@ from models.base.crypto import fingerprint
 from models.base.db import Database, new_id
 from models.jobs import enqueue
 from models.jobs.message import unpack
-from models.orders.content import add_version
+from models.orders.catalogue.content import add_version
 from models.orders.jobs import CreateOrder, FollowPayment
 from models.orders.states import ArticleStatus, OrderStatus
 from models.orders.tables import Article, Draft, Generation, Order, Site, Transition, Version

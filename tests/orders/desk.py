@@ -14,14 +14,14 @@ from models.accounts.states import Role
 from models.accounts.tables import Person
 from models.base.clock import now
 from models.base.db import Database, new_id
-from models.orders.content import add_version
+from models.orders.catalogue.content import add_version
 from models.orders.reviewing import submit
 from models.orders.states import OrderStatus
 from models.orders.tables import Draft, Order, Version
+from tasks.testing import run_everything
 from tasks.world import World
 from tests.orders.builders import Shop, make_draft, make_paid, make_shop, the_order
 from tests.web.site import Site, lasting_site
-from tests.work import run_everything
 
 
 @dataclass(frozen=True)

@@ -15,9 +15,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from models.accounts.tables import AuditEntry
 from models.base.db import Database
-from models.orders.markdown import href_of, links
 from models.orders.states import MOVES, GenerationState, OrderStatus
 from models.orders.tables import Article, Generation, Order, Transition, Version
+from models.orders.text.markdown import href_of, links
 from models.orders.truths import Breach, verdicts
 from models.payments.states import CheckoutState, PaymentState, RefundState
 from models.payments.tables import Checkout, Refund

@@ -18,12 +18,14 @@ from models.accounts.tables import Person
 from models.base.clock import now
 from models.base.db import new_id
 from models.jobs.store import Store
-from models.orders import making, reviewing
+from models.orders import reviewing
+from models.orders.catalogue.editing import editable, save_article, unpublish
+from models.orders.deadlines import tend_reviews
 from models.orders.drafts import ask_for_payment
-from models.orders.editing import editable, save_article, unpublish
-from models.orders.making import Draught
 from models.orders.states import OrderStatus, RegenerateReason
 from models.orders.tables import Draft, Order, Version
+from models.orders.writing import making
+from models.orders.writing.briefs import Draught
 from models.payments.checkouts import begin_session, open_checkout
 from models.payments.inbox import look_up
 from models.payments.reconciliation import reconcile_checkouts
@@ -278,7 +280,7 @@ class Crowd(Town):
     # ------------------------------------------------------------ the clock
     async def days_pass(self, pick: int) -> None:
         at = now() + timedelta(days=(4, 8, 13, 15)[pick % 4])
-        await self.does(lambda s: reviewing.tend_reviews(s, self.world.settings, at))
+        await self.does(lambda s: tend_reviews(s, self.world.settings, at))
 
     async def reconciles(self, pick: int = 0) -> None:
         async with self.line() as stripe:

@@ -23,9 +23,9 @@ from models.base.crypto import Keys
 from models.base.db import Database
 from models.mail.tables import EmailMessage
 from models.orders.tables import Order
+from tasks.testing import run_everything
 from tasks.world import World
 from tests.web.site import Site
-from tests.work import run_everything
 
 ARTICLE = "/catalogue/second-pour/water-for-coffee"
 OWNER = "ada@example.com"

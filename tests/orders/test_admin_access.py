@@ -79,7 +79,6 @@ async def test_what_does_not_exist_is_not_found(desk: Desk):
                 assert found.status == 404, (method, path)
         assert (await admin.open("/admin/review?cursor=nonsense")).status == 422
         assert (await admin.open("/admin/orders?q=%00%F0&status=x&payment=y&site=z")).status == 200
-        assert (await admin.open("/admin/jobs?state=x&kind=y")).status == 200
 
 
 async def test_the_navigation_leads_editors_to_their_side_and_customers_not(desk: Desk):

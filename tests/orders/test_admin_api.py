@@ -11,8 +11,8 @@ from models.accounts.states import Scope
 from models.accounts.tables import Person
 from models.base.clock import now
 from models.orders.states import OrderStatus
+from tasks.testing import run_everything
 from tests.orders.desk import Desk, open_desk
-from tests.work import run_everything
 
 BASE = "/api/v1/admin"
 

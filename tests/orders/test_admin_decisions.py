@@ -12,15 +12,15 @@ from infra.local.visitor import Browser, Form, Screen
 from models.accounts.tables import AuditEntry
 from models.base.errors import Conflict
 from models.mail.tables import EmailMessage
-from models.orders.making import no_more, take_up
 from models.orders.reviewing import approve, regenerate, send_back, submit
 from models.orders.states import FailReason, OrderStatus
 from models.orders.tables import Generation, Version
+from models.orders.writing.making import no_more, take_up
 from models.payments.states import PaymentState
 from models.payments.tables import Checkout
+from tasks.testing import run_everything
 from tests.orders.builders import history_of, letters_of, published_text, refunds_of, versions_of
 from tests.orders.desk import Desk, open_desk
-from tests.work import run_everything
 
 STALE = timedelta(minutes=11)
 

@@ -3,14 +3,14 @@
 import pytest
 from sqlalchemy import text
 
-from models.orders.admin_queries import Filter, found_orders
+from models.orders.desk.queries import Filter, found_orders
 from models.orders.reviewing import reject
 from models.orders.states import OrderStatus
 from models.payments.states import PaymentState
+from tasks.testing import run_everything
 from tests.orders.builders import versions_of
 from tests.orders.desk import Desk, open_desk
 from tests.orders.selling import counting
-from tests.work import run_everything
 
 
 @pytest.fixture
@@ -221,4 +221,4 @@ async def test_the_first_page_shows_what_went_wrong_with_money_and_letters(desk:
     ):
         assert words in screen.text, words
     assert "Dead jobs 1" in screen.text
-    assert screen.link("Dead jobs") == "/admin/jobs?state=dead"
+    assert screen.link("Dead jobs") == "/admin/queues/errors"

@@ -5,7 +5,7 @@ import re
 import pytest
 from sqlalchemy import text
 
-from models.orders.admin_queries import review_queue
+from models.orders.desk.queries import review_queue
 from tests.orders.desk import Desk, open_desk
 from tests.orders.selling import counting
 

@@ -10,9 +10,9 @@ from models.jobs import enqueue
 from models.orders.jobs import CheckTruths
 from models.orders.reviewing import approve
 from models.orders.truths import TRUTHS, UNDELIVERED, verdicts
+from tasks.testing import run_everything
 from tests.orders.builders import make_shop, the_order
 from tests.orders.desk import Desk, open_desk
-from tests.work import run_everything
 
 PAID = "paid, but neither delivered, in progress, waiting for a named person, nor on its way back"
 IDLE = "in progress, but nobody is asked to write"

@@ -2,7 +2,7 @@
 
 from sqlalchemy import text
 
-from models.orders.again import offers
+from models.orders.care.again import offers
 from models.orders.tables import Article, Site
 from tests.orders.selling import ANCHOR, ARTICLE, Shop
 

@@ -29,9 +29,9 @@ from models.payments.checkouts import open_checkout
 from models.payments.states import PaymentState, RefundState
 from models.payments.stripe import Stripe
 from models.payments.tables import Checkout, Invoice, Refund, StripeEvent
+from tasks.testing import working
 from tasks.world import World
 from tests.orders.selling import ANCHOR, Shop
-from tests.work import working
 
 PAYMENTS: Final = 100
 AT_ONCE: Final = 8

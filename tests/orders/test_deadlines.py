@@ -7,12 +7,13 @@ from sqlalchemy import text
 
 from models.base.clock import now
 from models.base.db import Database
-from models.orders.reviewing import send_back, submit, tend_reviews
+from models.orders.deadlines import tend_reviews
+from models.orders.reviewing import send_back, submit
 from models.orders.states import FailReason, OrderStatus
+from tasks.testing import run_everything
 from tasks.world import World
 from tests.orders.builders import Shop, letters_of, make_draft, make_paid, make_shop, refunds_of, the_order
 from tests.orders.desk import open_desk
-from tests.work import run_everything
 from web.orders.timeline import MOVES
 
 DAY = timedelta(days=1)

@@ -11,22 +11,22 @@ from models.base.clock import now
 from models.base.errors import Conflict
 from models.jobs import enqueue
 from models.jobs.tables import JobRow
-from models.orders.aftercare_tables import LinkCheck
-from models.orders.attention import attention
-from models.orders.content import add_version
-from models.orders.guarantee import PAUSE, Sight, ask_link_checks, note_check
+from models.orders.care.guarantee import PAUSE, Sight, ask_link_checks, note_check
+from models.orders.care.repairing import Moved, NotLost, put_back, take_up_repair
+from models.orders.care.tables import LinkCheck
+from models.orders.catalogue.content import add_version
+from models.orders.desk.attention import attention
 from models.orders.jobs import CheckLink, RepairLink
-from models.orders.making import Brief, Draught
-from models.orders.repairing import Moved, NotLost, put_back, take_up_repair
 from models.orders.reviewing import approve, submit
 from models.orders.states import ArticleStatus, LinkState, OrderStatus
 from models.orders.tables import Article, Order, Version
 from models.orders.truths import verdicts
+from models.orders.writing.briefs import Brief, Draught
+from tasks.testing import run_everything
 from tests.orders.builders import letters_of, published_text
 from tests.orders.desk import Desk, open_desk
 from tests.orders.selling import ANCHOR, OWNER, Shop
 from tests.orders.test_admin_truths import UNWATCHED
-from tests.work import run_everything
 
 GONE = Sight("The page has no link to the target.", {"status": 200})
 THERE = Sight(None, {"status": 200})
@@ -237,6 +237,25 @@ async def test_an_unpublished_article_is_an_editors_task_until_its_link_stands(d
     assert [kind for kind, _ in await letters_of(desk.database)].count("link_repaired") == 1
 
 
+async def test_the_links_of_an_article_that_was_taken_down_are_an_editors_task(desk: Desk):
+    order = await published(desk)
+    asking = f"/admin/sites/second-pour/articles/{desk.shop.article.id}/withdrawal"
+    async with await desk.browser(desk.shop.people.editor) as ed:
+        assert "archival-form" not in [form.id for form in (await ed.open(asking)).forms]
+    async with await desk.browser(desk.admin) as admin:
+        screen = await admin.open(asking)
+        assert f"G-{order.number}" in screen.links
+        assert "Taken down" in (await admin.submit(screen.form("archival-form"))).text
+        for path in ("/articles/second-pour/grinding", "/catalogue/second-pour/grinding/order"):
+            assert (await admin.open(path)).status == 410
+    assert await looked(desk, order, GONE) is LinkState.STUCK
+    async with desk.database.transaction() as session:
+        [task] = (await attention(session, now())).links
+    assert (task.id, task.state) == (order.id, LinkState.STUCK)
+    # Nobody is told that it is being put back.
+    assert "link_lost" not in [kind for kind, _ in await letters_of(desk.database)]
+
+
 async def test_a_text_that_cannot_take_the_link_any_more_is_an_editors_task(desk: Desk):
     await lost(desk, "# Closed\n\n- nothing\n- is left\n")
     await run_everything(desk.world)
@@ -342,7 +361,7 @@ async def test_a_link_that_is_not_owed_cannot_be_looked_at_by_hand(desk: Desk):
     editor = await desk.browser(desk.admin)
     page = await editor.open(f"/admin/orders/{order.id}")
     assert "Check it now" not in page.text
-    from models.orders.guarantee import check_now
+    from models.orders.care.guarantee import check_now
 
     async with desk.database.transaction() as session:
         with pytest.raises(Conflict):

@@ -1,8 +1,11 @@
 """Leaving with orders: not while one is in work, and afterwards the amounts stay without the person."""
 
+import io
+import zipfile
 from datetime import timedelta
 from typing import Any
 
+import orjson
 from sqlalchemy import select, text
 
 from models.accounts import tokens
@@ -12,7 +15,7 @@ from models.everything import metadata
 from models.orders.states import OrderStatus
 from models.orders.tables import Order
 from models.payments.tables import Checkout
-from tests.orders.selling import OWNER, Shop
+from tests.orders.selling import ANCHOR, OWNER, Shop
 
 
 async def test_who_has_an_order_in_work_stays_and_who_has_none_any_more_is_forgotten(shop: Shop):
@@ -29,6 +32,10 @@ async def test_who_has_an_order_in_work_stays_and_who_has_none_any_more_is_forgo
             order.status, order.completed_at = OrderStatus.COMPLETED, now()
             paid = (await session.scalars(select(Checkout))).one().captured_cents
         screen = await ada.open("/account/data")
+        packed = await ada.submit(screen.form("/account/data/export"))
+        with zipfile.ZipFile(io.BytesIO(packed.response.content)) as archive:
+            versions = orjson.loads(archive.read("orders_versions.json"))
+        assert [(one["order_id"], ANCHOR in one["markdown"]) for one in versions] == [(str(order.id), True)]
         screen = await ada.submit(screen.form("deletion"), email=OWNER)
         assert "Your account is deleted" in screen.text
 

@@ -11,7 +11,7 @@ from emails import write_letter
 from models.base.clock import now
 from models.base.db import Database
 from models.mail.tables import EmailMessage
-from models.orders.making import Draught, create_order, fail_generation, hand_in, take_up
+from models.orders.deadlines import tend_reviews
 from models.orders.payments import follow_payment
 from models.orders.reviewing import (
     approve,
@@ -21,15 +21,16 @@ from models.orders.reviewing import (
     reject,
     send_back,
     submit,
-    tend_reviews,
 )
 from models.orders.states import ArticleStatus, OrderStatus
 from models.orders.tables import Article
+from models.orders.writing.briefs import Draught
+from models.orders.writing.making import create_order, fail_generation, hand_in, take_up
 from models.payments.states import PaymentState
 from models.payments.tables import Checkout, Dispute
+from tasks.testing import run_everything
 from tasks.world import World
 from tests.orders.builders import Shop, make_paid, make_shop, the_order
-from tests.work import run_everything
 
 OWNER, EDITOR = "owner@example.com", "editor@example.com"
 
@@ -90,6 +91,9 @@ async def test_a_payment_brings_one_letter_that_the_order_has_begun(world: World
 async def test_a_first_text_and_another_one_bring_a_letter_each(world: World, shop: Shop, box: Letterbox):
     await run_everything(world)
     assert await box.new() == [("request_received", OWNER), ("backlink_ready", OWNER)]
+    async with world.database.transaction() as session:
+        facts = list(await session.scalars(select(EmailMessage.facts)))
+    assert {one["invoice_url"].partition("/invoices")[2] for one in facts} == {f"?payment={shop.checkout.id}"}
     order = await the_order(world.database, shop.draft.id)
     async with world.database.transaction() as session:
         await regenerate(session, world.settings, order.id, shop.people.owner)

@@ -19,7 +19,7 @@ from infra.sandbox.client import SandboxClient
 from models.base.clock import now
 from models.base.crypto import Keys
 from models.base.errors import Refusal, Temporary
-from models.orders.making import Stale
+from models.orders.writing.making import Stale
 from models.payments.comparison import compare_payments
 from models.payments.stripe import PaymentRefused
 from tasks.world import World

@@ -10,14 +10,14 @@ from models.accounts.tables import AuditEntry
 from models.base.clock import now
 from models.base.errors import Conflict, Invalid, NotFound
 from models.mail.tables import EmailMessage
-from models.orders.aftercare_tables import Message
-from models.orders.messages import MAX_WORDS, PER_DAY, QUIET, mark_read, tell_of_messages, write_message
+from models.orders.care.messages import MAX_WORDS, PER_DAY, QUIET, mark_read, tell_of_messages, write_message
+from models.orders.care.tables import Message
 from models.orders.queries import orders_of
 from models.orders.states import OrderStatus, Side
+from tasks.testing import run_everything
 from tests.orders.builders import letters_of
 from tests.orders.desk import Desk, open_desk
 from tests.orders.selling import counting
-from tests.work import run_everything
 
 C, E = Side.CUSTOMER, Side.EDITOR
 

@@ -15,8 +15,8 @@ from models.base.clock import now
 from models.base.db import new_id
 from models.base.errors import Conflict, Invalid
 from models.mail.tables import EmailMessage
-from models.orders.money import Period, beginnings, ledger, money_of_orders
-from models.orders.search import search
+from models.orders.desk.money import Period, beginnings, ledger, money_of_orders
+from models.orders.desk.search import search
 from models.orders.tables import Order
 from models.orders.truths import verdicts
 from models.payments.differences import differences, open_differences, understand

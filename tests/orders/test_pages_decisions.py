@@ -14,10 +14,10 @@ from models.jobs.tables import JobRow
 from models.mail.states import LetterState
 from models.mail.tables import EmailMessage
 from models.orders.jobs import IntegrateBacklink
-from models.orders.making import create_order
 from models.orders.moves import WRITER, write_history
 from models.orders.states import OrderStatus
 from models.orders.tables import Draft, Order
+from models.orders.writing.making import create_order
 from models.payments.tables import Checkout
 from tests.orders.selling import ANCHOR, Shop
 

@@ -12,17 +12,17 @@ from models.jobs import enqueue
 from models.jobs.actions import hurry
 from models.jobs.estimates import Pace, expected, pace, slots
 from models.jobs.tables import JobRow
-from models.orders.attention import attention
+from models.orders.desk.attention import attention
 from models.orders.jobs import IntegrateBacklink, TendReviews
-from models.orders.making import create_order
-from models.orders.promises import mind_promises
 from models.orders.reviewing import regenerate
 from models.orders.states import OrderStatus
 from models.orders.tables import Order
+from models.orders.writing.making import create_order
+from models.orders.writing.promises import mind_promises
+from tasks.testing import run_everything
 from tasks.world import World
 from tests.orders.builders import Shop, history_of, letters_of, make_shop, the_order
 from tests.orders.desk import open_desk
-from tests.work import run_everything
 
 TOLD = [
     ("promise_late", "owner@example.com"),

@@ -14,13 +14,16 @@ from models.base.db import Database
 from models.base.errors import Conflict, NotFound
 from models.jobs import enqueue
 from models.jobs.message import unpack
-from models.orders import making
-from models.orders.making import Draught, Stale
+from models.orders.deadlines import tend_reviews
 from models.orders.quality import check_integration
-from models.orders.reviewing import approve, cancel, regenerate, reject, send_back, submit, tend_reviews
+from models.orders.reviewing import approve, cancel, regenerate, reject, send_back, submit
 from models.orders.states import ArticleStatus, FailReason, GenerationState, OrderStatus
 from models.orders.tables import Article, Order
+from models.orders.writing import making
+from models.orders.writing.briefs import Draught
+from models.orders.writing.making import Stale
 from models.payments.states import PaymentState
+from tasks.testing import run_everything
 from tasks.world import World
 from tests.orders.builders import (
     ANCHOR,
@@ -36,7 +39,6 @@ from tests.orders.builders import (
     the_order,
     versions_of,
 )
-from tests.work import run_everything
 
 S = OrderStatus
 Act = Callable[[AsyncSession], Awaitable[Any]]

@@ -7,17 +7,21 @@ from sqlalchemy import text
 
 from models.base.clock import now
 from models.base.db import Database
-from models.orders import making
+from models.base.errors import Conflict
 from models.orders.payments import follow_payment
-from models.orders.reviewing import reject
+from models.orders.reviewing import approve, refund, reject
 from models.orders.states import FailReason, OrderStatus
+from models.orders.writing import making
 from models.payments.disputes import sync_dispute
 from models.payments.facts import DisputeFacts, RefundFacts
+from models.payments.ledger import move_refund, settle
+from models.payments.moves import hold, move_payment
 from models.payments.refund_sync import sync_refunds
 from models.payments.states import PaymentState, RefundState
 from models.payments.tables import Checkout
 from tasks.world import World
-from tests.orders.builders import Shop, make_paid, make_shop, the_order
+from tests.orders.builders import Shop, make_paid, make_shop, published_text, the_order
+from tests.orders.desk import open_desk
 from tests.orders.holding import broken
 
 S, P = OrderStatus, PaymentState
@@ -220,3 +224,46 @@ async def test_a_refund_that_a_dispute_has_interrupted_goes_on_when_that_is_won(
     assert (await the_order(database, shop.draft.id)).payment_state is P.REFUND_PENDING
     assert await refunds_of(database, shop.checkout) == [("rejected", PRICE, RefundState.ASKED)]
     assert await broken(database) == []
+
+
+async def test_an_approval_that_meets_a_dispute_waits_for_it_and_is_refused(
+    world: World, database: Database
+) -> None:
+    async with open_desk(world) as desk:
+        order = await desk.submitted()
+
+        async def approval() -> None:
+            async with database.transaction() as session:
+                await approve(session, world.settings, order.id, desk.shop.people.editor)
+
+        async with database.transaction() as session:
+            await move_payment(session, order.checkout_id, P.DISPUTED)
+            approving = asyncio.create_task(approval())
+            await asyncio.wait([approving], timeout=0.1)
+        with pytest.raises(Conflict, match="disputed"):
+            await approving
+        # The order itself has not heard of it yet.
+        assert (await desk.order()).payment_state is P.PAID
+        assert order.target_url not in await published_text(database, desk.shop.article.id)
+
+
+async def test_what_comes_back_of_a_refund_by_hand_can_be_given_after_ours_has_gone(
+    world: World, database: Database
+) -> None:
+    async with open_desk(world) as desk:
+        order = await desk.submitted()
+        async with database.transaction() as session:
+            await approve(session, world.settings, order.id, desk.shop.people.editor)
+        await return_by_hand(database, desk.shop.checkout, 900)
+        async with database.transaction() as session:
+            ours = await refund(session, order.id, desk.admin, "Goodwill.")
+            await move_refund(session, ours, RefundState.SUCCEEDED, stripe_id="re_ours")
+            await settle(session, await hold(session, order.checkout_id))
+        await return_by_hand(database, desk.shop.checkout, 900, "failed")
+        async with database.transaction() as session:
+            rest = await refund(session, order.id, desk.admin, "The rest of it.")
+        with pytest.raises(Conflict):
+            async with database.transaction() as session:
+                await refund(session, order.id, desk.admin, "Pressed twice.")
+    assert (ours.kind, ours.amount_cents) == ("goodwill", PRICE - 900)
+    assert (rest.kind, rest.amount_cents, rest.state) == ("goodwill_2", 900, RefundState.ASKED)

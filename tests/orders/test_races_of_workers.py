@@ -12,15 +12,16 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from models.base.db import Database, new_id
 from models.jobs.actions import rescue
 from models.jobs.store import Claim, Store
-from models.orders import making
-from models.orders.editing import editable, save_article, unpublish
-from models.orders.making import Draught
-from models.orders.markdown import links
+from models.orders.catalogue.editing import editable, save_article, unpublish
 from models.orders.payments import follow_payment
 from models.orders.reviewing import approve, refund, regenerate, submit
 from models.orders.states import ArticleStatus, FailReason, GenerationState, OrderStatus
 from models.orders.tables import Article
+from models.orders.text.markdown import links
+from models.orders.writing import making
+from models.orders.writing.briefs import Draught
 from models.payments.states import PaymentState
+from tasks.testing import run_everything
 from tasks.world import World
 from tests.orders.builders import (
     TARGET,
@@ -34,7 +35,6 @@ from tests.orders.builders import (
 )
 from tests.orders.test_races import Act, at_once
 from tests.orders.test_races_of_money import create, dispute
-from tests.work import run_everything
 
 S = OrderStatus
 SITE = "second-pour"

@@ -16,8 +16,8 @@ from models.base.errors import Conflict, Forbidden
 from models.base.settings_group import RefundSettings
 from models.jobs.tables import JobRow
 from models.mail.tables import EmailMessage
+from models.orders.desk.second_person import confirm, decline, reject_or_ask, waiting_requests
 from models.orders.reviewing import approve
-from models.orders.second_person import confirm, decline, reject_or_ask, waiting_requests
 from models.orders.states import OrderStatus
 from models.orders.tables import Order
 from models.payments.states import PaymentState, RequestState

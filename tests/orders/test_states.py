@@ -31,8 +31,10 @@ L = LinkState
 
 LINK_ARROWS = {
     (L.IN_PLACE, L.DOUBTED),
+    (L.IN_PLACE, L.STUCK),
     (L.DOUBTED, L.IN_PLACE),
     (L.DOUBTED, L.LOST),
+    (L.DOUBTED, L.STUCK),
     (L.LOST, L.IN_PLACE),
     (L.LOST, L.REPAIRED),
     (L.LOST, L.STUCK),
@@ -40,6 +42,7 @@ LINK_ARROWS = {
     (L.STUCK, L.REPAIRED),
     (L.REPAIRED, L.IN_PLACE),
     (L.REPAIRED, L.DOUBTED),
+    (L.REPAIRED, L.STUCK),
 }
 
 

@@ -5,6 +5,7 @@ from models.orders.quality import check_integration
 from models.orders.reviewing import approve, regenerate, send_back, submit
 from models.orders.states import OrderStatus, RegenerateReason
 from models.payments.states import PaymentState
+from tasks.testing import run_everything
 from tasks.world import World
 from tests.orders.builders import (
     ANCHOR,
@@ -18,7 +19,6 @@ from tests.orders.builders import (
     the_order,
     versions_of,
 )
-from tests.work import run_everything
 
 
 async def test_a_placement_is_paid_written_looked_at_written_again_reviewed_and_published(

@@ -13,14 +13,14 @@ from infra.sandbox.client import SandboxClient
 from models.accounts.tables import Person
 from models.base.db import Database
 from models.jobs.actions import rescue
-from models.orders.making import Brief, Draught
 from models.orders.states import OrderStatus
 from models.orders.tables import Article, Order
+from models.orders.writing.briefs import Brief, Draught
 from models.payments.stripe import Stripe
 from models.payments.tables import Checkout
+from tasks.testing import run_everything
 from tasks.world import World
 from tests.orders.builders import MARKDOWN
-from tests.work import run_everything
 
 T = TypeVar("T")
 

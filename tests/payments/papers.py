@@ -38,10 +38,10 @@ def text_of(pdf: bytes) -> str:
 
 def _stream(body: bytes) -> bytes:
     head, _, data = body.partition(b"stream")
-    data = data.partition(b"endstream")[0].strip()
+    data = data.partition(b"endstream")[0].lstrip(b"\r\n")
     if b"ASCII85Decode" in head:
-        data = base64.a85decode(data.removesuffix(b"~>"))
-    return zlib.decompress(data)
+        data = base64.a85decode(data.strip().removesuffix(b"~>"))
+    return zlib.decompressobj().decompress(data)
 
 
 def _letters(character_map: bytes) -> dict[int, str]:

@@ -26,11 +26,11 @@ from models.payments.reconciliation import reconcile_checkouts
 from models.payments.refunds import ask_refund
 from models.payments.stripe import Stripe
 from models.payments.tables import Checkout, Refund, StripeEvent
+from tasks.testing import run_everything
 from tasks.world import World
 from tests.payments.slice import MoneyMoved, Sold
 from tests.sandbox.servers import SECRET
 from tests.web.site import Site
-from tests.work import run_everything
 
 PRICE = 4900
 

@@ -9,15 +9,27 @@ from uuid import UUID
 import pytest
 from sqlalchemy import select, text, update
 
+from models.accounts.leaving import leave
 from models.accounts.tables import Person
 from models.base.clock import now
 from models.base.db import new_id
-from models.payments.invoices import BilledTo, Paper, issue_invoice, printed_number
+from models.base.fonts import printable
+from models.base.settings_group import SellerSettings
+from models.payments.invoices import (
+    BilledTo,
+    Paper,
+    billing_details,
+    freeze,
+    issue_invoice,
+    paper_of,
+    printed_number,
+    set_billing_details,
+)
 from models.payments.states import CheckoutState, InvoiceKind, PaymentState
 from models.payments.tables import Checkout, Invoice
 from tests.payments.papers import text_of
 from tests.payments.shop import Shop
-from web.payments.paper import printable, render
+from web.payments.paper import render
 
 PAPER = Paper(
     kind=InvoiceKind.INVOICE,
@@ -155,6 +167,24 @@ async def test_a_customer_says_to_whom_it_is_made_out_until_it_is_downloaded(sho
         await browser.submit(form, company="Somebody else")
         again = await browser.open(f"/invoices/{invoice.id}/pdf")
         assert again.response.content == answer.response.content
+
+
+async def test_an_invoice_keeps_whom_it_is_made_out_to_when_they_leave(shop: Shop) -> None:
+    await shop.bought()
+    async with shop.database.transaction() as session:
+        person = await session.get_one(Person, shop.person_id)
+        await set_billing_details(session, person.id, company="Hollow Hill", vat_id="DE123")
+        await leave(session, person, now())
+    async with shop.database.transaction() as session:
+        assert await billing_details(session, shop.person_id) is None
+        (invoice,) = (await session.scalars(select(Invoice))).all()
+        seller = SellerSettings(name="Galley")
+        for paper in (
+            await paper_of(session, invoice, seller),
+            await paper_of(session, await freeze(session, invoice, seller), seller),
+        ):
+            assert (paper.billed_to.company, paper.billed_to.vat_id) == ("Hollow Hill", "DE123")
+            assert shop.email not in str(paper)
 
 
 @pytest.mark.parametrize(

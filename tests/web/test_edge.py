@@ -78,8 +78,12 @@ async def test_plain_http_promises_no_https(
 async def test_the_name_of_a_request_is_kept_if_it_can_be_a_name(browser: Browser):
     named = await browser.client.get("/letter", headers={"X-Request-ID": "trace-0123456789"})
     forged = await browser.client.get("/letter", headers={"X-Request-ID": "x y<script>"})
+    traced = await browser.client.get(
+        "/letter", headers={"traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"}
+    )
 
     assert named.headers["x-request-id"] == "trace-0123456789"
+    assert traced.headers["x-request-id"] == "0af7651916cd43dd8448eb211c80319c"
     assert re.fullmatch(r"[0-9a-f]{16}", forged.headers["x-request-id"])
 
 

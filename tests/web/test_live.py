@@ -2,6 +2,8 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,10 +11,11 @@ import httpx2
 import orjson
 import pytest
 from redis.asyncio import Redis
-from sqlalchemy import text
+from sqlalchemy import select, text
 
 from infra.local.embedded import EmbeddedRedis
 from models.accounts import sessions
+from models.accounts.tables import Person
 from models.base.clock import now
 from models.base.db import Database, changed
 from models.base.news import CHANNEL
@@ -20,6 +23,8 @@ from tests.web.conftest import with_probe_templates
 from tests.web.probes import PROBES
 from tests.web.site import Site, served
 from web.live import EventHub
+from web.seats import MOST_OF_A_NETWORK, MOST_OF_A_PERSON, Seats
+from web.visitor import Visitor
 
 SOON = 10.0
 
@@ -281,6 +286,32 @@ async def test_a_reader_who_leaves_leaves_nothing_behind(served_site: Site):
             await asyncio.sleep(0.02)
 
 
+async def test_who_has_too_many_streams_open_gets_no_more_until_one_ends(served_site: Site):
+    seats: Seats = served_site.app.state.hub.seats
+    async with served_site.browser() as ada, served_site.browser() as bob, AsyncExitStack() as office:
+        await served_site.sign_in(ada, "ada@example.com")
+        await served_site.sign_in(bob, "bob@example.com")
+        async with served_site.database.transaction() as session:
+            people = select(Person).where(Person.email == "ada@example.com")
+            person = (await session.scalars(people)).one()
+        here: dict[str, Any] = {"browser": "", "csrf": "", "ip": "127.0.0.1", "network": "127.0.0.1"}
+        colleague = Visitor(None, None, None, user_agent="", **here)
+        async with AsyncExitStack() as tabs:
+            for _ in range(MOST_OF_A_PERSON):
+                await tabs.enter_async_context(seats.taken(replace(colleague, person=person)))
+            async with opened(ada.client) as refused, opened(bob.client) as let_in:
+                assert (refused.status_code, refused.headers["retry-after"]) == (429, "15")
+                assert b"reload this one" in await refused.aread()
+                assert let_in.status_code == 200
+        async with opened(ada.client) as response:
+            assert response.status_code == 200
+        for _ in range(MOST_OF_A_NETWORK):
+            await office.enter_async_context(seats.taken(colleague))
+        async with opened(bob.client) as response:
+            assert response.status_code == 429
+
+
+@pytest.mark.slow
 async def test_streams_end_cleanly_when_the_process_does(
     probed_database: Database, database_url: str, redis_server: EmbeddedRedis
 ):

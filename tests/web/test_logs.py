@@ -27,6 +27,9 @@ try:
     fail()
 except RuntimeError:
     log.exception("order.failed")
+from models.base.metrics import REGISTRY
+for event in ("order.paid", "order.failed", "it says this"):
+    print(REGISTRY.get_sample_value("events_total", {"event": event, "level": "info" if "paid" in event else "error"}))
 """
 
 
@@ -40,7 +43,7 @@ def said(log_format: str) -> str:
 
 @pytest.mark.slow
 def test_json_is_one_object_per_line_with_everything_to_find_it_by():
-    ours, library, failed = [orjson.loads(line) for line in said("json").splitlines()]
+    ours, library, failed = [orjson.loads(line) for line in said("json").splitlines()[:3]]
 
     assert (ours["event"], ours["order"], ours["level"]) == ("order.paid", "1", "info")
     assert ours["logger"] == "models.orders"
@@ -50,6 +53,11 @@ def test_json_is_one_object_per_line_with_everything_to_find_it_by():
     assert {line["process"] for line in (ours, library, failed)} == {"worker"}
     assert {line["correlation_id"] for line in (ours, library, failed)} == {"trace-0123456789"}
     assert failed["exception"][0]["exc_value"] == "went wrong"
+
+
+@pytest.mark.slow
+def test_every_line_of_ours_is_counted_by_its_name():
+    assert said("json").splitlines()[3:] == ["1.0", "1.0", "None"]
 
 
 @pytest.mark.slow

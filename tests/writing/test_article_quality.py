@@ -3,8 +3,8 @@
 import pytest
 
 from models.orders.quality import QcReport, check_article
-from models.orders.readability import reading_ease, syllables
-from models.orders.similarity import most_alike, shingles
+from models.orders.text.readability import reading_ease, syllables
+from models.orders.text.similarity import most_alike, shingles
 from tests.writing.articles import demo_articles
 
 INTERNAL = ["https://site.example/beans", "https://site.example/water", "https://site.example/milk"]

@@ -2,10 +2,10 @@
 
 import pytest
 
-from models.orders.comparison import edit_made
-from models.orders.edits import Edit, Wrap
-from models.orders.markdown import parse
 from models.orders.quality import check_integration
+from models.orders.text.comparison import edit_made
+from models.orders.text.edits import Edit, Wrap
+from models.orders.text.markdown import parse
 from tasks.writing.basic import Proposal, propose
 from tasks.writing.relevance import Relevance, terms, url_words
 from tasks.writing.wording import Shape, shape_of, wordings

@@ -1,7 +1,7 @@
 """Before and after, as the customer sees them."""
 
-from models.orders.diff import Segment, changed_html, changes
-from models.orders.edits import Edit, splice, standing
+from models.orders.text.diff import Segment, changed_html, changes
+from models.orders.text.edits import Edit, splice, standing
 from tests.writing.articles import ANCHOR, ARTICLE, URL
 
 

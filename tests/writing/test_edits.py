@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.orders.comparison import edit_made
-from models.orders.edits import BadEdit, Edit, Wrap, places, splice, standing
-from models.orders.markdown import href_of, links, parse, plain_text
-from models.orders.sentences import is_finished, sentences, split
+from models.orders.text.comparison import edit_made
+from models.orders.text.edits import BadEdit, Edit, Wrap, places, splice, standing
+from models.orders.text.markdown import href_of, links, parse, plain_text
+from models.orders.text.sentences import is_finished, sentences, split
 from tests.writing.articles import ANCHOR, ARTICLE, URL
 
 

@@ -5,7 +5,6 @@ from collections.abc import Callable
 
 import pytest
 
-from models.orders.edits import Edit, splice, standing
 from models.orders.quality import (
     QcReport,
     anchor_obstacles,
@@ -14,6 +13,7 @@ from models.orders.quality import (
     registrable_domain,
 )
 from models.orders.quality.obstacles import url_obstacles
+from models.orders.text.edits import Edit, splice, standing
 from tests.writing.articles import ANCHOR, ARTICLE, URL
 
 LINK = f"[{ANCHOR}]({URL})"

@@ -5,7 +5,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from models.orders.markdown import (
+from models.orders.text.markdown import (
     first_paragraph,
     headings,
     href_of,

@@ -4,11 +4,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from models.orders.comparison import changed_paragraph, edit_made
-from models.orders.diff import changed_html
-from models.orders.edits import Edit, Wrap, places, splice
-from models.orders.markdown import href_of, links, outline, parse, render
 from models.orders.quality import check_integration
+from models.orders.text.comparison import changed_paragraph, edit_made
+from models.orders.text.diff import changed_html
+from models.orders.text.edits import Edit, Wrap, places, splice
+from models.orders.text.markdown import href_of, links, outline, parse, render
 from tasks.writing.basic import propose
 from tests.writing.articles import demo_articles, readmes, with_crlf
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from models.orders.edits import Edit, Wrap, places
-from models.orders.markdown import parse
+from models.orders.text.edits import Edit, Wrap, places
+from models.orders.text.markdown import parse
 from tasks.writing.wishes import left, words_of
 
 TEXT = """\

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from litestar import Controller, Response, get, post
@@ -9,11 +10,13 @@ from litestar.params import FromPath
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from models.accounts import passkeys
+from models.accounts.letters import origin_words, tell_of_no_passkey, tell_of_passkey
 from models.accounts.passkeys import Place, Refused
 from models.accounts.states import Role
 from models.accounts.tables import Person
 from models.base.clock import now
 from models.base.errors import Forbidden, Invalid
+from models.base.settings import Settings
 from web.accounts.forms import NewPasskey
 from web.accounts.passkey_step import json_of
 from web.forms import read, shown
@@ -81,6 +84,7 @@ class Passkeys(Controller):
         )
         if isinstance(added, Refused):
             return _adding(visitor, shown(form), {"name": added.words})
+        await tell_of_passkey(session, _person(visitor), added, "added", **_change(visitor, settings))
         return redirect(
             LIST, notice=f"{added.name} is added. From now on a letter alone does not sign you in."
         )
@@ -99,13 +103,20 @@ class Passkeys(Controller):
         return page("accounts/passkey_removal.html", visitor=visitor, passkey=key, is_last=len(rows) == 1)
 
     @post("/{passkey_id:uuid}/removal")
-    async def remove(self, session: Transaction, visitor: Who, passkey_id: FromPath[UUID]) -> Response[None]:
+    async def remove(
+        self, session: Transaction, visitor: Who, settings: Config, passkey_id: FromPath[UUID]
+    ) -> Response[None]:
         """Remove it. The last one wants a sign-in within the last ten minutes."""
         if not await _may_remove(session, visitor):
             return redirect(f"{LIST}/{passkey_id}/removal")
         proven = visitor.authenticated_at
         assert isinstance(proven, datetime)
-        await passkeys.remove(session, _person(visitor), passkey_id, authenticated_at=proven, at=now())
+        person = _person(visitor)
+        key, was_last = await passkeys.remove(session, person, passkey_id, authenticated_at=proven, at=now())
+        if was_last:
+            await tell_of_no_passkey(session, person, key.id, **_change(visitor, settings))
+        else:
+            await tell_of_passkey(session, person, key, "removed", **_change(visitor, settings))
         return redirect(LIST, notice="The passkey is removed. Delete it on your device as well.")
 
 
@@ -113,6 +124,12 @@ async def _may_remove(session: AsyncSession, visitor: Visitor) -> bool:
     if visitor.signed_in_within(RECENT):
         return True
     return len(await passkeys.passkeys_of(session, _person(visitor).id)) > 1
+
+
+def _change(visitor: Visitor, settings: Settings) -> dict[str, Any]:
+    """What a letter about a change tells of where and when it was made."""
+    origin = origin_words(visitor.user_agent, visitor.network)
+    return {"origin": origin, "url": settings.app.public_url, "at": now()}
 
 
 def _person(visitor: Visitor) -> Person:

@@ -5,25 +5,28 @@ from uuid import UUID
 
 from litestar import Controller, Response, get, post
 from litestar.params import FromPath
+from sqlalchemy.ext.asyncio import AsyncSession
 
+from models.accounts.letters import origin_words, tell_of_token
 from models.accounts.states import Scope
-from models.accounts.tables import Person
+from models.accounts.tables import ApiToken, Person
 from models.accounts.tokens import LIVES, make_token, revoke_token, tokens_of
 from models.base.clock import now
 from models.base.errors import Invalid
+from models.base.settings import Settings
 from web.accounts.forms import NewToken
 from web.forms import read
 from web.guards import RECENT, recently_signed_in, signed_in
 from web.pages import page, redirect
-from web.params import Submitted, Transaction, Who
+from web.params import Config, Submitted, Transaction, Who
 from web.visitor import Visitor
 
 LIST = "/account/tokens"
 SCOPES: dict[Scope, str] = {
     Scope.ORDERS_READ: "See your orders",
     Scope.ORDERS_WRITE: "Decide about your orders",
-    Scope.JOBS_READ: "See jobs",
-    Scope.JOBS_WRITE: "Retry and cancel jobs",
+    Scope.JOBS_READ: "See the jobs that you asked for",
+    Scope.JOBS_WRITE: "Ask for jobs: letters, notifications, reports",
     Scope.ADMIN_READ: "See what admins see",
     Scope.ADMIN_WRITE: "Do what admins do",
 }
@@ -47,7 +50,9 @@ class Tokens(Controller):
         return _making(visitor, {}, {})
 
     @post()
-    async def make(self, session: Transaction, visitor: Who, form: Submitted) -> Response[None]:
+    async def make(
+        self, session: Transaction, visitor: Who, settings: Config, form: Submitted
+    ) -> Response[None]:
         """Make a token, and show its secret this once."""
         if not visitor.signed_in_within(RECENT):
             return redirect(f"{LIST}/new")
@@ -58,14 +63,27 @@ class Tokens(Controller):
         token, secret = await make_token(
             session, _person(visitor), name=new.name, scopes=new.scopes, life=new.life, at=now()
         )
+        await _tell(session, visitor, settings, token, "made")
         return page("accounts/token_made.html", visitor=visitor, token=token, secret=secret)
 
     @post("/{token_id:uuid}/revocation")
-    async def revoke(self, session: Transaction, visitor: Who, token_id: FromPath[UUID]) -> Response[None]:
+    async def revoke(
+        self, session: Transaction, visitor: Who, settings: Config, token_id: FromPath[UUID]
+    ) -> Response[None]:
         """End a token at once."""
-        is_ended = await revoke_token(session, _person(visitor), token_id, at=now())
-        words = "The token does not work any more." if is_ended else "That token was revoked already."
-        return redirect(LIST, notice=words)
+        ended = await revoke_token(session, _person(visitor), token_id, at=now())
+        if ended is None:
+            return redirect(LIST, notice="That token was revoked already.")
+        await _tell(session, visitor, settings, ended, "revoked")
+        return redirect(LIST, notice="The token does not work any more.")
+
+
+async def _tell(
+    session: AsyncSession, visitor: Visitor, settings: Settings, token: ApiToken, change: str
+) -> None:
+    origin = origin_words(visitor.user_agent, visitor.network)
+    url = settings.app.public_url
+    await tell_of_token(session, _person(visitor), token, change, origin=origin, url=url, at=now())
 
 
 def _person(visitor: Visitor) -> Person:

@@ -2,17 +2,17 @@
 
 from dataclasses import asdict
 from typing import Any, Final
-from urllib.parse import urlencode
 from uuid import UUID
 
 from litestar import Controller, Request, Response, get, post
 from litestar.params import FromPath
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from models.accounts.states import Role
 from models.base.errors import Conflict, Invalid
-from models.orders.catalogue_admin import articles_of
-from models.orders.catalogue_rules import ArticleFacts
-from models.orders.editing import (
+from models.orders.care.archiving import archive
+from models.orders.catalogue.admin_queries import articles_of
+from models.orders.catalogue.editing import (
     Editable,
     EditConflict,
     create_article,
@@ -21,14 +21,16 @@ from models.orders.editing import (
     save_article,
     unpublish,
 )
-from models.orders.paid_links import running_orders, sold_in
-from models.orders.publications import site_of
+from models.orders.catalogue.paid_links import running_orders, sold_in
+from models.orders.catalogue.publications import site_of
+from models.orders.catalogue.rules import ArticleFacts
 from models.orders.states import ArticleStatus
 from models.orders.tables import Site
 from web.catalogue.forms import LARGEST_ARTICLE_FORM, article_facts, markdown_of
 from web.catalogue.preview import preview_of
 from web.forms import shown
-from web.guards import editor
+from web.guards import admin, editor
+from web.lists import address, listed, searched
 from web.orders.admin.forms import one_of
 from web.orders.forms import first_values
 from web.orders.result import blocks_of
@@ -40,6 +42,7 @@ STATUSES: Final = {
     ArticleStatus.DRAFT: "Draft",
     ArticleStatus.PUBLISHED: "Published",
     ArticleStatus.UNPUBLISHED: "Offline",
+    ArticleStatus.ARCHIVED: "Taken down",
 }
 EMPTY: Final = ArticleFacts(title="", slug="", topic="", keyword="", author="", summary="", markdown="")
 
@@ -57,28 +60,22 @@ class Articles(Controller):
         """A page of the articles that were searched for."""
         site = await site_of(session, slug)
         fields = first_values(request.query_params.multi_items())
-        search = "".join(one for one in fields.get("q", "").strip() if one.isprintable())[:200]
-        status = one_of(ArticleStatus, fields.get("status", ""))
-        found = await articles_of(session, site.id, search, status, fields.get("cursor") or None)
+        cursor = fields.get("cursor") or None
+        search, status = searched(fields.get("q", "")), one_of(ArticleStatus, fields.get("status", ""))
+        found = await articles_of(session, site.id, search, status, cursor)
         asked = {"q": search, "status": status.value if status else ""}
-
-        def address(**changes: str) -> str:
-            kept = {name: value for name, value in (asked | changes).items() if value}
-            return f"/admin/sites/{slug}/articles" + (f"?{urlencode(kept)}" if kept else "")
-
-        chosen = [(f"“{search}”", address(q=""))] if search else []
-        chosen += [(STATUSES[status], address(status=""))] if status else []
+        here = f"/admin/sites/{slug}/articles"
+        chosen = [(f"“{search}”", address(here, **asked | {"q": ""}))] if search else []
+        chosen += [(STATUSES[status], address(here, **asked | {"status": ""}))] if status else []
         return page(
             "catalogue/articles.html",
             visitor=visitor,
             site=site,
-            rows=found.items,
             search=search,
             wanted_status=status,
             statuses=[("", "Any"), *((one.value, words) for one, words in STATUSES.items())],
             chosen=chosen,
-            first=address() if fields.get("cursor") else None,
-            more=address(cursor=found.next_cursor) if found.next_cursor else None,
+            **listed(found, here, cursor, **asked),
         )
 
     @get("/new")
@@ -91,7 +88,6 @@ class Articles(Controller):
         self, session: Transaction, visitor: Who, form: Submitted, slug: FromPath[str]
     ) -> Response[None]:
         """Add an article as a draft, or publish it at once."""
-        assert visitor.person is not None
         site = await site_of(session, slug)
         typed = asdict(EMPTY) | shown(form)
         wish = typed.get("then")
@@ -101,7 +97,7 @@ class Articles(Controller):
         try:
             facts = article_facts(form)
             article = await create_article(
-                session, site, facts, visitor.person, is_published=wish == "publish"
+                session, site, facts, visitor.somebody, is_published=wish == "publish"
             )
         except Invalid as refusal:
             return _writing(visitor, site, typed, problems=refusal.fields)
@@ -134,7 +130,6 @@ class Articles(Controller):
         article_id: FromPath[UUID],
     ) -> Response[None]:
         """Save it, publish it, or only look at it. Who comes second sees both texts, and nothing is lost."""
-        assert visitor.person is not None
         there = await editable(session, slug, article_id)
         typed = asdict(there.facts) | {"seen": ""} | shown(form)
         wish = typed.get("then")
@@ -146,7 +141,13 @@ class Articles(Controller):
             facts = article_facts(form, there.head.markdown)
             async with session.begin_nested():
                 saved = await save_article(
-                    session, slug, article_id, facts, typed["seen"], visitor.person, publish=wish == "publish"
+                    session,
+                    slug,
+                    article_id,
+                    facts,
+                    typed["seen"],
+                    visitor.somebody,
+                    publish=wish == "publish",
                 )
         except Invalid as refusal:
             return await _editing(session, visitor, there, typed, problems=refusal.fields)
@@ -160,7 +161,7 @@ class Articles(Controller):
             words = "Saved. Readers see it now."
         return redirect(f"/admin/sites/{slug}/articles/{article_id}", notice=words)
 
-    @get("/{article_id:uuid}/withdrawal")
+    @get(["/{article_id:uuid}/withdrawal", "/{article_id:uuid}/archival"])
     async def ask_withdrawal(
         self, session: Transaction, visitor: Who, slug: FromPath[str], article_id: FromPath[UUID]
     ) -> Response[None]:
@@ -177,15 +178,32 @@ class Articles(Controller):
         article_id: FromPath[UUID],
     ) -> Response[None]:
         """Take it offline, unless somebody has paid for being in it."""
-        assert visitor.person is not None
         there = await editable(session, slug, article_id)
         try:
-            await unpublish(session, slug, article_id, shown(form).get("seen", ""), visitor.person)
+            await unpublish(session, slug, article_id, shown(form).get("seen", ""), visitor.somebody)
         except Conflict as refusal:
             return await _withdrawing(session, visitor, there, refusal.words)
         return redirect(
             f"/admin/sites/{slug}/articles/{article_id}", notice="Offline. Nobody can read it now."
         )
+
+    @post("/{article_id:uuid}/archival", guards=[admin])
+    async def archive(
+        self,
+        session: Transaction,
+        visitor: Who,
+        form: Submitted,
+        slug: FromPath[str],
+        article_id: FromPath[UUID],
+    ) -> Response[None]:
+        """Take it down for good, also from those who have paid for being in it."""
+        there = await editable(session, slug, article_id)
+        try:
+            await archive(session, slug, article_id, shown(form).get("seen", ""), visitor.somebody)
+        except Conflict as refusal:
+            return await _withdrawing(session, visitor, there, refusal.words)
+        words = "Taken down. Readers are told that it is gone."
+        return redirect(f"/admin/sites/{slug}/articles/{article_id}", notice=words)
 
 
 def _writing(
@@ -269,4 +287,6 @@ async def _withdrawing(
         there=there,
         obstacle=problem or obstacle(sold, running),
         orders=[*sold, *running],
+        can_archive=visitor.has_role(Role.ADMIN) and not running,
+        links=[one for one in sold if one.target_url],
     )

@@ -1,7 +1,6 @@
 """The deny list. For admins."""
 
 from typing import Final
-from urllib.parse import urlencode
 from uuid import UUID
 
 from litestar import Controller, Response, get, post
@@ -10,10 +9,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from models.base.errors import Invalid
 from models.base.settings import Settings
-from models.orders.denied import allow, denied_domains, deny
+from models.orders.catalogue.denied import allow, denied_domains, deny
 from web.catalogue.forms import lines_of
 from web.forms import shown
 from web.guards import admin
+from web.lists import listed, searched
 from web.pages import page, redirect
 from web.params import Config, Submitted, Transaction, Who
 from web.visitor import Visitor
@@ -37,17 +37,15 @@ class DenyList(Controller):
         cursor: FromQuery[str | None] = None,
     ) -> Response[None]:
         """A page of the list."""
-        search = "".join(one for one in q.strip() if one.isprintable())[:254]
-        return await _list(session, visitor, settings, search=search, cursor=cursor or None)
+        return await _list(session, visitor, settings, search=searched(q), cursor=cursor or None)
 
     @post()
     async def add(
         self, session: Transaction, visitor: Who, settings: Config, form: Submitted
     ) -> Response[None]:
         """Put a domain on the list."""
-        assert visitor.person is not None
         try:
-            denied = await deny(session, **lines_of(form, "domain", "reason"), person=visitor.person)
+            denied = await deny(session, **lines_of(form, "domain", "reason"), person=visitor.somebody)
         except Invalid as refusal:
             return await _list(session, visitor, settings, typed=shown(form), problems=refusal.fields)
         return redirect(LIST, notice=f"Links to {denied.domain} are not accepted any more.")
@@ -55,8 +53,7 @@ class DenyList(Controller):
     @post("/{denied_id:uuid}/removal")
     async def remove(self, session: Transaction, visitor: Who, denied_id: FromPath[UUID]) -> Response[None]:
         """Take a domain off the list."""
-        assert visitor.person is not None
-        domain = await allow(session, denied_id, visitor.person)
+        domain = await allow(session, denied_id, visitor.somebody)
         return redirect(LIST, notice=f"Links to {domain} are accepted again.")
 
 
@@ -71,16 +68,13 @@ async def _list(
     problems: dict[str, str] | None = None,
 ) -> Response[None]:
     found = await denied_domains(session, search, cursor)
-    asked = {"q": search} if search else {}
     return page(
         "catalogue/denied.html",
         visitor=visitor,
         status=422 if problems else 200,
-        rows=found.items,
         always=settings.orders.denied_domains,
         search=search,
         typed=typed or {},
         problems=problems or {},
-        first=f"{LIST}?{urlencode(asked)}" if cursor else None,
-        more=f"{LIST}?{urlencode(asked | {'cursor': found.next_cursor})}" if found.next_cursor else None,
+        **listed(found, LIST, cursor, q=search),
     )

@@ -11,9 +11,9 @@ from litestar import Request, Response, get
 from litestar.params import FromPath
 
 from models.base.errors import NotFound
-from models.orders.catalogue import Published
-from models.orders.discovery import feed, sitemap, sitemap_pages
-from models.orders.markdown import summary
+from models.orders.catalogue.discovery import feed, sitemap, sitemap_pages
+from models.orders.catalogue.queries import Published
+from models.orders.text.markdown import summary
 from web.orders.catalogue import html_of
 from web.orders.conditional import not_modified, validators
 from web.orders.reading import address_of, changed_at

@@ -17,9 +17,9 @@ from models.accounts.states import Role
 from models.base.clock import now
 from models.base.db import Database
 from models.base.errors import Invalid
-from models.orders.article_files import FIELDS
-from models.orders.editing import editable
-from models.orders.importing import (
+from models.orders.catalogue.editing import editable
+from models.orders.catalogue.files import FIELDS
+from models.orders.catalogue.importing import (
     LARGEST_FILE,
     MOST_FILES,
     Imported,
@@ -28,7 +28,7 @@ from models.orders.importing import (
     files_of,
     import_articles,
 )
-from models.orders.publications import site_of
+from models.orders.catalogue.publications import site_of
 from models.orders.tables import Site
 from web.guards import editor
 from web.pages import page, redirect
@@ -55,7 +55,6 @@ class Files(Controller):
         self, request: Request[Any, Any, Any], session: Transaction, visitor: Who, slug: FromPath[str]
     ) -> Response[None]:
         """Save every file, or show what is wrong with each; the good ones alone only if that was asked for."""
-        assert visitor.person is not None
         site = await site_of(session, slug)
         form = await request.form()
         uploads = [
@@ -70,7 +69,7 @@ class Files(Controller):
                 session,
                 site,
                 uploads,
-                visitor.person,
+                visitor.somebody,
                 may_price=visitor.has_role(Role.ADMIN),
                 only_good=only_good,
             )
@@ -89,9 +88,8 @@ class Files(Controller):
         self, session: Transaction, database: Data, visitor: Who, slug: FromPath[str]
     ) -> Stream:
         """Every article of the site as a file, in a ZIP that is made while it is sent."""
-        assert visitor.person is not None
         site = await site_of(session, slug)
-        await audit(session, visitor.person, "site.exported", f"site/{site.id}")
+        await audit(session, visitor.somebody, "site.exported", f"site/{site.id}")
         return Stream(
             zipped(database, site.id, now()),
             media_type="application/zip",

@@ -1,4 +1,4 @@
-"""What the forms of the catalogue are read into. The rules in `models.orders.catalogue_rules` say what is wrong."""
+"""What the forms of the catalogue are read into. The rules in `models.orders.catalogue.rules` say what is wrong."""
 
 import re
 from collections.abc import Sequence
@@ -6,7 +6,7 @@ from dataclasses import fields
 from typing import Final
 
 from models.base.errors import Invalid
-from models.orders.catalogue_rules import (
+from models.orders.catalogue.rules import (
     MOST_MARKDOWN,
     ArticleFacts,
     SellingRules,

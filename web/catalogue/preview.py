@@ -3,8 +3,8 @@
 from collections.abc import Collection
 from typing import Any
 
-from models.orders.markdown import is_outgoing, links, word_count
 from models.orders.tables import Site
+from models.orders.text.markdown import is_outgoing, links, word_count
 from web.orders.catalogue import html_of
 
 

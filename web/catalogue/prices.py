@@ -7,13 +7,14 @@ from litestar.params import FromPath, FromQuery
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from models.base.errors import Invalid
-from models.orders.editing import editable
-from models.orders.prices import prices, same_priced, set_article_price, set_site_price
-from models.orders.publications import site_of
+from models.orders.catalogue.editing import editable
+from models.orders.catalogue.prices import prices, same_priced, set_article_price, set_site_price
+from models.orders.catalogue.publications import site_of
 from models.orders.tables import Article, Site
 from web.catalogue.forms import cents_of
 from web.forms import shown
 from web.guards import admin, editor
+from web.lists import listed
 from web.pages import page, redirect
 from web.params import Submitted, Transaction, Who
 from web.visitor import Visitor
@@ -41,12 +42,15 @@ class Prices(Controller):
         self, session: Transaction, visitor: Who, form: Submitted, slug: FromPath[str]
     ) -> Response[None]:
         """Set it, and if asked that of the articles which cost the same."""
-        assert visitor.person is not None
         site = await site_of(session, slug)
         typed = shown(form)
         try:
             moved = await set_site_price(
-                session, site, cents_of(form), visitor.person, with_articles=bool(typed.get("with_articles"))
+                session,
+                site,
+                cents_of(form),
+                visitor.somebody,
+                with_articles=bool(typed.get("with_articles")),
             )
         except Invalid as refusal:
             return await _history(
@@ -81,11 +85,10 @@ class Prices(Controller):
         article_id: FromPath[UUID],
     ) -> Response[None]:
         """Set it. Orders that are paid for, or at the checkout, keep theirs."""
-        assert visitor.person is not None
         there = await editable(session, slug, article_id)
         try:
             is_new = await set_article_price(
-                session, there.site, there.article, cents_of(form), visitor.person
+                session, there.site, there.article, cents_of(form), visitor.somebody
             )
         except Invalid as refusal:
             typed = shown(form).get("price", "")
@@ -119,8 +122,6 @@ async def _history(
         typed=f"{priced.price_cents // 100}.{priced.price_cents % 100:02}" if typed is None else typed,
         problems=problems or {},
         followers=await same_priced(session, site) if article is None else 0,
-        rows=found.items,
         here=here,
-        first=here if cursor else None,
-        more=f"{here}?cursor={found.next_cursor}" if found.next_cursor else None,
+        **listed(found, here, cursor),
     )

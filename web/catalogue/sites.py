@@ -8,13 +8,14 @@ from litestar.params import FromPath, FromQuery
 
 from models.accounts.states import Role
 from models.base.errors import Conflict, Invalid
-from models.orders.catalogue_admin import sites
-from models.orders.catalogue_rules import CURRENCIES, RELS, SellingRules, SiteFacts
-from models.orders.publications import change_site, create_site, site_of
+from models.orders.catalogue.admin_queries import sites
+from models.orders.catalogue.publications import change_site, create_site, site_of
+from models.orders.catalogue.rules import CURRENCIES, RELS, SellingRules, SiteFacts
 from models.orders.tables import Site
 from web.catalogue.forms import cents_of, selling_rules, site_facts
 from web.forms import FormData, shown
 from web.guards import admin, editor
+from web.lists import listed
 from web.pages import page, redirect
 from web.params import Submitted, Transaction, Who
 from web.visitor import Visitor
@@ -41,13 +42,7 @@ class Sites(Controller):
     ) -> Response[None]:
         """A page of the sites."""
         found = await sites(session, cursor or None)
-        return page(
-            "catalogue/sites.html",
-            visitor=visitor,
-            rows=found.items,
-            first=LIST if cursor else None,
-            more=f"{LIST}?cursor={found.next_cursor}" if found.next_cursor else None,
-        )
+        return page("catalogue/sites.html", visitor=visitor, **listed(found, LIST, cursor))
 
     @get("/new", guards=[admin])
     async def new(self, visitor: Who) -> Response[None]:
@@ -57,10 +52,9 @@ class Sites(Controller):
     @post(guards=[admin])
     async def create(self, session: Transaction, visitor: Who, form: Submitted) -> Response[None]:
         """Add a site, with its rules and its price."""
-        assert visitor.person is not None
         typed = shown(form)
         try:
-            made = await create_site(session, *_wanted(form), visitor.person)
+            made = await create_site(session, *_wanted(form), visitor.somebody)
         except Invalid as refusal:
             closed: dict[str, Any] = {**EMPTY, "is_open": False}
             return _form(visitor, None, closed | typed, refusal.fields)
@@ -77,7 +71,6 @@ class Sites(Controller):
         self, session: Transaction, visitor: Who, form: Submitted, slug: FromPath[str]
     ) -> Response[None]:
         """Change what is said of it and, for admins, how it sells."""
-        assert visitor.person is not None
         site = await site_of(session, slug)
         typed = shown(form)
         is_admin = visitor.has_role(Role.ADMIN)
@@ -87,7 +80,7 @@ class Sites(Controller):
             facts, rules = site_facts(form), selling_rules(form) if is_admin else None
             revision = int(seen) if seen.isascii() and seen.isdigit() and len(seen) < 10 else 0  # noqa: PLR2004 - no revision has more
             async with session.begin_nested():
-                await change_site(session, slug, facts, rules, revision, visitor.person)
+                await change_site(session, slug, facts, rules, revision, visitor.somebody)
         except Invalid as refusal:
             return _form(visitor, site, _values(site) | unticked | typed, refusal.fields)
         except Conflict:

@@ -7,11 +7,12 @@ from litestar.params import FromPath, FromQuery
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from models.base.errors import Conflict, NotFound
-from models.orders.catalogue_admin import versions_of
-from models.orders.editing import Editable, editable, restore, version_of
+from models.orders.catalogue.admin_queries import versions_of
+from models.orders.catalogue.editing import Editable, editable, restore, version_of
 from models.orders.tables import Version
 from web.forms import shown
 from web.guards import editor
+from web.lists import listed
 from web.orders.result import blocks_of
 from web.pages import page, redirect
 from web.params import Submitted, Transaction, Who
@@ -37,15 +38,8 @@ class Versions(Controller):
         there = await editable(session, slug, article_id)
         found = await versions_of(session, there.article, cursor or None)
         here = f"/admin/sites/{slug}/articles/{article_id}/versions"
-        return page(
-            "catalogue/versions.html",
-            visitor=visitor,
-            there=there,
-            here=here,
-            rows=found.items,
-            first=here if cursor else None,
-            more=f"{here}?cursor={found.next_cursor}" if found.next_cursor else None,
-        )
+        shown = listed(found, here, cursor)
+        return page("catalogue/versions.html", visitor=visitor, there=there, here=here, **shown)
 
     @get("/{number:int}")
     async def show(
@@ -73,12 +67,11 @@ class Versions(Controller):
         number: FromPath[int],
     ) -> Response[None]:
         """Make a new version with this old text."""
-        assert visitor.person is not None
         there = await editable(session, slug, article_id)
         version = await version_of(session, there.article, number)
         try:
             saved = await restore(
-                session, slug, article_id, number, shown(form).get("seen", ""), visitor.person
+                session, slug, article_id, number, shown(form).get("seen", ""), visitor.somebody
             )
         except Conflict as refusal:
             there = await editable(session, slug, article_id)

@@ -1,7 +1,6 @@
 """The letters of the product for those who look after them: what became of each, and who is not written to."""
 
 from typing import Any, Final
-from urllib.parse import urlencode
 from uuid import UUID
 
 from litestar import Controller, Request, Response, get, post
@@ -17,6 +16,7 @@ from models.mail.states import LetterState
 from models.mail.suppressions import count_suppressions, lift_suppression, suppressions
 from web.forms import FormData, shown
 from web.guards import admin, editor
+from web.lists import LONGEST_SEARCH, address, listed, searched
 from web.pages import page, redirect
 from web.params import Submitted, Transaction, Who
 
@@ -32,7 +32,6 @@ TABS: Final = {
     LetterState.QUEUED: "Queued",
     LetterState.DELIVERED: "Delivered",
 }
-_LONGEST_SEARCH: Final = 254
 
 
 class MailDesk(Controller):
@@ -53,12 +52,14 @@ class MailDesk(Controller):
         """A page of letters, by state and address."""
         state = request.query_params.get("state", "")  # Litestar keeps the name for itself
         wanted = LetterState(state) if state in set(LetterState) else None
-        search = _searched(q)
+        search = searched(q)
         found = await queries.letters(session, state=wanted, search=search, cursor=cursor or None)
         counts = await queries.trouble_counts(session)
-        tabs: list[tuple[str, str, bool, int | None]] = [("All", _at(q=search), wanted is None, None)]
+        tabs: list[tuple[str, str, bool, int | None]] = [
+            ("All", address(LETTERS, q=search), wanted is None, None)
+        ]
         tabs += [
-            (words, _at(state=one.value, q=search), one is wanted, counts.get(one))
+            (words, address(LETTERS, state=one.value, q=search), one is wanted, counts.get(one))
             for one, words in TABS.items()
         ]
         tabs.append(("Suppressed", SUPPRESSIONS, False, await count_suppressions(session)))
@@ -66,13 +67,11 @@ class MailDesk(Controller):
         return page(
             "mail/admin/letters.html",
             visitor=visitor,
-            rows=found.items,
             tabs=tabs,
             state=chosen,
             search=search,
-            cleared=_at(state=chosen),
-            first=_at(state=chosen, q=search) if cursor else None,
-            more=_at(state=chosen, q=search, cursor=found.next_cursor) if found.next_cursor else None,
+            cleared=address(LETTERS, state=chosen),
+            **listed(found, LETTERS, cursor, state=chosen, q=search),
         )
 
     @get("/{letter_id:uuid}")
@@ -91,13 +90,12 @@ class MailDesk(Controller):
     @post("/{letter_id:uuid}/sending", guards=[admin])
     async def send(self, session: Transaction, visitor: Who, letter_id: FromPath[UUID]) -> Response[None]:
         """Send a letter once more. Pressed twice, it shows how it stands."""
-        assert visitor.person is not None
         try:
             letter = await send_again(session, letter_id)
         except Conflict as refusal:
             return redirect(f"{LETTERS}/{letter_id}", notice=refusal.words)
         subject = letter.about or f"letter/{letter_id}"
-        await audit(session, visitor.person, "letter.sent_again", subject, letter=str(letter_id))
+        await audit(session, visitor.somebody, "letter.sent_again", subject, letter=str(letter_id))
         return redirect(f"{LETTERS}/{letter_id}", notice="It is sent once more.")
 
     @get("/suppressions")
@@ -109,42 +107,25 @@ class MailDesk(Controller):
         cursor: FromQuery[str | None] = None,
     ) -> Response[None]:
         """A page of addresses that are not written to."""
-        search = _searched(q)
+        search = searched(q)
         found = await suppressions(session, search=search, cursor=cursor or None)
-        more = {"q": search, "cursor": found.next_cursor or ""}
         return page(
             "mail/admin/suppressions.html",
             visitor=visitor,
-            rows=found.items,
             search=search,
             is_admin=visitor.has_role(Role.ADMIN),
-            first=_address(SUPPRESSIONS, q=search) if cursor else None,
-            more=_address(SUPPRESSIONS, **more) if found.next_cursor else None,
+            **listed(found, SUPPRESSIONS, cursor, q=search),
         )
 
     @post("/suppressions/removal", guards=[admin])
     async def lift(self, session: Transaction, visitor: Who, form: Submitted) -> Response[None]:
         """Write to an address again. It travels in the form: addresses in addresses end up in logs."""
-        assert visitor.person is not None
-        address = _field(form, "address")
-        if not await lift_suppression(session, address):
+        silenced = _field(form, "address")
+        if not await lift_suppression(session, silenced):
             return redirect(SUPPRESSIONS, notice="That address was not suppressed any more.")
-        await audit(session, visitor.person, "suppression.lifted", f"address/{address}", address=address)
-        return redirect(SUPPRESSIONS, notice=f"We write to {address} again.")
-
-
-def _searched(text: str) -> str:
-    return "".join(one for one in text.strip() if one.isprintable())[:_LONGEST_SEARCH]
+        await audit(session, visitor.somebody, "suppression.lifted", f"address/{silenced}", address=silenced)
+        return redirect(SUPPRESSIONS, notice=f"We write to {silenced} again.")
 
 
 def _field(form: FormData, name: str) -> str:
-    return shown(form).get(name, "")[:_LONGEST_SEARCH]
-
-
-def _at(**fields: str | None) -> str:
-    return _address(LETTERS, **fields)
-
-
-def _address(path: str, **fields: str | None) -> str:
-    asked = {name: value for name, value in fields.items() if value}
-    return path + (f"?{urlencode(asked)}" if asked else "")
+    return shown(form).get(name, "")[:LONGEST_SEARCH]

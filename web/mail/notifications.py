@@ -6,7 +6,6 @@ from litestar import Controller, Response, get, post
 
 from models.accounts.audit import audit
 from models.accounts.states import Role
-from models.accounts.tables import Person
 from models.mail.categories import ABOUT, Category, can_be_refused
 from models.mail.preferences import mute, muted, offered, unmute
 from models.mail.suppressions import lift_suppression, suppression_of
@@ -27,7 +26,7 @@ class Notifications(Controller):
     @get()
     async def show(self, session: Transaction, visitor: Who) -> Response[None]:
         """A box for each kind of letter, and whether letters arrive at all."""
-        person = _person(visitor)
+        person = visitor.somebody
         refused = await muted(session, person.email)
         return page(
             "mail/notifications.html",
@@ -41,7 +40,7 @@ class Notifications(Controller):
     @post()
     async def save(self, session: Transaction, visitor: Who, form: Submitted) -> Response[None]:
         """Ticked boxes are wanted, the others are not."""
-        person = _person(visitor)
+        person = visitor.somebody
         wanted = [one for one in _offered(visitor) if one.value in form]
         refused = [one for one in _offered(visitor) if one.value not in form]
         await unmute(session, person.email, wanted)
@@ -53,7 +52,7 @@ class Notifications(Controller):
     @post("/suppression/removal")
     async def write_again(self, session: Transaction, visitor: Who) -> Response[None]:
         """My mailbox takes letters again. If the next one bounces, we stop again."""
-        person = _person(visitor)
+        person = visitor.somebody
         if await lift_suppression(session, person.email):
             await audit(session, person, "suppression.lifted", f"person/{person.id}", address=person.email)
         return redirect(NOTIFICATIONS, notice="We write to you again.")
@@ -61,8 +60,3 @@ class Notifications(Controller):
 
 def _offered(visitor: Visitor) -> list[Category]:
     return offered(is_staff=visitor.has_role(Role.EDITOR))
-
-
-def _person(visitor: Visitor) -> Person:
-    assert visitor.person is not None
-    return visitor.person

@@ -10,7 +10,6 @@ from web.orders.catalogue import Catalogue
 from web.orders.drafts import Confirming, Drafts, OrderForm
 from web.orders.information import help_page, privacy, terms
 from web.orders.messages import Messages
-from web.orders.openapi import openapi
 from web.orders.order import Orders
 from web.orders.reading import read_article
 from web.orders.whole import ArticleForm
@@ -31,5 +30,4 @@ handlers: list[Any] = [
     terms,
     privacy,
     Purchases,
-    openapi,
 ]

@@ -11,7 +11,6 @@ from litestar.params import FromPath
 from redis.asyncio import Redis
 
 from models.accounts.states import Scope
-from models.accounts.tables import Person
 from models.base.clock import now
 from models.jobs import progress
 from models.jobs.estimates import pace
@@ -23,7 +22,6 @@ from models.orders.states import OrderStatus
 from web.guards import scope
 from web.json_bodies import json_body
 from web.params import Config, Transaction, Who
-from web.visitor import Visitor
 
 AnyRequest = Request[Any, Any, Any]
 News = NamedDependency[Redis]
@@ -67,7 +65,7 @@ class Purchases(Controller):
         self, session: Transaction, visitor: Who, settings: Config, redis: News, order_id: FromPath[UUID]
     ) -> Response[dict[str, Any]]:
         """How far the order is."""
-        person = _person(visitor)
+        person = visitor.somebody
         view = await order_view(session, order_id, person.id)
         order = view.order
         step, description = STEPS[order.status]
@@ -99,7 +97,7 @@ class Purchases(Controller):
     ) -> Response[dict[str, Any]]:
         """Have another version written."""
         named = await json_body(request, OrderNamed)
-        order = await regenerate(session, settings, named.orderId, _person(visitor))
+        order = await regenerate(session, settings, named.orderId, visitor.somebody)
         view = await order_view(session, order.id, order.person_id)
         lately = await pace(session, IntegrateBacklink.kind, IntegrateBacklink.queue)
         usual = lately.run_usual if lately else settings.orders.promise_minutes * timedelta(minutes=1)
@@ -117,14 +115,9 @@ class Purchases(Controller):
     ) -> Response[dict[str, Any]]:
         """Hand a version to the editors."""
         named = await json_body(request, VersionNamed)
-        order = await submit(session, settings, named.orderId, named.versionId, _person(visitor))
+        order = await submit(session, settings, named.orderId, named.versionId, visitor.somebody)
         data = {"orderId": str(order.id), "versionId": str(named.versionId), "status": order.status.value}
         return Response({"success": True, "message": "The editors have the version now.", "data": data})
-
-
-def _person(visitor: Visitor) -> Person:
-    assert visitor.person is not None, "the guard lets only signed-in people in"
-    return visitor.person
 
 
 async def _queue(redis: Redis, view: OrderView) -> dict[str, Any]:

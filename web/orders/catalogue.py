@@ -1,16 +1,14 @@
 """The catalogue: which articles there are, what is in them, and what a link in one costs."""
 
-from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any, Final
-from urllib.parse import urlencode
 
 from litestar import Controller, Request, Response, get
 from litestar.params import FromPath
 
 from models.base.settings import Settings
 from models.orders.article_orders import sells_articles
-from models.orders.catalogue import (
+from models.orders.catalogue.queries import (
     Listed,
     Offer,
     Published,
@@ -22,8 +20,9 @@ from models.orders.catalogue import (
     published_article,
     sold_links,
 )
-from models.orders.markdown import href_of, is_outgoing, links, render
 from models.orders.tables import Site
+from models.orders.text.markdown import href_of, is_outgoing, links, render
+from web.lists import address, listed
 from web.orders.forms import first_values, search_of
 from web.pages import page
 from web.params import Config, Transaction, Who
@@ -53,20 +52,21 @@ class Catalogue(Controller):
         fields = first_values(request.query_params.multi_items())
         search, problems = search_of(fields)
         found = await catalogue(session, search, fields.get("cursor") or None)
+        asked = {name: fields.get(name, "") for name in FIELDS}
         sites = await offers(session)
         return page(
             "orders/catalogue.html",
             visitor=visitor,
             status=422 if problems else 200,
             cards=[card_of(one) for one in found.items],
-            fields={name: fields.get(name, "") for name in FIELDS},
+            fields=asked,
             problems=problems,
-            chosen=_chosen(fields, search, sites),
+            chosen=_chosen(asked, search, sites),
             niches=_options("Any niche", sorted({site.niche for site in sites})),
             languages=_languages(sites),
             sites=[("", "Any publication"), *((site.slug, site.name) for site in sites)],
             sorts=SORTS,
-            **_pages("/", fields, found.next_cursor),
+            **listed(found, "/", fields.get("cursor"), **asked),
         )
 
     @get("/catalogue/{site:str}")
@@ -79,10 +79,11 @@ class Catalogue(Controller):
         site: FromPath[str],
     ) -> Response[None]:
         """One publication: what it is, what it tells its readers, and its articles."""
-        fields = first_values(request.query_params.multi_items())
         publication = await open_site(session, site)
-        search, _ = search_of({name: fields.get(name, "") for name in ("sort",)}, publication.slug)
-        found = await catalogue(session, search, fields.get("cursor") or None)
+        fields = first_values(request.query_params.multi_items())
+        sort, cursor = {"sort": fields.get("sort", "")}, fields.get("cursor") or None
+        search, _ = search_of(sort, publication.slug)
+        found = await catalogue(session, search, cursor)
         return page(
             "orders/site.html",
             visitor=visitor,
@@ -90,7 +91,7 @@ class Catalogue(Controller):
             language=language_words(publication.language),
             sells_articles=sells_articles(publication, settings),
             cards=[card_of(one) for one in found.items],
-            **_pages(f"/catalogue/{publication.slug}", fields, found.next_cursor),
+            **listed(found, f"/catalogue/{publication.slug}", cursor, **sort),
         )
 
     @get("/catalogue/{site:str}/{article:str}")
@@ -163,21 +164,6 @@ def card_of(one: Listed) -> dict[str, Any]:
     }
 
 
-def address(path: str, fields: Mapping[str, str], **changes: str) -> str:
-    """The address of a search, with some of its fields changed."""
-    kept = {name: changes.get(name, fields.get(name, "")) for name in (*FIELDS, "cursor")}
-    query = urlencode({name: value for name, value in kept.items() if value})
-    return f"{path}?{query}" if query else path
-
-
-def _pages(path: str, fields: Mapping[str, str], next_cursor: str | None) -> dict[str, Any]:
-    """Where to go from here: on, and back to the beginning."""
-    return {
-        "first": address(path, fields, cursor="") if fields.get("cursor") else None,
-        "more": address(path, fields, cursor=next_cursor) if next_cursor else None,
-    }
-
-
 def _options(any_words: str, values: list[str]) -> list[tuple[str, str]]:
     return [("", any_words), *((value, value) for value in values)]
 
@@ -187,7 +173,7 @@ def _languages(sites: list[Offer]) -> list[tuple[str, str]]:
     return [("", "Any language"), *((code, language_words(code)) for code in codes)]
 
 
-def _chosen(fields: Mapping[str, str], search: Search, sites: list[Offer]) -> list[tuple[str, str]]:
+def _chosen(asked: dict[str, str], search: Search, sites: list[Offer]) -> list[tuple[str, str]]:
     """The filters in use, each with the address of the search without it."""
     names = {site.slug: site.name for site in sites}
     words = {
@@ -198,4 +184,4 @@ def _chosen(fields: Mapping[str, str], search: Search, sites: list[Offer]) -> li
         "min": f"from {search.min_cents // 100:,}" if search.min_cents is not None else "",
         "max": f"up to {search.max_cents // 100:,}" if search.max_cents is not None else "",
     }
-    return [(said, address("/", fields, **{name: "", "cursor": ""})) for name, said in words.items() if said]
+    return [(said, address("/", **asked | {name: ""})) for name, said in words.items() if said]

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from contextlib import suppress
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -10,24 +11,23 @@ from litestar.params import FromPath, FromQuery
 from sqlalchemy.ext.asyncio import AsyncSession
 from sse_starlette import EventSourceResponse
 
-from models.accounts.tables import Person
 from models.base.errors import Conflict, Invalid, NotFound
 from models.base.settings import Settings
-from models.orders.again import wish_like
 from models.orders.article_orders import ask_for_article_payment
-from models.orders.catalogue import Published, published_article
+from models.orders.care.again import wish_like
+from models.orders.catalogue.queries import Published, published_article
 from models.orders.drafts import ask_for_payment, claim_draft, draft_of, open_article, problems_of, save_draft
 from models.orders.queries import payment_of
 from models.orders.states import Product
 from models.orders.tables import Draft
 from models.payments.states import CheckoutState
 from models.payments.tables import Checkout
+from web.forms import FormData
 from web.guards import signed_in
 from web.live import Moment, stream
-from web.orders import whole
+from web.orders import onward, whole
 from web.orders.catalogue import about
-from web.orders.forms import wish_of
-from web.orders.onward import go_on
+from web.orders.forms import empty, wish_of
 from web.pages import page, redirect
 from web.params import Config, KeyRing, Submitted, Templates, Transaction, Who
 from web.visitor import Visitor
@@ -52,13 +52,13 @@ class OrderForm(Controller):
     ) -> Response[None]:
         """An empty form, with the address of whoever is signed in; or filled in as an earlier order of theirs was."""
         found = await published_article(session, site, article, is_for_sale=True)
-        values = {"email": _email(visitor) or ""}
+        values = empty(visitor)
         if like and visitor.person is not None:
             # Whose order it is not, or an id that is none, fills nothing in.
             with suppress(NotFound, ValueError):
                 wish = await wish_like(session, UUID(like), visitor.person.id)
                 values |= {name: getattr(wish, name) for name in ("target_url", "anchor_text", "notes")}
-        return _form(visitor, settings, found, values, {})
+        return _form(visitor, settings, found, values)
 
     @post()
     async def save(
@@ -74,9 +74,7 @@ class OrderForm(Controller):
         """Keep the wish; then on to the draft, or first to the letter that proves the address."""
         found = await published_article(session, site, article, is_for_sale=True)
         kept = await _keep(session, visitor, settings, form, found)
-        if isinstance(kept, Response):
-            return kept
-        return await go_on(session, visitor, settings, keys, kept)
+        return await onward.go_on(session, visitor, settings, keys, kept)
 
 
 class Drafts(Controller):
@@ -105,7 +103,7 @@ class Drafts(Controller):
         draft_id: FromPath[UUID],
     ) -> EventSourceResponse:
         """The same, as the look at the target goes on."""
-        person = _person(visitor)
+        person = visitor.somebody
 
         async def look(session: AsyncSession) -> Moment:
             draft = await draft_of(session, draft_id, browser=visitor.browser, person=person)
@@ -125,7 +123,7 @@ class Drafts(Controller):
             return whole.edit_page(visitor, settings, draft)
         found = await _published(session, draft)
         values = {name: getattr(draft, name) for name in ("email", "target_url", "anchor_text", "notes")}
-        return _form(visitor, settings, found, values, {}, draft)
+        return _form(visitor, settings, found, values, draft=draft)
 
     @post("/edit")
     async def change(
@@ -154,7 +152,7 @@ class Drafts(Controller):
             # What was written before a refusal is taken back; the page below is read after that.
             async with session.begin_nested():
                 ask = ask_for_article_payment if draft.product is Product.ARTICLE else ask_for_payment
-                checkout = await ask(session, draft, _person(visitor), settings)
+                checkout = await ask(session, draft, visitor.somebody, settings)
         except (Conflict, Invalid) as refusal:
             return await _not_paid(session, visitor, settings, draft, refusal)
         return redirect(f"/payments/{checkout.id}")
@@ -169,7 +167,7 @@ class Confirming(Controller):
     @get()
     async def show(self, session: Transaction, visitor: Who, draft_id: FromPath[UUID]) -> Response[None]:
         """On to the order, or what we know of the payment."""
-        order_id, checkout = await payment_of(session, draft_id, _person(visitor).id)
+        order_id, checkout = await payment_of(session, draft_id, visitor.somebody.id)
         if order_id is not None:
             return redirect(f"/orders/{order_id}")
         return page("orders/confirming.html", visitor=visitor, **_payment_facts(draft_id, None, checkout))
@@ -184,7 +182,7 @@ class Confirming(Controller):
         draft_id: FromPath[UUID],
     ) -> EventSourceResponse:
         """The same, until the order is there: then htmx asks for the page again and is led to it."""
-        person_id = _person(visitor).id
+        person_id = visitor.somebody.id
         _, checkout = await payment_of(session, draft_id, person_id)
         topics = [f"draft/{draft_id}", *([f"checkout/{checkout.id}"] if checkout else [])]
 
@@ -198,17 +196,8 @@ class Confirming(Controller):
 
 
 # ---------------------------------------------------------------- who and what
-def _person(visitor: Visitor) -> Person:
-    assert visitor.person is not None, "the guard lets only signed-in people in"
-    return visitor.person
-
-
-def _email(visitor: Visitor) -> str | None:
-    return visitor.person.email if visitor.person else None
-
-
 async def _claimed(session: AsyncSession, visitor: Visitor, draft_id: UUID) -> Draft:
-    return await claim_draft(session, draft_id, browser=visitor.browser, person=_person(visitor))
+    return await claim_draft(session, draft_id, browser=visitor.browser, person=visitor.somebody)
 
 
 async def _published(session: AsyncSession, draft: Draft) -> Published:
@@ -221,34 +210,24 @@ async def _keep(
     session: AsyncSession,
     visitor: Visitor,
     settings: Settings,
-    form: Mapping[str, list[str]],
+    form: FormData,
     found: Published,
     draft: Draft | None = None,
 ) -> Draft | Response[None]:
-    """Save what the form asks for, or show the form again with everything that is wrong with it."""
-    wish, unread = wish_of(dict(form), _email(visitor))
+    wish, unread = wish_of(form, visitor)
     found.article.site = found.site
     problems = await problems_of(session, wish, found.article, found.version, settings) | unread
-    if not problems:
-        try:
-            return await save_draft(
-                session,
-                wish,
-                article_id=found.article.id,
-                browser=visitor.browser,
-                person=visitor.person,
-                settings=settings,
-                draft_id=draft.id if draft else None,
-            )
-        except Invalid as refusal:
-            problems = refusal.fields
-    values = {
-        "email": wish.email,
-        "target_url": wish.target_url,
-        "anchor_text": wish.anchor_text,
-        "notes": wish.notes,
-    }
-    return _form(visitor, settings, found, values, problems, draft)
+    save = partial(
+        save_draft,
+        session,
+        wish,
+        article_id=found.article.id,
+        browser=visitor.browser,
+        person=visitor.person,
+        settings=settings,
+        draft_id=draft.id if draft else None,
+    )
+    return await onward.keep(wish, problems, save, partial(_form, visitor, settings, found, draft=draft))
 
 
 def _form(
@@ -256,21 +235,12 @@ def _form(
     settings: Settings,
     found: Published,
     values: Mapping[str, str],
-    problems: Mapping[str, str],
+    problems: Mapping[str, str] | None = None,
+    *,
     draft: Draft | None = None,
 ) -> Response[None]:
-    facts = about(found, settings)
-    order = ("email", "target_url", "anchor_text", "notes")
-    return page(
-        "orders/form.html",
-        visitor=visitor,
-        status=422 if problems else 200,
-        **facts,
-        action=f"/orders/drafts/{draft.id}/edit" if draft else f"{facts['href']}/order",
-        draft=draft,
-        values=values,
-        # In the order of the fields, as the summary is read from the top.
-        problems={name: problems[name] for name in order if name in problems},
+    return onward.form_page(
+        "orders/form.html", visitor, about(found, settings), values, problems or {}, draft
     )
 
 
@@ -316,7 +286,7 @@ async def _not_paid(
     session: AsyncSession, visitor: Visitor, settings: Settings, draft: Draft, refusal: Conflict | Invalid
 ) -> Response[None]:
     """Why it could not be paid, on the draft's own page; or on to the order, if it is paid already."""
-    order_id, checkout = await payment_of(session, draft.id, _person(visitor).id)
+    order_id, checkout = await payment_of(session, draft.id, visitor.somebody.id)
     if order_id is not None or (checkout and checkout.state in {CheckoutState.PAID, CheckoutState.PENDING}):
         return redirect(f"/orders/drafts/{draft.id}/order")
     if isinstance(refusal, Invalid):

@@ -1,16 +1,19 @@
 """What the forms of orders, and the catalogue's search, are read into."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from typing import Annotated, Final
+from dataclasses import asdict, dataclass, fields
+from typing import Annotated, Any, Final
 from uuid import UUID
 
 from models.base.errors import Invalid
-from models.orders.catalogue import Search, Sort
+from models.orders.article_orders import ArticleWish
+from models.orders.catalogue.queries import Search, Sort
 from models.orders.drafts import Wish
 from models.orders.rules import MAX_NOTES, MAX_URL
 from models.orders.states import RegenerateReason
 from web.forms import FormData, choice, identity, read, shown, text
+from web.lists import searched
+from web.visitor import Visitor
 
 #: Above what any rule allows, so that the rule itself says what is wrong with what is too long.
 _GENEROUS: Final = 3 * MAX_URL
@@ -26,20 +29,41 @@ class Details:
     notes: Annotated[str, text(max_length=20 * MAX_NOTES, is_prose=True)] = ""
 
 
-def wish_of(form: FormData, email: str | None) -> tuple[Wish, dict[str, str]]:
-    """What the order form asks for, and what could not even be read of it, by field.
+@dataclass(frozen=True, slots=True)
+class ArticleDetails:
+    """The form of a whole article. Its rules say what is missing or wrong, likewise."""
 
-    `email` is the signed-in person's, which no form can change.
-    """
-    typed = {"email": [email]} if email is not None else {}
-    fields: FormData = {**form, **typed}
+    email: Annotated[str, text(max_length=_GENEROUS)] = ""
+    topic: Annotated[str, text(max_length=_GENEROUS)] = ""
+    keyword: Annotated[str, text(max_length=_GENEROUS)] = ""
+    notes: Annotated[str, text(max_length=20 * MAX_NOTES, is_prose=True)] = ""
+
+
+def empty(visitor: Visitor) -> dict[str, str]:
+    """A form that nobody has typed into, with the address of whoever is signed in."""
+    return {"email": visitor.person.email if visitor.person else ""}
+
+
+def wish_of(form: FormData, visitor: Visitor) -> tuple[Wish, dict[str, str]]:
+    """What the order form asks for, and what could not even be read of it, by field."""
+    typed, problems = _typed(form, visitor, Details)
+    return Wish(**typed), problems
+
+
+def article_wish_of(form: FormData, visitor: Visitor) -> tuple[ArticleWish, dict[str, str]]:
+    """The same of a whole article's form."""
+    typed, problems = _typed(form, visitor, ArticleDetails)
+    return ArticleWish(**typed), problems
+
+
+def _typed(form: FormData, visitor: Visitor, details: type[Any]) -> tuple[dict[str, str], dict[str, str]]:
+    """What was typed, read if it can be. Whoever is signed in orders for their own address, whatever a form says."""
+    given = form | ({"email": [visitor.person.email]} if visitor.person else {})
     try:
-        details = read(Details, fields)
+        return asdict(read(details, given)), {}
     except Invalid as refusal:
-        raw = shown(fields)
-        wish = Wish(*(raw.get(name, "").strip() for name in ("email", "target_url", "anchor_text", "notes")))
-        return wish, refusal.fields
-    return Wish(details.email, details.target_url, details.anchor_text, details.notes), {}
+        raw = shown(given)
+        return {one.name: raw.get(one.name, "").strip() for one in fields(details)}, refusal.fields
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,38 +82,31 @@ class Submitting:
 
 
 # ---------------------------------------------------------------- the catalogue's search
-#: Nobody types more into a search field; what is longer is cut, not refused.
-_LONGEST_QUERY: Final = 200
 _CENTS: Final = 100
 _MOST: Final = 1_000_000
 
 
-def search_of(fields: Mapping[str, str], site: str = "") -> tuple[Search, dict[str, str]]:
+def search_of(asked: Mapping[str, str], site: str = "") -> tuple[Search, dict[str, str]]:
     """The search that an address asks for, and what is wrong with it by field. A wrong filter filters nothing."""
     problems: dict[str, str] = {}
-    least = _cents(fields.get("min", ""), "min", problems)
-    most = _cents(fields.get("max", ""), "max", problems)
+    least = _cents(asked.get("min", ""), "min", problems)
+    most = _cents(asked.get("max", ""), "max", problems)
     if least is not None and most is not None and least > most:
         problems["max"] = "Enter a price that is not below the lowest one."
     try:
-        sort = Sort(fields.get("sort") or Sort.NEWEST)
+        sort = Sort(asked.get("sort") or Sort.NEWEST)
     except ValueError:
         sort = Sort.NEWEST
     search = Search(
-        query=_plain(fields.get("q", ""))[:_LONGEST_QUERY],
-        niche=_plain(fields.get("niche", "")),
-        language=_plain(fields.get("language", "")),
-        site=site or _plain(fields.get("site", "")),
+        query=searched(asked.get("q", "")),
+        niche=searched(asked.get("niche", "")),
+        language=searched(asked.get("language", "")),
+        site=site or searched(asked.get("site", "")),
         min_cents=least,
         max_cents=most if "max" not in problems else None,
         sort=sort,
     )
     return search, problems
-
-
-def _plain(value: str) -> str:
-    # PostgreSQL takes no NUL, and no lone surrogate can be sent to it.
-    return "".join(one for one in value.strip() if one.isprintable())
 
 
 def _cents(value: str, name: str, problems: dict[str, str]) -> int | None:

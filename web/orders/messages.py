@@ -8,10 +8,9 @@ from litestar import Controller, Response, get, post
 from litestar.params import FromPath
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from models.accounts.tables import Person
 from models.base.clock import now
 from models.base.errors import Conflict, Invalid
-from models.orders.messages import MAX_WORDS, can_be_written_about, mark_read, messages_of, write_message
+from models.orders.care.messages import MAX_WORDS, can_be_written_about, mark_read, messages_of, write_message
 from models.orders.queries import OrderView, order_view
 from models.orders.rules import order_number
 from models.orders.states import Side
@@ -38,7 +37,7 @@ class Messages(Controller):
     @get()
     async def show(self, session: Transaction, visitor: Who, order_id: FromPath[UUID]) -> Response[None]:
         """What was written, and a form to write more."""
-        view = await order_view(session, order_id, _person(visitor).id)
+        view = await order_view(session, order_id, visitor.somebody.id)
         await mark_read(session, order_id, Side.CUSTOMER)
         return await thread_page(session, visitor, view, Side.CUSTOMER)
 
@@ -47,7 +46,7 @@ class Messages(Controller):
         self, session: Transaction, visitor: Who, form: Submitted, order_id: FromPath[UUID]
     ) -> Response[None]:
         """Send a message to the editors."""
-        view = await order_view(session, order_id, _person(visitor).id)
+        view = await order_view(session, order_id, visitor.somebody.id)
         return await sent(session, visitor, form, view, Side.CUSTOMER)
 
 
@@ -59,7 +58,7 @@ async def sent(
     try:
         # What was written before a refusal is taken back; the page below is read after that.
         async with session.begin_nested():
-            await write_message(session, order_id, _person(visitor), side, read(Writing, form).words)
+            await write_message(session, order_id, visitor.somebody, side, read(Writing, form).words)
     except (Conflict, Invalid) as refusal:
         words = shown(form).get("words", "")
         return await thread_page(session, visitor, view, side, words=words, refusal=refusal)
@@ -101,8 +100,3 @@ async def thread_page(
 def order_href(view: OrderView, side: Side) -> str:
     """The order's page for its customer, or for editors."""
     return f"{'/admin' if side is Side.EDITOR else ''}/orders/{view.order.id}"
-
-
-def _person(visitor: Visitor) -> Person:
-    assert visitor.person is not None, "the guard lets only signed-in people in"
-    return visitor.person

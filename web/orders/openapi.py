@@ -1,15 +1,11 @@
-"""The description of the JSON interface, for people and programs that write against it (OpenAPI 3.1)."""
+"""What the description of the JSON interface says about orders."""
 
-from dataclasses import dataclass
 from typing import Any, Final
 
-import msgspec
-from litestar import Response, get
-
 from models.accounts.states import Scope
+from web.openapi import COUNT, ID, MOMENT, TEXT, Chapter, Operation, object_of, or_null
 from web.orders.admin.api import FILTERS, Approval, ArticleOrder, Refund, Return
 from web.orders.api import OrderNamed, VersionNamed
-from web.params import Config
 
 EXAMPLE_ORDER: Final = "0192f1c4-7a3b-7cc2-9d41-5f0f6f2a9b11"
 EXAMPLE_VERSION: Final = "0192f1c6-10aa-7e55-8b1c-0b8f8a1d2c34"
@@ -69,38 +65,12 @@ COMMISSIONED_EXAMPLE: Final = {
     "articleId": "0192f1c9-55a9-7b3c-9d10-6f7a8b9c0d1e",
     "jobId": EXAMPLE_JOB,
 }
-PROBLEMS: Final[dict[int, tuple[str, str]]] = {
-    401: ("Sign in to go on", "Nobody is signed in here. Sign in and try again."),
-    403: ("That was not allowed", "The form token is missing or not this session's."),
-    404: ("Page not found", "There is no such order."),
-    409: ("That is not possible any more", "A new version is being made already."),
-    422: ("There is a problem", "The fields are not as they should be."),
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Operation:
-    """One thing that a program may ask for: where, with which scope, what it sends and what it gets."""
-
-    method: str
-    path: str
-    name: str
-    words: str
-    scope: Scope
-    answer: str
-    example: dict[str, Any]
-    problems: tuple[int, ...]
-    body: type | None = None
-    sent: dict[str, Any] | None = None
-    status: int = 200
-
-
 _READ: Final = (401, 403, 404)
 _WRITE: Final = (401, 403, 404, 409, 422)
 _PURCHASE: Final = "/api/v1/purchase"
 _ADMIN: Final = "/api/v1/admin"
-_VERSION_SENT: Final = {"versionId": EXAMPLE_VERSION}
-_REASON_SENT: Final = {"reason": "The sentence repeats its heading."}
+_VERSION_SENT: Final = {"a version": {"versionId": EXAMPLE_VERSION}}
+_REASON_SENT: Final = {"why": {"reason": "The sentence repeats its heading."}}
 
 OPERATIONS: Final = (
     Operation(
@@ -109,16 +79,22 @@ OPERATIONS: Final = (
     ),
     Operation(
         "post", f"{_PURCHASE}/regenerate-backlink", "regenerateBacklink", "Have another version written",
-        Scope.ORDERS_WRITE, "Regenerated", REGENERATED_EXAMPLE, _WRITE, OrderNamed, {"orderId": EXAMPLE_ORDER},
+        Scope.ORDERS_WRITE, "Regenerated", REGENERATED_EXAMPLE, _WRITE, OrderNamed, {"of an order": {"orderId": EXAMPLE_ORDER}},
     ),
     Operation(
         "post", f"{_PURCHASE}/submit-for-review", "submitForReview", "Hand a version to the editors",
         Scope.ORDERS_WRITE, "Submitted", SUBMITTED_EXAMPLE, _WRITE, VersionNamed,
-        {"orderId": EXAMPLE_ORDER} | _VERSION_SENT,
+        {"a version": {"orderId": EXAMPLE_ORDER, "versionId": EXAMPLE_VERSION}},
     ),
     Operation(
         "get", f"{_ADMIN}/orders", "listOrders", "Everybody's orders, the latest first",
         Scope.ADMIN_READ, "Orders", LIST_EXAMPLE, (401, 403, 422),
+        query={
+            "q": TEXT,
+            "site": TEXT,
+            **{name: {"enum": values} for name, values in FILTERS.items()},
+            "cursor": {"type": "string", "description": "The `nextCursor` of the page before"},
+        },
     ),
     Operation(
         "post", f"{_ADMIN}/orders/{{orderId}}/approve", "approve", "Publish the version that was looked at",
@@ -139,197 +115,100 @@ OPERATIONS: Final = (
     Operation(
         "post", f"{_ADMIN}/article-orders", "orderArticle", "Have an article written for a site",
         Scope.ADMIN_WRITE, "Commissioned", COMMISSIONED_EXAMPLE, _WRITE, ArticleOrder,
-        {"site": "second-pour", "topic": "Descaling an espresso machine", "keyword": "descaling"}, 201,
+        {"an article": {"site": "second-pour", "topic": "Descaling an espresso machine", "keyword": "descaling"}}, 201,
     ),
 )  # fmt: skip
 
-
-@get("/api/openapi.json")
-async def openapi(settings: Config) -> Response[dict[str, Any]]:
-    """The description of this interface (OpenAPI 3.1)."""
-    headers = {"Cache-Control": "public, max-age=300"}
-    return Response(document(settings.app.public_url), headers=headers)
-
-
-def document(public_url: str) -> dict[str, Any]:
-    """The whole description, for an installation at this address."""
-    kinds = list(dict.fromkeys(one.body for one in OPERATIONS if one.body is not None))
-    references, schemas = msgspec.json.schema_components(kinds, ref_template="#/components/schemas/{name}")
-    bodies = dict(zip(kinds, references, strict=True))
-    paths: dict[str, dict[str, Any]] = {}
-    for one in OPERATIONS:
-        paths.setdefault(one.path, {})[one.method] = _operation(one, bodies)
-    return {
-        "openapi": "3.1.0",
-        "info": {
-            "title": "Galley orders",
-            "version": "1",
-            "description": "Orders of the person who is signed in, or whose token is shown. Tokens are made on the "
-            "account page, with the scopes that each operation names. Without a token, requests that change "
-            "something carry the session's form token in the header `X-CSRF-Token`.",
-        },
-        "servers": [{"url": public_url}],
-        "security": [{"token": []}, {"session": []}],
-        "paths": paths,
-        "components": {
-            "securitySchemes": {
-                "token": {"type": "http", "scheme": "bearer", "description": "`glt_…`"},
-                "session": {"type": "apiKey", "in": "cookie", "name": "galley_session"},
-            },
-            "schemas": {**schemas, **_SCHEMAS},
-        },
-    }
-
-
-def _operation(one: Operation, bodies: dict[type, Any]) -> dict[str, Any]:
-    described: dict[str, Any] = {
-        "operationId": one.name,
-        "summary": one.words,
-        "description": f"Scope `{one.scope.value}`.",
-        "parameters": _parameters(one),
-        "responses": _responses(one),
-    }
-    if one.body is not None:
-        content = {"application/json": {"schema": bodies[one.body], "example": one.sent}}
-        described["requestBody"] = {"required": True, "content": content}
-    return described
-
-
-def _parameters(one: Operation) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = []
-    if "{orderId}" in one.path:
-        order = {"name": "orderId", "in": "path", "required": True, "schema": _ID, "example": EXAMPLE_ORDER}
-        found.append(order)
-    if one.name == "listOrders":
-        shapes = {
-            "q": _TEXT,
-            "site": _TEXT,
-            **{name: {"enum": values} for name, values in FILTERS.items()},
-            "cursor": {"type": "string", "description": "The `nextCursor` of the page before"},
-        }
-        found += [{"name": name, "in": "query", "schema": shape} for name, shape in shapes.items()]
-    if one.method == "post":
-        token = {"name": "X-CSRF-Token", "in": "header", "required": False, "schema": _TEXT}
-        found.append(token | {"description": "With a session only"})
-    return found
-
-
-def _responses(one: Operation) -> dict[str, Any]:
-    good = {"schema": {"$ref": f"#/components/schemas/{one.answer}"}, "example": one.example}
-    found: dict[str, Any] = {str(one.status): {"description": "Done", "content": {"application/json": good}}}
-    for status in one.problems:
-        title, detail = PROBLEMS[status]
-        problem: dict[str, Any] = {
-            "type": "about:blank",
-            "title": title,
-            "status": status,
-            "detail": detail,
-            "reference": "3f2a9c1d5e7b8a60",
-        }
-        shape = {"schema": {"$ref": "#/components/schemas/Problem"}, "example": problem}
-        found[str(status)] = {"description": title, "content": {"application/problem+json": shape}}
-    return found
-
-
-def _object(properties: dict[str, Any], *optional: str) -> dict[str, Any]:
-    required = [name for name in properties if name not in optional]
-    return {"type": "object", "properties": properties, "required": required}
-
-
-_TEXT: Final = {"type": "string"}
-_ID: Final = {"type": "string", "format": "uuid"}
-_COUNT: Final = {"type": ["integer", "null"]}
-_STEP: Final = _object({"step": _COUNT, "total": _COUNT, "description": {"type": ["string", "null"]}})
-_JOB: Final = _object(
+_MAYBE: Final = {"type": ["integer", "null"]}
+_STEP: Final = object_of({"step": _MAYBE, "total": _MAYBE, "description": {"type": ["string", "null"]}})
+_JOB: Final = object_of(
     {
-        "jobId": _ID,
+        "jobId": ID,
         "state": {"enum": ["scheduled", "waiting", "active"]},
-        "attempt": {"type": "integer"},
-        "attempts": {"type": "integer"},
+        "attempt": COUNT,
+        "attempts": COUNT,
         "progress": _STEP,
     }
 )
-_VERSION: Final = _object(
+_VERSION: Final = object_of(
     {
-        "versionId": _ID,
+        "versionId": ID,
         "content": {"type": "string", "description": "The whole article as Markdown"},
         "qcStatus": {"enum": ["passed", "failed"]},
     }
 )
 _SCHEMAS: Final[dict[str, Any]] = {
-    "Status": _object(
+    "Status": object_of(
         {
             "status": {"enum": STATUSES},
-            "statusMessage": _TEXT,
+            "statusMessage": TEXT,
             "progress": _STEP,
-            "version": {"oneOf": [_VERSION, {"type": "null"}]},
-            "queue": _object({"hasActiveJob": {"type": "boolean"}, "jobs": {"type": "array", "items": _JOB}}),
+            "version": or_null(_VERSION),
+            "queue": object_of(
+                {"hasActiveJob": {"type": "boolean"}, "jobs": {"type": "array", "items": _JOB}}
+            ),
             "canRegenerateBacklink": {"type": "boolean"},
             "canSubmitForReview": {"type": "boolean"},
         }
     ),
-    "Regenerated": _object(
+    "Regenerated": object_of(
         {
             "success": {"const": True},
-            "message": _TEXT,
-            "data": _object(
+            "message": TEXT,
+            "data": object_of(
                 {
-                    "jobId": _ID,
+                    "jobId": ID,
                     "estimatedTime": {"type": "integer", "description": "Seconds"},
-                    "note": _TEXT,
+                    "note": TEXT,
                 }
             ),
         }
     ),
-    "Submitted": _object(
+    "Submitted": object_of(
         {
             "success": {"const": True},
-            "message": _TEXT,
-            "data": _object({"orderId": _ID, "versionId": _ID, "status": {"enum": STATUSES}}),
+            "message": TEXT,
+            "data": object_of({"orderId": ID, "versionId": ID, "status": {"enum": STATUSES}}),
         }
     ),
-    "Decided": _object(
+    "Decided": object_of(
         {
             "success": {"const": True},
-            "message": _TEXT,
-            "data": _object({"orderId": _ID, "status": {"enum": STATUSES}}),
+            "message": TEXT,
+            "data": object_of({"orderId": ID, "status": {"enum": STATUSES}}),
         }
     ),
-    "Orders": _object(
+    "Orders": object_of(
         {
             "orders": {
                 "type": "array",
-                "items": _object(
+                "items": object_of(
                     {
-                        "orderId": _ID,
-                        "number": _TEXT,
+                        "orderId": ID,
+                        "number": TEXT,
                         "status": {"enum": STATUSES},
                         "paymentState": {"enum": FILTERS["payment"]},
-                        "amountCents": {"type": "integer"},
-                        "currency": _TEXT,
+                        "amountCents": COUNT,
+                        "currency": TEXT,
                         "isTest": {"type": "boolean"},
-                        "targetUrl": _TEXT,
-                        "article": _TEXT,
-                        "site": _TEXT,
-                        "customer": _TEXT,
-                        "createdAt": {"type": "string", "format": "date-time"},
-                        "updatedAt": {"type": "string", "format": "date-time"},
+                        "targetUrl": TEXT,
+                        "article": TEXT,
+                        "site": TEXT,
+                        "customer": TEXT,
+                        "createdAt": MOMENT,
+                        "updatedAt": MOMENT,
                     }
                 ),
             },
             "nextCursor": {"type": ["string", "null"]},
         }
     ),
-    "Commissioned": _object({"commissionId": _ID, "articleId": _ID, "jobId": {"type": ["string", "null"]}}),
-    "Problem": _object(
-        {
-            "type": _TEXT,
-            "title": _TEXT,
-            "status": {"type": "integer"},
-            "detail": _TEXT,
-            "reference": {"type": ["string", "null"]},
-            "fields": {"type": "object", "additionalProperties": _TEXT},
-        },
-        "fields",
-    ),
+    "Commissioned": object_of({"commissionId": ID, "articleId": ID, "jobId": {"type": ["string", "null"]}}),
 }
+
+CHAPTER: Final = Chapter(
+    OPERATIONS,
+    _SCHEMAS,
+    {"orderId": EXAMPLE_ORDER},
+    {404: "There is no such order.", 409: "A new version is being made already."},
+)

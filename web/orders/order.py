@@ -11,11 +11,10 @@ from redis.asyncio import Redis
 from sqlalchemy.ext.asyncio import AsyncSession
 from sse_starlette import EventSourceResponse
 
-from models.accounts.tables import Person
 from models.base.errors import Conflict, Invalid, NotFound
 from models.base.settings import Settings
 from models.mail.suppressions import suppression_of
-from models.orders.messages import mark_read
+from models.orders.care.messages import mark_read
 from models.orders.queries import order_view, orders_of, unpaid_drafts
 from models.orders.reviewing import cancel, regenerate, submit
 from models.orders.rules import day_words, order_number
@@ -54,7 +53,7 @@ class Orders(Controller):
         self, session: Transaction, visitor: Who, cursor: FromQuery[str | None] = None
     ) -> Response[None]:
         """Every order of mine, with what is next for me."""
-        person = _person(visitor)
+        person = visitor.somebody
         found = await orders_of(session, person.id, cursor or None)
         rows = [
             {
@@ -102,7 +101,7 @@ class Orders(Controller):
         version: FromQuery[str | None] = None,
     ) -> EventSourceResponse:
         """The same, as it goes on. Progress is told under the order's own name, so one topic is enough."""
-        person = _person(visitor)
+        person = visitor.somebody
 
         async def look(session: AsyncSession) -> Moment:
             view = await order_view(session, order_id, person.id)
@@ -123,7 +122,7 @@ class Orders(Controller):
         order_id: FromPath[UUID],
     ) -> Response[None]:
         """Have another version written. Pressed twice, it shows that one is being written."""
-        person = _person(visitor)
+        person = visitor.somebody
 
         async def decide() -> Order:
             asked = read(Regenerating, form)
@@ -146,7 +145,7 @@ class Orders(Controller):
         order_id: FromPath[UUID],
     ) -> Response[None]:
         """Hand the chosen version to the editor, unless there is a newer one than the page showed."""
-        person = _person(visitor)
+        person = visitor.somebody
 
         async def decide() -> Order:
             chosen = read(Submitting, form)
@@ -168,7 +167,7 @@ class Orders(Controller):
         order_id: FromPath[UUID],
     ) -> Response[None]:
         """Cancel before work begins; the money goes back."""
-        person = _person(visitor)
+        person = visitor.somebody
 
         async def decide() -> Order:
             return await cancel(session, settings, order_id, person)
@@ -186,11 +185,6 @@ class Orders(Controller):
     async def back(self, order_id: FromPath[UUID]) -> Response[None]:
         """A refused decision stands at these addresses; opened again, they are the order."""
         return redirect(f"/orders/{order_id}")
-
-
-def _person(visitor: Visitor) -> Person:
-    assert visitor.person is not None, "the guard lets only signed-in people in"
-    return visitor.person
 
 
 def _id(text: str | None) -> UUID | None:
@@ -214,7 +208,7 @@ async def _decided(
 
     What somebody asked for and finds done already, by their own second press, is no error.
     """
-    before = await order_view(session, order_id, _person(visitor).id)
+    before = await order_view(session, order_id, visitor.somebody.id)
     status = before.order.status
     try:
         # What was written before a refusal is taken back; the page below is read after that.
@@ -242,7 +236,7 @@ async def _shown(
     problem: str | None = None,
     status: int = 200,
 ) -> Response[None]:
-    person = _person(visitor)
+    person = visitor.somebody
     view = await order_view(session, order_id, person.id)
     await mark_read(session, order_id, Side.CUSTOMER)
     facts = await facts_of(session, redis, settings, view, person, version)

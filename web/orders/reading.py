@@ -9,9 +9,10 @@ from litestar import Request, Response, get
 from litestar.params import FromPath
 from markupsafe import Markup
 
+from models.base.errors import NotFound
 from models.base.settings import Settings
-from models.orders.catalogue import Published, published_article, sold_links
-from models.orders.markdown import summary
+from models.orders.catalogue.queries import Published, moved_to, published_article, sold_links
+from models.orders.text.markdown import summary
 from web.orders.catalogue import html_of
 from web.orders.conditional import not_modified, validators
 from web.params import Config, Templates, Transaction
@@ -35,7 +36,14 @@ async def read_article(
     article: FromPath[str],
 ) -> Response[str]:
     """The published text. Who has this very version already is told so in a few bytes."""
-    found = await published_article(session, site, article)
+    try:
+        found = await published_article(session, site, article)
+    except NotFound:
+        slug = await moved_to(session, site, article)
+        if slug is None:
+            raise
+        onward = {"Location": address_of(settings, site, slug), "Cache-Control": CACHING}
+        return Response("", status_code=301, headers=onward)
     # The style sheet's address is part of the page and changes with a deploy.
     style = request.app.state.assets.url("app.css")
     headers = validators(changed_at(found), found.version.id, found.article.revision, style)

@@ -7,12 +7,12 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from models.orders.diff import DiffBlock, Segment, changes
-from models.orders.markdown import render
 from models.orders.quality.report import QcReport
 from models.orders.queries import OrderView, texts_of
 from models.orders.states import REASON_WORDS, OrderStatus, Product, RegenerateReason
 from models.orders.tables import Version
+from models.orders.text.diff import DiffBlock, Segment, changes
+from models.orders.text.markdown import render
 
 Piece = tuple[str, str, str | None]
 

@@ -9,8 +9,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from models.accounts.tables import Person
 from models.base.clock import now
 from models.base.settings import Settings
-from models.orders.guarantee import is_owed
-from models.orders.messages import can_be_written_about, messages_of
+from models.orders.care.guarantee import is_owed
+from models.orders.care.messages import can_be_written_about, messages_of
 from models.orders.queries import History, OrderView, history_of, versions_of
 from models.orders.reviewing import regenerable_at
 from models.orders.rules import day_words, order_number

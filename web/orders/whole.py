@@ -1,45 +1,23 @@
 """Ordering a whole article: its form and its draft. Signing in and paying are the same as for a link."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Annotated, Any, Final
+from functools import partial
+from typing import Any
 
 from litestar import Controller, Response, get, post
 from litestar.params import FromPath
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from models.base.errors import Invalid
 from models.base.settings import Settings
-from models.orders.article_orders import (
-    MOST_TOPIC,
-    ArticleWish,
-    article_problems,
-    save_article_draft,
-    selling_site,
-    sells_articles,
-)
-from models.orders.new_articles import LEAST_WORDS, MOST_WORDS
-from models.orders.rules import MAX_NOTES
+from models.orders.article_orders import article_problems, save_article_draft, selling_site, sells_articles
 from models.orders.tables import Draft, Site
-from web.forms import FormData, read, shown, text
-from web.orders.onward import go_on
+from models.orders.writing.new_articles import LEAST_WORDS, MOST_WORDS
+from web.forms import FormData
+from web.orders import onward
+from web.orders.forms import article_wish_of, empty
 from web.pages import page
 from web.params import Config, KeyRing, Submitted, Transaction, Who
 from web.visitor import Visitor
-
-FIELDS: Final = ("email", "topic", "keyword", "notes")
-#: Above what any rule allows, so that the rule itself says what is wrong with what is too long.
-_GENEROUS: Final = 20 * MOST_TOPIC
-
-
-@dataclass(frozen=True, slots=True)
-class Details:
-    """The form of a whole article. What is missing or wrong is said by its rules, all of it at once."""
-
-    email: Annotated[str, text(max_length=_GENEROUS)] = ""
-    topic: Annotated[str, text(max_length=_GENEROUS)] = ""
-    keyword: Annotated[str, text(max_length=_GENEROUS)] = ""
-    notes: Annotated[str, text(max_length=20 * MAX_NOTES, is_prose=True)] = ""
 
 
 class ArticleForm(Controller):
@@ -52,8 +30,7 @@ class ArticleForm(Controller):
         self, session: Transaction, visitor: Who, settings: Config, site: FromPath[str]
     ) -> Response[None]:
         """An empty form."""
-        found = await selling_site(session, site, settings)
-        return _form(visitor, settings, found, {"email": _email(visitor)}, {})
+        return _form(visitor, settings, await selling_site(session, site, settings), empty(visitor))
 
     @post()
     async def save(
@@ -68,7 +45,7 @@ class ArticleForm(Controller):
         """Keep the wish; then on to the draft, or first to the letter that proves the address."""
         found = await selling_site(session, site, settings)
         kept = await keep(session, visitor, settings, form, found)
-        return kept if isinstance(kept, Response) else await go_on(session, visitor, settings, keys, kept)
+        return await onward.go_on(session, visitor, settings, keys, kept)
 
 
 async def keep(
@@ -79,38 +56,20 @@ async def keep(
     site: Site,
     draft: Draft | None = None,
 ) -> Draft | Response[None]:
-    """Save what the form asks for, or show the form again with everything that is wrong with it."""
-    wish, problems = _wish(form, _email(visitor))
-    problems = article_problems(wish) | problems
-    if not problems:
-        try:
-            return await save_article_draft(
-                session,
-                wish,
-                site=site,
-                browser=visitor.browser,
-                person=visitor.person,
-                settings=settings,
-                draft_id=draft.id if draft else None,
-            )
-        except Invalid as refusal:
-            problems = refusal.fields
-    values = {name: getattr(wish, name) for name in FIELDS}
-    return _form(visitor, settings, site, values, problems, draft)
-
-
-def _wish(form: FormData, email: str) -> tuple[ArticleWish, dict[str, str]]:
-    fields: FormData = {**form, **({"email": [email]} if email else {})}
-    try:
-        details = read(Details, fields)
-    except Invalid as refusal:
-        raw = shown(fields)
-        return ArticleWish(*(raw.get(name, "").strip() for name in FIELDS)), refusal.fields
-    return ArticleWish(details.email, details.topic, details.keyword, details.notes), {}
-
-
-def _email(visitor: Visitor) -> str:
-    return visitor.person.email if visitor.person else ""
+    """Save what the form asks for, or show the form again."""
+    wish, unread = article_wish_of(form, visitor)
+    save = partial(
+        save_article_draft,
+        session,
+        wish,
+        site=site,
+        browser=visitor.browser,
+        person=visitor.person,
+        settings=settings,
+        draft_id=draft.id if draft else None,
+    )
+    again = partial(_form, visitor, settings, site, draft=draft)
+    return await onward.keep(wish, article_problems(wish) | unread, save, again)
 
 
 def site_of(draft: Draft) -> Site:
@@ -122,6 +81,7 @@ def site_of(draft: Draft) -> Site:
 def _about(site: Site, settings: Settings) -> dict[str, Any]:
     return {
         "site": site,
+        "href": f"/catalogue/{site.slug}/new",
         "price_cents": site.article_price_cents or 0,
         "is_for_sale": sells_articles(site, settings),
         "rules": settings.orders,
@@ -133,8 +93,8 @@ def _about(site: Site, settings: Settings) -> dict[str, Any]:
 
 def edit_page(visitor: Visitor, settings: Settings, draft: Draft) -> Response[None]:
     """The form of a draft, filled in."""
-    values = {name: getattr(draft, name) or "" for name in FIELDS}
-    return _form(visitor, settings, site_of(draft), values, {}, draft)
+    values = {name: getattr(draft, name) or "" for name in ("email", "topic", "keyword", "notes")}
+    return _form(visitor, settings, site_of(draft), values, draft=draft)
 
 
 def _form(
@@ -142,19 +102,12 @@ def _form(
     settings: Settings,
     site: Site,
     values: Mapping[str, str],
-    problems: Mapping[str, str],
+    problems: Mapping[str, str] | None = None,
+    *,
     draft: Draft | None = None,
 ) -> Response[None]:
-    return page(
-        "orders/article_form.html",
-        visitor=visitor,
-        status=422 if problems else 200,
-        **_about(site, settings),
-        action=f"/orders/drafts/{draft.id}/edit" if draft else f"/catalogue/{site.slug}/new/order",
-        draft=draft,
-        values=values,
-        problems={name: problems[name] for name in FIELDS if name in problems},
-    )
+    facts = _about(site, settings)
+    return onward.form_page("orders/article_form.html", visitor, facts, values, problems or {}, draft)
 
 
 def draft_page(

@@ -74,7 +74,7 @@ class Invoices(Controller):
         payment: FromQuery[UUID | None] = None,
     ) -> Response[None]:
         """My invoices and credit notes, the latest first; with `payment`, those of one payment."""
-        person_id = _person_id(visitor)
+        person_id = visitor.somebody.id
         if payment is not None:
             checkout = await own_checkout(session, payment, person_id)
             rows, following = list(await papers_of(session, [checkout.id])), None
@@ -117,19 +117,18 @@ class Invoices(Controller):
     @get("/billing")
     async def ask(self, session: Transaction, visitor: Who) -> Response[None]:
         """Whom should my invoices be made out to?"""
-        return _asking(visitor, await _billing(session, _person_id(visitor)))
+        return _asking(visitor, await _billing(session, visitor.somebody.id))
 
     @post("/billing")
     async def give(self, session: Transaction, visitor: Who, form: Submitted) -> Response[None]:
         """From now on, to them; also on papers that were not handed out yet."""
-        assert visitor.person is not None
         try:
             told = read(Billing, form)
         except Invalid as refusal:
             return _asking(visitor, _NOTHING | _typed(form), refusal.fields)
         details = {name: getattr(told, name) for name in _NOTHING}
-        await set_billing_details(session, visitor.person.id, **details)
-        await audit(session, visitor.person, "billing.changed", f"person/{visitor.person.id}")
+        await set_billing_details(session, visitor.somebody.id, **details)
+        await audit(session, visitor.somebody, "billing.changed", f"person/{visitor.somebody.id}")
         return redirect(
             LIST, notice="Saved. Invoices that you have not downloaded yet are made out like this."
         )
@@ -155,14 +154,9 @@ def _drawn(paper: Paper) -> bytes:
     return render(paper)
 
 
-def _person_id(visitor: Visitor) -> UUID:
-    assert visitor.person is not None, "the guard lets only signed-in people in"
-    return visitor.person.id
-
-
 async def _own(session: AsyncSession, request: AnyRequest, invoice_id: UUID) -> Invoice:
     # The guard has looked up who it is, in a transaction that is over.
-    return await own_invoice(session, invoice_id, _person_id(stranger(request)))
+    return await own_invoice(session, invoice_id, stranger(request).somebody.id)
 
 
 async def _billing(session: AsyncSession, person_id: UUID) -> dict[str, str]:

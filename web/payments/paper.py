@@ -1,33 +1,25 @@
 """Invoices and credit notes as PDF: a pure function from what stands on one to its bytes, the same each time.
 
-Imports the PDF library, which takes a moment: nothing loads this before a paper is asked for. The font is DejaVu
-Sans, embedded with the characters that are used: it has Latin, Greek, Cyrillic, Armenian and Georgian letters. What
-it cannot print, or what is written from right to left and would need shaping, is shown as ▯ and explained below.
+Imports the PDF library, which takes a moment: nothing loads this before a paper is asked for. What the font cannot
+print (see `models.base.fonts`) is shown as ▯ and explained below.
 """
 
-import functools
 import io
-import threading
 import unicodedata
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Final
 
 from reportlab.lib.colors import HexColor
 from reportlab.lib.pagesizes import A4
 from reportlab.lib.units import mm
 from reportlab.lib.utils import simpleSplit
-from reportlab.pdfbase import pdfmetrics
-from reportlab.pdfbase.ttfonts import TTFont
 from reportlab.pdfgen.canvas import Canvas
 
+from models.base.fonts import BOLD, PLAIN, UNPRINTABLE, letters, one_at_a_time, printable
 from models.orders.rules import day_words
 from models.payments.invoices import Paper
 from models.payments.states import InvoiceKind
 
-_FONTS: Final = Path(__file__).with_name("fonts")
-_PLAIN, _BOLD = "DejaVuSans", "DejaVuSans-Bold"
-_UNPRINTABLE: Final = "▯"
 _TITLES: Final = {InvoiceKind.INVOICE: "Invoice", InvoiceKind.CREDIT_NOTE: "Credit note"}
 _SIGNS: Final = {"eur": "€", "usd": "$", "gbp": "£"}
 
@@ -38,35 +30,11 @@ _MIDDLE: Final = 120 * mm
 #: Below this height only the small print stands, and no text is laid over it.
 _FOOT: Final = 42 * mm
 
-#: The library keeps the subsets of a font by document, but nothing of it says that threads may share one.
-_one_at_a_time: Final = threading.Lock()
-
 
 def render(paper: Paper) -> bytes:
     """One page of A4. Equal papers have equal bytes."""
-    with _one_at_a_time:
+    with one_at_a_time:
         return _Sheet(paper).drawn()
-
-
-@functools.cache
-def _letters() -> frozenset[int]:
-    """The code points that the font can print, once it is known to the library."""
-    for name in (_PLAIN, _BOLD):
-        pdfmetrics.registerFont(TTFont(name, _FONTS / f"{name}.ttf"))
-    font = pdfmetrics.getFont(_PLAIN)
-    assert isinstance(font, TTFont)
-    return frozenset(font.face.charToGlyph)
-
-
-def printable(words: str) -> str:
-    """`words` with what cannot be printed replaced, visibly."""
-    known = _letters()
-    composed = unicodedata.normalize("NFC", words)
-    return "".join(one if one == "\n" or _is_printable(one, known) else _UNPRINTABLE for one in composed)
-
-
-def _is_printable(one: str, known: frozenset[int]) -> bool:
-    return ord(one) in known and unicodedata.bidirectional(one) not in {"R", "AL", "AN"}
 
 
 def amount_words(cents: int, currency: str) -> str:
@@ -80,7 +48,7 @@ class _Sheet:
     """A sheet that is written from top to bottom. `y` is the base line of what comes next, in points."""
 
     def __init__(self, paper: Paper) -> None:
-        _letters()
+        letters()
         self.paper = paper
         self.buffer = io.BytesIO()
         self.canvas = Canvas(self.buffer, pagesize=A4, pageCompression=1, invariant=1, lang="en")
@@ -109,7 +77,7 @@ class _Sheet:
             return
         self.canvas.saveState()
         self.canvas.setFillColor(_STAMP)
-        self.canvas.setFont(_BOLD, 78)
+        self.canvas.setFont(BOLD, 78)
         self.canvas.translate(_WIDTH / 2, _HEIGHT / 2)
         self.canvas.rotate(52)
         self.canvas.drawCentredString(0, 0, words)
@@ -183,7 +151,7 @@ class _Sheet:
         seller = self.paper.seller
         lines = seller.get("footer", "").splitlines()
         if self.is_incomplete:
-            lines.append(f"{_UNPRINTABLE} stands for a character that this paper's font does not have.")
+            lines.append(f"{UNPRINTABLE} stands for a character that this paper's font does not have.")
         self._rule(_FOOT)
         self._block(lines, _LEFT, _FOOT - 5 * mm, 8, soft=True, width=_RIGHT - _LEFT, bottom=8 * mm)
 
@@ -206,7 +174,7 @@ class _Sheet:
         bottom: float = _FOOT,
     ) -> float:
         """Lines of text, wrapped to `width`; the base line below them. What would run out of the sheet is cut."""
-        font = _BOLD if bold else _PLAIN
+        font = BOLD if bold else PLAIN
         self.canvas.setFont(font, size)
         self.canvas.setFillColor(_SOFT if soft else _INK)
         for line in lines:
@@ -217,7 +185,7 @@ class _Sheet:
         return y
 
     def _right(self, words: str, y: float, size: float, *, bold: bool = False, soft: bool = False) -> None:
-        self.canvas.setFont(_BOLD if bold else _PLAIN, size)
+        self.canvas.setFont(BOLD if bold else PLAIN, size)
         self.canvas.setFillColor(_SOFT if soft else _INK)
         self.canvas.drawRightString(_RIGHT, y, words)
 

@@ -4,12 +4,12 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 
-from models.orders.markdown import Block, Document, href_of, parse, plain_text, word_count, words
 from models.orders.quality.characters import hidden, html_tags, mixed_words, name_of, scripted
 from models.orders.quality.report import Findings, QcReport
-from models.orders.readability import reading_ease
-from models.orders.sentences import is_finished
-from models.orders.similarity import most_alike
+from models.orders.text.markdown import Block, Document, href_of, parse, plain_text, word_count, words
+from models.orders.text.readability import reading_ease
+from models.orders.text.sentences import is_finished
+from models.orders.text.similarity import most_alike
 
 MIN_SECTIONS = 2
 MAX_PARAGRAPH_WORDS = 180

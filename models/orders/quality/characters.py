@@ -4,7 +4,7 @@ import re
 import unicodedata
 from collections import Counter
 
-from models.orders.markdown import words
+from models.orders.text.markdown import words
 
 # Blank in most typefaces, though Unicode calls them letters and symbols.
 _BLANK_LETTERS = "\u115f\u1160\u3164\uffa0\u2800\u034f\u17b4\u17b5"

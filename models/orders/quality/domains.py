@@ -4,7 +4,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from models.orders.markdown import href_of
+from models.orders.text.markdown import href_of
 
 if TYPE_CHECKING:
     from tldextract import TLDExtract

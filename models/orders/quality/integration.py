@@ -8,9 +8,12 @@ from collections import Counter
 from dataclasses import dataclass
 from functools import cached_property
 
-from models.orders.comparison import Insertion, insertion
-from models.orders.edits import MAX_LINKS_IN_PARAGRAPH
-from models.orders.markdown import (
+from models.orders.quality.characters import hidden, html_tags, mixed_words, name_of, scripted
+from models.orders.quality.domains import registrable_domain
+from models.orders.quality.report import Findings, QcReport
+from models.orders.text.comparison import Insertion, insertion
+from models.orders.text.edits import MAX_LINKS_IN_PARAGRAPH
+from models.orders.text.markdown import (
     Block,
     Document,
     Link,
@@ -21,10 +24,7 @@ from models.orders.markdown import (
     plain_text,
     words,
 )
-from models.orders.quality.characters import hidden, html_tags, mixed_words, name_of, scripted
-from models.orders.quality.domains import registrable_domain
-from models.orders.quality.report import Findings, QcReport
-from models.orders.sentences import is_finished, sentences
+from models.orders.text.sentences import is_finished, sentences
 
 MAX_NEW_WORDS = 22
 MAX_NEW_SENTENCES = 1

@@ -2,11 +2,11 @@
 
 import re
 
-from models.orders.edits import BadEdit, destination, places
-from models.orders.markdown import is_outgoing, links, words
 from models.orders.quality.characters import hidden, mixed_words, name_of
 from models.orders.quality.domains import registrable_domain
-from models.orders.sentences import split
+from models.orders.text.edits import BadEdit, destination, places
+from models.orders.text.markdown import is_outgoing, links, words
+from models.orders.text.sentences import split
 
 MAX_ANCHOR_WORDS = 12
 MAX_ANCHOR_CHARS = 100

@@ -1,12 +1,11 @@
-"""Orders, as editors and admins work with them: what needs somebody, the review queue, every order, jobs, people."""
+"""Orders, as editors and admins work with them: what needs somebody, the review queue, every order, people."""
 
 from typing import Any
 
-from web.orders.admin.api import AdminOrders
+from web.orders.admin.api import AdminDecisions, AdminOrders
 from web.orders.admin.audit import audit_log
 from web.orders.admin.care import Care
 from web.orders.admin.decisions import Decisions
-from web.orders.admin.jobs import Jobs
 from web.orders.admin.money import Money
 from web.orders.admin.orders import AllOrders
 from web.orders.admin.overview import overview
@@ -23,7 +22,6 @@ handlers: list[Any] = [
     AllOrders,
     Decisions,
     Care,
-    Jobs,
     People,
     audit_log,
     Money,
@@ -31,4 +29,5 @@ handlers: list[Any] = [
     find,
     show_person,
     AdminOrders,
+    AdminDecisions,
 ]

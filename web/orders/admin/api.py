@@ -2,31 +2,32 @@
 within ten minutes of its sign-in, as on the pages.
 """
 
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, TypeAlias
 from uuid import UUID
 
 import msgspec
 from litestar import Controller, Request, Response, get, post
+from litestar.di import NamedDependency, Provide
 from litestar.params import FromPath, FromQuery
 from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from models.accounts.states import Scope
 from models.accounts.tables import Person
 from models.base.errors import NotFound
-from models.orders.admin_queries import Filter, Found, anybodys_order, found_orders
-from models.orders.commissions import commission
+from models.orders.desk.queries import Filter, Found, found_orders
+from models.orders.desk.second_person import refund_or_ask, reject_or_ask
 from models.orders.reviewing import MAX_REASON, approve, send_back
 from models.orders.rules import order_number
-from models.orders.second_person import refund_or_ask, reject_or_ask
 from models.orders.states import OrderStatus
-from models.orders.tables import Site
+from models.orders.tables import Order, Site
+from models.orders.writing.commissions import commission
 from models.payments.states import PaymentState
 from web.guards import RECENT, SignInWanted, scope
 from web.json_bodies import json_body
 from web.orders.admin.forms import filter_of
 from web.orders.forms import first_values
 from web.params import Config, Transaction, Who
-from web.visitor import Visitor
 
 AnyRequest = Request[Any, Any, Any]
 
@@ -34,6 +35,9 @@ AnyRequest = Request[Any, Any, Any]
 SECOND_PERSON: Final = (
     "Not done yet: so large a refund wants a second person, who finds it on the first admin page."
 )
+
+REJECTED: Final = "Rejected. The money is on its way back."
+PLACED_ANEW: Final = "The article has changed meanwhile; the link is placed anew."
 
 _Reason = Annotated[str, msgspec.Meta(max_length=MAX_REASON)]
 
@@ -66,10 +70,21 @@ class ArticleOrder(msgspec.Struct, forbid_unknown_fields=True):
     notes: str = ""
 
 
+def decider(visitor: Who) -> Person:
+    """Who decides. Raises `SignInWanted` for a session that is too old to decide with."""
+    if visitor.scopes is None and not visitor.signed_in_within(RECENT):
+        raise SignInWanted(is_again=True)
+    return visitor.somebody
+
+
+Decider: TypeAlias = NamedDependency[Person]
+
+
 class AdminOrders(Controller):
-    """Every order, and what editors decide about it."""
+    """Every order, and those that editors place themselves."""
 
     path = "/api/v1/admin"
+    dependencies = {"person": Provide(decider, sync_to_thread=False)}  # noqa: RUF012 - Litestar reads it as a class attribute
 
     @get("/orders", guards=[scope(Scope.ADMIN_READ)])
     async def index(
@@ -80,76 +95,11 @@ class AdminOrders(Controller):
         found = await found_orders(session, wanted, cursor or None)
         return {"orders": [_row(one) for one in found.items], "nextCursor": found.next_cursor}
 
-    @post("/orders/{order_id:uuid}/approve", status_code=200, guards=[scope(Scope.ADMIN_WRITE)])
-    async def approve(
-        self,
-        request: AnyRequest,
-        session: Transaction,
-        visitor: Who,
-        settings: Config,
-        order_id: FromPath[UUID],
-    ) -> Response[dict[str, Any]]:
-        """Publish the version, or have its link placed anew where the article has changed meanwhile."""
-        person = _decider(visitor)
-        told = await json_body(request, Approval)
-        order = await approve(session, settings, order_id, person, seen=told.versionId)
-        if order.status is OrderStatus.COMPLETED:
-            return _decided(order.id, order.status, "Published.")
-        return _decided(order.id, order.status, "The article has changed meanwhile; the link is placed anew.")
-
-    @post("/orders/{order_id:uuid}/send-back", status_code=200, guards=[scope(Scope.ADMIN_WRITE)])
-    async def send_back(
-        self,
-        request: AnyRequest,
-        session: Transaction,
-        visitor: Who,
-        settings: Config,
-        order_id: FromPath[UUID],
-    ) -> Response[dict[str, Any]]:
-        """Return the order to its customer."""
-        person = _decider(visitor)
-        told = await json_body(request, Return)
-        order = await send_back(session, settings, order_id, person, told.reason, seen=told.versionId)
-        return _decided(order.id, order.status, "It is with the customer now.")
-
-    @post("/orders/{order_id:uuid}/reject", status_code=200, guards=[scope(Scope.ADMIN_WRITE)])
-    async def reject(
-        self,
-        request: AnyRequest,
-        session: Transaction,
-        visitor: Who,
-        settings: Config,
-        order_id: FromPath[UUID],
-    ) -> Response[dict[str, Any]]:
-        """End the order and give the money back."""
-        person = _decider(visitor)
-        told = await json_body(request, Return)
-        done = await reject_or_ask(session, settings, order_id, person, told.reason, seen=told.versionId)
-        words = "Rejected. The money is on its way back." if done else SECOND_PERSON
-        return _decided(order_id, (await anybodys_order(session, order_id))[0].order.status, words)
-
-    @post("/orders/{order_id:uuid}/refund", status_code=200, guards=[scope(Scope.ADMIN_WRITE)])
-    async def refund(
-        self,
-        request: AnyRequest,
-        session: Transaction,
-        visitor: Who,
-        settings: Config,
-        order_id: FromPath[UUID],
-    ) -> Response[dict[str, Any]]:
-        """Give an ended order's money back."""
-        person = _decider(visitor)
-        told = await json_body(request, Refund)
-        done = await refund_or_ask(session, settings, order_id, person, told.reason)
-        words = "The refund is on its way." if done else SECOND_PERSON
-        return _decided(order_id, (await anybodys_order(session, order_id))[0].order.status, words)
-
     @post("/article-orders", status_code=201, guards=[scope(Scope.ADMIN_WRITE)])
     async def order_article(
-        self, request: AnyRequest, session: Transaction, visitor: Who, settings: Config
+        self, request: AnyRequest, session: Transaction, person: Decider, settings: Config
     ) -> dict[str, Any]:
         """Have an article written for a site. Its text waits in a draft of that site."""
-        person = _decider(visitor)
         told = await json_body(request, ArticleOrder)
         site = (await session.scalars(select(Site).where(Site.slug == told.site))).one_or_none()
         if site is None:
@@ -162,16 +112,74 @@ class AdminOrders(Controller):
         }
 
 
-def _decider(visitor: Visitor) -> Person:
-    """Who decides. Raises `SignInWanted` for a session that is too old to decide with."""
-    assert visitor.person is not None, "the guard lets only known people in"
-    if visitor.scopes is None and not visitor.signed_in_within(RECENT):
-        raise SignInWanted(is_again=True)
-    return visitor.person
+class AdminDecisions(Controller):
+    """What editors decide about one order. It is answered with how the order stands then."""
+
+    path = "/api/v1/admin/orders/{order_id:uuid}"
+    guards = [scope(Scope.ADMIN_WRITE)]  # noqa: RUF012 - Litestar reads it as a class attribute
+    dependencies = {"person": Provide(decider, sync_to_thread=False)}  # noqa: RUF012 - as above
+
+    @post("/approve", status_code=200)
+    async def approve(
+        self,
+        request: AnyRequest,
+        session: Transaction,
+        person: Decider,
+        settings: Config,
+        order_id: FromPath[UUID],
+    ) -> Response[dict[str, Any]]:
+        """Publish the version, or have its link placed anew where the article has changed meanwhile."""
+        told = await json_body(request, Approval)
+        order = await approve(session, settings, order_id, person, seen=told.versionId)
+        is_published = order.status is OrderStatus.COMPLETED
+        return await _decided(session, order_id, "Published." if is_published else PLACED_ANEW)
+
+    @post("/send-back", status_code=200)
+    async def send_back(
+        self,
+        request: AnyRequest,
+        session: Transaction,
+        person: Decider,
+        settings: Config,
+        order_id: FromPath[UUID],
+    ) -> Response[dict[str, Any]]:
+        """Return the order to its customer."""
+        told = await json_body(request, Return)
+        await send_back(session, settings, order_id, person, told.reason, seen=told.versionId)
+        return await _decided(session, order_id, "It is with the customer now.")
+
+    @post("/reject", status_code=200)
+    async def reject(
+        self,
+        request: AnyRequest,
+        session: Transaction,
+        person: Decider,
+        settings: Config,
+        order_id: FromPath[UUID],
+    ) -> Response[dict[str, Any]]:
+        """End the order and give the money back."""
+        told = await json_body(request, Return)
+        is_done = await reject_or_ask(session, settings, order_id, person, told.reason, seen=told.versionId)
+        return await _decided(session, order_id, REJECTED if is_done else SECOND_PERSON)
+
+    @post("/refund", status_code=200)
+    async def refund(
+        self,
+        request: AnyRequest,
+        session: Transaction,
+        person: Decider,
+        settings: Config,
+        order_id: FromPath[UUID],
+    ) -> Response[dict[str, Any]]:
+        """Give an ended order's money back."""
+        told = await json_body(request, Refund)
+        is_done = await refund_or_ask(session, settings, order_id, person, told.reason)
+        return await _decided(session, order_id, "The refund is on its way." if is_done else SECOND_PERSON)
 
 
-def _decided(order_id: UUID, status: OrderStatus, words: str) -> Response[dict[str, Any]]:
-    data = {"orderId": str(order_id), "status": status.value}
+async def _decided(session: AsyncSession, order_id: UUID, words: str) -> Response[dict[str, Any]]:
+    order = await session.get_one(Order, order_id, populate_existing=True)
+    data = {"orderId": str(order_id), "status": order.status.value}
     return Response({"success": True, "message": words, "data": data})
 
 

@@ -1,7 +1,6 @@
 """The audit log, searched by who, what and about what. For admins."""
 
 from typing import Any, Final
-from urllib.parse import urlencode
 from uuid import UUID
 
 from litestar import Response, get
@@ -11,11 +10,11 @@ from models.accounts.audit import search
 from models.accounts.queries import person_by_email
 from models.base.paging import Page
 from web.guards import admin
+from web.lists import listed, searched
 from web.pages import page
 from web.params import Transaction, Who
 
 LIST: Final = "/admin/audit"
-LONGEST: Final = 254
 
 
 @get(LIST, guards=[admin])
@@ -28,7 +27,7 @@ async def audit_log(
     cursor: FromQuery[str | None] = None,
 ) -> Response[None]:
     """A page of entries, the latest first. `person` is an address or an id, `action` the beginning of one."""
-    asked = {"person": _plain(person).lower(), "action": _plain(action), "subject": _plain(subject)}
+    asked = {"person": searched(person).lower(), "action": searched(action), "subject": searched(subject)}
     person_id = await _person_id(session, asked["person"]) if asked["person"] else None
     found: Page[Any]
     if asked["person"] and person_id is None:
@@ -44,10 +43,8 @@ async def audit_log(
     return page(
         "orders/admin/audit.html",
         visitor=visitor,
-        rows=found.items,
         asked=asked,
-        first=_address(asked) if cursor else None,
-        more=_address(asked, found.next_cursor) if found.next_cursor else None,
+        **listed(found, LIST, cursor, **asked),
     )
 
 
@@ -57,12 +54,3 @@ async def _person_id(session: Transaction, words: str) -> UUID | None:
     except ValueError:
         person = await person_by_email(session, words)
         return person.id if person else None
-
-
-def _plain(words: str) -> str:
-    return "".join(one for one in words.strip() if one.isprintable())[:LONGEST]
-
-
-def _address(asked: dict[str, str], cursor: str | None = None) -> str:
-    given = {name: value for name, value in (*asked.items(), ("cursor", cursor or "")) if value}
-    return LIST + (f"?{urlencode(given)}" if given else "")

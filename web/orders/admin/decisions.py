@@ -14,9 +14,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from models.accounts.tables import Person
 from models.base.errors import Conflict, Invalid
-from models.orders.admin_queries import Dossier, dossier
+from models.orders.desk.queries import Dossier, dossier
+from models.orders.desk.second_person import refund_or_ask, reject_or_ask
 from models.orders.reviewing import approve, send_back
-from models.orders.second_person import refund_or_ask, reject_or_ask
 from models.orders.states import OrderStatus
 from models.payments.refunds import refundable
 from web.forms import FormData, read, shown
@@ -153,7 +153,6 @@ async def _decided(
     session: AsyncSession, visitor: Visitor, form: FormData, order_id: UUID, decision: Decision, act: Act
 ) -> Response[None]:
     """Do it and show the order. Whoever comes too late sees the order as it is now, and who was quicker."""
-    assert visitor.person is not None, "the guard lets only signed-in people in"
     typed = shown(form)
     if decision.is_fresh and not visitor.signed_in_within(RECENT):
         return redirect(_address(order_id, decision, typed))
@@ -161,7 +160,7 @@ async def _decided(
         told = read(Deciding, form)
         # What was written before a refusal is taken back; the page below is read after that.
         async with session.begin_nested():
-            words = await act(visitor.person, told)
+            words = await act(visitor.somebody, told)
     except Invalid as refusal:
         return await _asking(session, visitor, order_id, decision, typed, refusal.fields)
     except Conflict as refusal:

@@ -9,10 +9,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from models.accounts.states import Role
 from models.base.clock import now
-from models.orders.admin_queries import Dossier, dossier
-from models.orders.messages import can_be_written_about, mark_read
+from models.orders.care.messages import can_be_written_about, mark_read
+from models.orders.desk.queries import Dossier, dossier
+from models.orders.desk.second_person import waiting_for
 from models.orders.rules import MOVABLE, order_number
-from models.orders.second_person import waiting_for
 from models.orders.states import OrderStatus, Side
 from models.orders.tables import Transition, Version
 from models.payments.invoices import papers_of, printed_number

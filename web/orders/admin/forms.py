@@ -7,15 +7,14 @@ from typing import Annotated, TypeVar
 from uuid import UUID
 
 from models.accounts.states import Role
-from models.orders.admin_queries import Filter
+from models.orders.desk.queries import Filter
 from models.orders.reviewing import MAX_REASON
 from models.orders.states import OrderStatus
 from models.payments.states import PaymentState
 from web.forms import choice, identity, text
+from web.lists import searched
 
 E = TypeVar("E", bound=StrEnum)
-
-_LONGEST_QUERY = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +35,10 @@ class GivingRole:
 def filter_of(fields: Mapping[str, str]) -> Filter:
     """The filter that an address asks for. What is not one of the choices filters nothing."""
     return Filter(
-        query="".join(one for one in fields.get("q", "").strip() if one.isprintable())[:_LONGEST_QUERY],
+        query=searched(fields.get("q", "")),
         status=one_of(OrderStatus, fields.get("status", "")),
         payment_state=one_of(PaymentState, fields.get("payment", "")),
-        site="".join(one for one in fields.get("site", "") if one.isprintable()),
+        site=searched(fields.get("site", "")),
     )
 
 

@@ -5,7 +5,6 @@ import io
 from collections.abc import AsyncIterator, Sequence
 from decimal import Decimal
 from typing import Any, Final
-from urllib.parse import urlencode
 from uuid import UUID
 
 from litestar import Controller, Request, Response, get, post
@@ -17,7 +16,7 @@ from models.accounts.audit import audit
 from models.base.clock import now
 from models.base.db import Database
 from models.base.errors import Conflict, Invalid, NotFound
-from models.orders.money import (
+from models.orders.desk.money import (
     MODEL_CURRENCY,
     SHOWN,
     Account,
@@ -34,6 +33,7 @@ from models.payments.invoices import paper_of
 from models.payments.tables import Invoice
 from web.forms import read, shown
 from web.guards import admin
+from web.lists import address, listed
 from web.orders.admin.forms import Deciding, one_of
 from web.pages import page, redirect
 from web.params import Config, Data, Submitted, Transaction, Who
@@ -78,19 +78,18 @@ class Money(Controller):
             period=period,
             name=_name,
             periods=[
-                (f"By {words}", _address(one, mode), one is period, None) for one, words in WORDS.items()
+                (f"By {words}", address(PLACE, **_asked(one, mode)), one is period, None)
+                for one, words in WORDS.items()
             ],
             modes=[
-                ("Live orders", _address(period, ""), not is_test, None),
-                ("Test orders", _address(period, "test"), is_test, None),
+                ("Live orders", address(PLACE, **_asked(period)), not is_test, None),
+                ("Test orders", address(PLACE, **_asked(period, "test")), is_test, None),
             ],
-            rows=found.items,
             number=order_number,
             is_test=is_test,
             model_currency=MODEL_CURRENCY,
             differing=await open_differences(session),
-            first=_address(period, mode) if cursor else None,
-            more=_address(period, mode, found.next_cursor) if found.next_cursor else None,
+            **listed(found, PLACE, cursor, **_asked(period, mode)),
         )
 
     @get("/orders.csv")
@@ -129,9 +128,8 @@ class Money(Controller):
         return page(
             "orders/admin/disputes.html",
             visitor=visitor,
-            rows=found.items,
             number=order_number,
-            **_onward(f"{PLACE}/disputes", cursor, found.next_cursor),
+            **listed(found, f"{PLACE}/disputes", cursor),
         )
 
     @get("/differences")
@@ -143,8 +141,7 @@ class Money(Controller):
         return page(
             "orders/admin/differences.html",
             visitor=visitor,
-            rows=found.items,
-            **_onward(f"{PLACE}/differences", cursor, found.next_cursor),
+            **listed(found, f"{PLACE}/differences", cursor),
         )
 
     @get(["/differences/{difference_id:uuid}", "/differences/{difference_id:uuid}/understanding"])
@@ -159,11 +156,10 @@ class Money(Controller):
         self, session: Transaction, visitor: Who, form: Submitted, difference_id: FromPath[UUID]
     ) -> Response[None]:
         """Take note of it, with a reason."""
-        assert visitor.person is not None
         typed = shown(form).get("reason", "")
         try:
             async with session.begin_nested():
-                await understand(session, difference_id, visitor.person, read(Deciding, form).reason)
+                await understand(session, difference_id, visitor.somebody, read(Deciding, form).reason)
         except Invalid as refusal:
             return await _asking(session, visitor, difference_id, typed, refusal.fields)
         except Conflict as refusal:
@@ -201,14 +197,8 @@ def _units(cents: int | Decimal) -> Decimal:
     return (Decimal(cents) / 100).quantize(Decimal("0.01"))
 
 
-def _address(period: Period, mode: str, cursor: str | None = None) -> str:
-    fields = {"per": "" if period is Period.DAY else period.value, "mode": mode, "cursor": cursor or ""}
-    asked = {name: value for name, value in fields.items() if value}
-    return PLACE + (f"?{urlencode(asked)}" if asked else "")
-
-
-def _onward(path: str, cursor: str | None, following: str | None) -> dict[str, Any]:
-    return {"first": path if cursor else None, "more": f"{path}?cursor={following}" if following else None}
+def _asked(period: Period, mode: str = "") -> dict[str, str]:
+    return {"per": "" if period is Period.DAY else period.value, "mode": mode}
 
 
 # ---------------------------------------------------------------- the table for other programs

@@ -1,17 +1,17 @@
 """Every order: the list with its search, and the page of one."""
 
 from typing import Any, Final
-from urllib.parse import urlencode
 from uuid import UUID
 
 from litestar import Controller, Request, Response, get
 from litestar.params import FromPath, FromQuery
 
-from models.orders.admin_queries import Filter, found_orders, sites
+from models.orders.desk.queries import Filter, found_orders, sites
 from models.orders.rules import order_number
 from models.orders.states import OrderStatus
 from models.payments.states import PaymentState
 from web.guards import editor
+from web.lists import address, listed
 from web.orders.admin.dossier import order_page
 from web.orders.admin.forms import filter_of
 from web.orders.forms import first_values
@@ -61,18 +61,16 @@ class AllOrders(Controller):
         return page(
             "orders/admin/orders.html",
             visitor=visitor,
-            rows=found.items,
             number=order_number,
             wanted=wanted,
             statuses=[("", "Any"), *((one.value, words) for one, words in STATUSES.items())],
             payments=[("", "Any"), *((one.value, words) for one, words in PAYMENTS.items())],
             sites=[("", "Any"), *names.items()],
             chosen=[
-                (words, _address({key: value for key, value in asked.items() if key != name}))
+                (words, address(LIST, **{key: value for key, value in asked.items() if key != name}))
                 for name, _, words in chosen
             ],
-            first=_address(asked) if cursor else None,
-            more=_address(asked | {"cursor": found.next_cursor}) if found.next_cursor else None,
+            **listed(found, LIST, cursor, **asked),
         )
 
     @get("/{order_id:uuid}")
@@ -97,7 +95,3 @@ def _chosen(wanted: Filter, names: dict[str, str]) -> list[tuple[str, str, str]]
     if wanted.site:
         found.append(("site", wanted.site, names.get(wanted.site, wanted.site)))
     return found
-
-
-def _address(fields: dict[str, str]) -> str:
-    return LIST + (f"?{urlencode(fields)}" if fields else "")

@@ -5,10 +5,10 @@ from typing import Final
 from litestar import Response, get
 
 from models.base.clock import now
-from models.orders.admin_queries import waiting_for_review
-from models.orders.attention import RECENTLY, REVENUE_OF, SHOWN, attention
+from models.orders.desk.attention import RECENTLY, REVENUE_OF, SHOWN, attention
+from models.orders.desk.queries import waiting_for_review
+from models.orders.desk.second_person import waiting_requests
 from models.orders.rules import order_number
-from models.orders.second_person import waiting_requests
 from models.orders.states import FailReason
 from models.orders.truths import Breach, verdicts
 from web.guards import editor
@@ -64,5 +64,5 @@ def _breach(breach: Breach) -> dict[str, object]:
     if breach.order is not None:
         order_id, number = breach.order
         return {"words": order_number(number), "href": f"/admin/orders/{order_id}", "since": breach.since}
-    href = f"/admin/jobs/{name}" if kind == "job" else None
+    href = f"/admin/queues/jobs/{name}" if kind == "job" else None
     return {"words": breach.about, "href": href, "since": breach.since}

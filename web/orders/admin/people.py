@@ -1,7 +1,6 @@
 """People and their roles. For admins."""
 
 from typing import Final
-from urllib.parse import urlencode
 from uuid import UUID
 
 from litestar import Controller, Response, get, post
@@ -16,6 +15,7 @@ from models.base.clock import now
 from models.base.errors import Forbidden, Invalid
 from web.forms import read
 from web.guards import RECENT, admin, recently_signed_in
+from web.lists import listed, searched
 from web.orders.admin.forms import GivingRole
 from web.pages import page, redirect
 from web.params import Submitted, Transaction, Who
@@ -45,15 +45,13 @@ class People(Controller):
         cursor: FromQuery[str | None] = None,
     ) -> Response[None]:
         """A page of people, the latest to come first."""
-        search = "".join(one for one in q.strip() if one.isprintable())[:254]
+        search = searched(q)
         found = await queries.people(session, search=search, cursor=cursor or None)
         return page(
             "orders/admin/people.html",
             visitor=visitor,
-            rows=found.items,
             search=search,
-            first=_address(search) if cursor else None,
-            more=_address(search, found.next_cursor) if found.next_cursor else None,
+            **listed(found, LIST, cursor, q=search),
         )
 
     @get("/{person_id:uuid}/role", guards=[recently_signed_in])
@@ -66,16 +64,15 @@ class People(Controller):
         self, session: Transaction, visitor: Who, form: Submitted, person_id: FromPath[UUID]
     ) -> Response[None]:
         """Give a person another role: never oneself, so that somebody is always left who can."""
-        assert visitor.person is not None
         if not visitor.signed_in_within(RECENT):
             return redirect(f"{LIST}/{person_id}/role")
-        if person_id == visitor.person.id:
+        if person_id == visitor.somebody.id:
             raise Forbidden("You cannot change your own role. Another admin can.")
         try:
             wanted = read(GivingRole, form).role
         except Invalid as refusal:
             return await _asking(session, visitor, person_id, refusal.fields)
-        person = await set_role(session, person_id, wanted, by=visitor.person, at=now())
+        person = await set_role(session, person_id, wanted, by=visitor.somebody, at=now())
         return redirect(LIST, notice=f"{person.email} is {person.role.value} now, and has to sign in again.")
 
 
@@ -93,8 +90,3 @@ async def _asking(
         entries=await history_of(session, f"person/{person_id}", limit=20),
         problems=problems or {},
     )
-
-
-def _address(search: str, cursor: str | None = None) -> str:
-    asked = {name: value for name, value in (("q", search), ("cursor", cursor or "")) if value}
-    return LIST + (f"?{urlencode(asked)}" if asked else "")

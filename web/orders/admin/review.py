@@ -1,24 +1,27 @@
 """The review queue: what waits for an editor, the oldest first, as it changes."""
 
-from typing import Any
+from typing import Any, Final
 
 from litestar import Controller, Request, Response, get
 from litestar.params import FromQuery
 from sqlalchemy.ext.asyncio import AsyncSession
 from sse_starlette import EventSourceResponse
 
-from models.orders.admin_queries import review_queue, waiting_for_review
+from models.orders.desk.queries import review_queue, waiting_for_review
 from models.orders.rules import order_number
 from web.guards import editor
+from web.lists import address, listed
 from web.live import Moment, stream
 from web.pages import page
 from web.params import Templates, Transaction, Who
+
+LIST: Final = "/admin/review"
 
 
 class ReviewQueue(Controller):
     """What waits for an editor."""
 
-    path = "/admin/review"
+    path = LIST
     guards = [editor]  # noqa: RUF012 - Litestar reads it as a class attribute
 
     @get()
@@ -27,7 +30,12 @@ class ReviewQueue(Controller):
     ) -> Response[None]:
         """A page of the queue."""
         facts = await _facts(session, cursor)
-        return page("orders/admin/review.html", visitor=visitor, **facts, events=_events(cursor))
+        return page(
+            "orders/admin/review.html",
+            visitor=visitor,
+            **facts,
+            events=address(f"{LIST}/events", cursor=cursor or ""),
+        )
 
     @get("/events")
     async def events(
@@ -46,10 +54,6 @@ class ReviewQueue(Controller):
         return stream(request, ["orders"], look, visitor=visitor)
 
 
-def _events(cursor: str | None) -> str:
-    return "/admin/review/events" + (f"?cursor={cursor}" if cursor else "")
-
-
 async def _facts(session: AsyncSession, cursor: str | None) -> dict[str, Any]:
     """What the template names; three queries, however many wait."""
     waiting, oldest = await waiting_for_review(session)
@@ -57,8 +61,6 @@ async def _facts(session: AsyncSession, cursor: str | None) -> dict[str, Any]:
     return {
         "waiting": waiting,
         "oldest": oldest,
-        "rows": found.items,
         "number": order_number,
-        "first": "/admin/review" if cursor else None,
-        "more": f"/admin/review?cursor={found.next_cursor}" if found.next_cursor else None,
+        **listed(found, LIST, cursor),
     }

@@ -10,8 +10,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from models.accounts.tables import Person
 from models.base.errors import Conflict, Invalid
+from models.orders.desk.second_person import confirm, decline, request_of
 from models.orders.rules import order_number
-from models.orders.second_person import confirm, decline, request_of
 from models.orders.tables import Order
 from web.forms import read, shown
 from web.guards import RECENT, admin, recently_signed_in
@@ -67,13 +67,12 @@ async def _decided(
     words: str,
     typed: str = "",
 ) -> Response[None]:
-    assert visitor.person is not None, "the guard lets only admins in"
     if not visitor.signed_in_within(RECENT):
         return redirect(f"{PLACE}/{request_id}")
     try:
         # What was written before a refusal is taken back; the page below is read after that.
         async with session.begin_nested():
-            order = await act(visitor.person)
+            order = await act(visitor.somebody)
     except Invalid as refusal:
         return await _asking(session, visitor, request_id, typed, refusal.fields)
     except Conflict as refusal:

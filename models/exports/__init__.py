@@ -1,0 +1,1 @@
+"""Reports: named sets of data as files, made by workers and downloaded for a while."""

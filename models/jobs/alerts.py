@@ -1,0 +1,101 @@
+"""What is not as it should be with the jobs: opened once, resolved when it is over, told both times."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
+
+from sqlalchemy import select, text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from models.base.db import changed
+from models.jobs.board_tables import AlertRow
+from models.jobs.enqueue import Wish, enqueue_all
+from models.jobs.jobs import TellOfAlert
+
+ALERTS_SHOWN: Final = 100
+
+#: Every trouble there is now, as (kind, subject, words). A backlog is counted to its threshold and no further.
+_WATCH: Final = text(
+    """
+    with recursive lines (name) as (
+        (select queue from jobs where state = 'waiting' and blocked_by is null order by queue limit 1)
+         union all
+        select (select queue from jobs where state = 'waiting' and blocked_by is null and queue > lines.name
+                  order by queue limit 1)
+          from lines where lines.name is not null),
+    waiting as (
+        select lines.name, line.count, line.oldest_at
+          from lines cross join lateral (
+               select count(*), min(run_at) as oldest_at
+                 from (select run_at from jobs
+                        where queue = lines.name and state = 'waiting' and blocked_by is null
+                        order by rank_at, id limit :waiting + 1) first) line
+         where not exists (select from job_queues q where q.name = lines.name and q.paused_at is not null)),
+    troubles (kind, subject, words) as (
+        select 'backlog', name, 'More than ' || :waiting || ' jobs wait in the queue ' || name || '.'
+          from waiting where count > :waiting
+         union all
+        select 'slow', name, 'A job has waited in the queue ' || name || ' since ' || oldest_words || '.'
+          from (select name, oldest_at, to_char(oldest_at at time zone 'UTC', 'HH24:MI "UTC"') as oldest_words
+                  from waiting) old
+         where oldest_at < clock_timestamp() - cast(:oldest as interval)
+         union all
+        select 'failures', kind, count(*) || ' jobs of the kind ' || kind || ' died within an hour.'
+          from jobs where state = 'dead' and finished_at > clock_timestamp() - interval '1 hour'
+         group by kind having count(*) >= :dead
+         union all
+        select 'dead worker', host || ' ' || pid,
+               'The worker ' || host || ' (process ' || pid || ') has not been heard of. Its jobs went to others.'
+          from job_workers where beat_at < clock_timestamp() - cast(:lease as interval)),
+    opened as (
+        insert into job_alerts (id, kind, subject, words)
+        select gen_random_uuid(), kind, subject, words from troubles where true
+            on conflict (kind, subject) where resolved_at is null do nothing
+        returning id, false as is_over),
+    resolved as (
+        update job_alerts a set resolved_at = clock_timestamp()
+         where resolved_at is null
+           and not exists (select from troubles t where t.kind = a.kind and t.subject = a.subject)
+        returning id, true as is_over)
+    select * from opened union all select * from resolved
+    """
+)
+_FORGET: Final = text("delete from job_alerts where resolved_at < now() - interval '90 days'")
+
+
+@dataclass(frozen=True, slots=True)
+class Thresholds:
+    """From when on something is worth a letter."""
+
+    #: Jobs that wait in one queue.
+    waiting: int
+    #: How long the oldest of them has waited.
+    oldest: timedelta
+    #: Jobs of one kind that died within an hour.
+    dead: int
+    #: How long a worker may be silent.
+    lease: timedelta
+
+
+async def watch(session: AsyncSession, thresholds: Thresholds) -> None:
+    """Open and resolve alerts, and ask for each to be told. A paused queue is never in trouble: it does as it was told."""
+    asked = {
+        "waiting": thresholds.waiting,
+        "oldest": thresholds.oldest,
+        "dead": thresholds.dead,
+        "lease": thresholds.lease,
+    }
+    news = (await session.execute(_WATCH, asked)).all()
+    await enqueue_all(session, [Wish(TellOfAlert(alert_id=row.id, is_over=row.is_over)) for row in news])
+    if news:
+        changed(session, "alerts")
+    await session.execute(_FORGET)
+
+
+async def alerts(session: AsyncSession, *, is_open: bool) -> Sequence[AlertRow]:
+    """The alerts that are open, or the latest of those that were resolved, the latest first."""
+    query = select(AlertRow).where(
+        AlertRow.resolved_at.is_(None) if is_open else AlertRow.resolved_at.is_not(None)
+    )
+    return (await session.scalars(query.order_by(AlertRow.opened_at.desc()).limit(ALERTS_SHOWN))).all()

@@ -1,0 +1,205 @@
+"""The platform at a glance: every queue and every worker, at a price that does not grow with what waits.
+
+Nothing here counts a million rows: a number that is larger than `MOST_COUNTED` is told as that.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Final
+from uuid import UUID
+
+from sqlalchemy import func, literal, select, text, union_all
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from models.base.clock import now
+from models.jobs.message import kinds
+from models.jobs.queries import arms_of
+from models.jobs.states import JobState
+from models.jobs.tables import JobRow, WorkerRow
+
+#: A longer line is not counted to its end.
+MOST_COUNTED: Final = 10_000
+#: A queue whose oldest job has waited for so long is not well, whatever else is true of it.
+TOO_LONG: Final = timedelta(minutes=5)
+#: Jobs that the page of a worker shows: it has no more slots than this in any sensible set-up.
+RUNNING_SHOWN: Final = 100
+
+#: Every queue that code, a worker, an operator or a waiting job names. The names of queues that have waiting jobs
+#: are found by one step into the index for each (a "loose index scan"), not by reading all that waits.
+_QUEUES: Final = text(
+    """
+    with recursive lines (name) as (
+        (select queue from jobs where state = 'waiting' and blocked_by is null order by queue limit 1)
+         union all
+        select (select queue from jobs where state = 'waiting' and blocked_by is null and queue > lines.name
+                 order by queue limit 1)
+          from lines where lines.name is not null),
+    held as (
+        select queue, count(*) from (
+               select queue from jobs where blocked_by is not null and state = 'waiting' limit :most + 1) blocked
+         group by queue),
+    names as (
+        select unnest(cast(:known as text[])) as name
+         union select name from job_queues
+         union select jsonb_object_keys(queues) from job_workers
+         union select queue from held
+         union select name from lines where name is not null)
+    select names.name, waiting.count as waiting, oldest.oldest_at, coalesce(held.count, 0) as held,
+           coalesce(active.count, 0) as running, coalesce(slots.count, 0) as slots, job_queues.paused_at,
+           job_queues.max_running, job_queues.rate_count, job_queues.rate_seconds, job_queues.rate_burst,
+           coalesce(lately.per_minute, 0) as per_minute, coalesce(lately.failed, 0) as failed
+      from names
+      left join job_queues using (name)
+      left join (select queue, sum(failed + dead)::bigint as failed,
+                        sum(completed) filter (where minute >= date_trunc('minute', now()) - interval '5 minutes'
+                                                 and minute < date_trunc('minute', now()))::float8 / 5 as per_minute
+                   from job_metrics where minute > now() - interval '1 hour' group by queue) lately
+             on lately.queue = names.name
+      left join held on held.queue = names.name
+      left join (select queue, count(*) from jobs where state = 'active' group by queue) active on active.queue = names.name
+      left join (select key, sum(cast(value as int)) as count
+                   from job_workers cross join lateral jsonb_each_text(queues)
+                  where not is_draining and beat_at > now() - cast(:lease as interval) group by key) slots
+             on slots.key = names.name
+     cross join lateral (
+           select count(*) from (
+                  select from jobs where queue = names.name and state = 'waiting' and blocked_by is null
+                   limit :most + 1) line) waiting
+     cross join lateral (
+           select min(run_at) as oldest_at
+             from (select run_at from jobs where queue = names.name and state = 'waiting' and blocked_by is null
+                    order by rank_at, id limit 100) first) oldest
+     order by names.name
+    """
+)
+
+_LIMITS: Final = text(
+    """
+    select held.key, held.max_running, held.rate_count, held.rate_seconds, held.rate_burst, gate.closed_until,
+           (select count(*) from (
+                   select from jobs
+                    where blocked_by is not null and state in ('scheduled', 'waiting')
+                      and (blocked_by = 'limit/' || held.key
+                           or held.key like '%/*' and starts_with(blocked_by, 'limit/' || left(held.key, -1)))
+                    limit :most + 1) parked) as waiting,
+           (select count(*) from jobs
+             where state = 'active' and limit_key is not null
+               and (limit_key = held.key
+                    or held.key like '%/*' and starts_with(limit_key, left(held.key, -1)))) as running
+      from job_limits held left join job_gates gate on gate.name = 'limit/' || held.key
+     order by held.key
+    """
+)
+
+
+class Health(StrEnum):
+    """How a queue does. A queue that somebody has paused is never unwell: it does what it was told."""
+
+    PAUSED = "paused"
+    NO_WORKER = "no worker"
+    FULL = "at capacity with a backlog"
+    SLOW = "waiting too long"
+    WELL = "well"
+
+
+@dataclass(frozen=True, slots=True)
+class QueueView:
+    """A queue now. `waiting` may be claimed, `held` wait for a limit or for other jobs; each is counted to one more
+    than `MOST_COUNTED`. `oldest_at` is that of the hundred that are claimed next. `slots` are those of living
+    workers, the limits those of all workers together.
+    """
+
+    name: str
+    waiting: int
+    held: int
+    oldest_at: datetime | None
+    running: int
+    slots: int
+    paused_at: datetime | None
+    max_running: int | None
+    rate_count: int | None
+    rate_seconds: int | None
+    rate_burst: int | None
+    #: Done in a minute, over the last five that are whole; attempts that failed within the hour.
+    per_minute: float
+    failed: int
+    at: datetime
+
+    @property
+    def room(self) -> int:
+        """How many of its jobs may run at once."""
+        return self.slots if self.max_running is None else min(self.slots, self.max_running)
+
+    @property
+    def health(self) -> Health:
+        """The first thing that is to be said of it."""
+        if self.paused_at is not None:
+            return Health.PAUSED
+        if not self.slots:
+            return Health.NO_WORKER if self.waiting else Health.WELL
+        if self.oldest_at is not None and self.at - self.oldest_at > TOO_LONG:
+            return Health.SLOW
+        if self.waiting and self.running >= self.room:
+            return Health.FULL
+        return Health.WELL
+
+
+@dataclass(frozen=True, slots=True)
+class LimitView:
+    """What the jobs of a key are held to, how many of them run, and how many it lets wait."""
+
+    key: str
+    max_running: int | None
+    rate_count: int | None
+    rate_seconds: int | None
+    rate_burst: int | None
+    #: The other side has asked for silence until then.
+    closed_until: datetime | None
+    waiting: int
+    running: int
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerView:
+    """A worker and what it runs. One that has been silent for a lease is taken for dead."""
+
+    row: WorkerRow
+    running: Sequence[JobRow]
+    is_alive: bool
+
+
+async def queues(session: AsyncSession, lease: timedelta) -> list[QueueView]:
+    """Every queue, by its name."""
+    known = sorted({job.queue for job in kinds().values()})
+    rows = await session.execute(_QUEUES, {"known": known, "lease": lease, "most": MOST_COUNTED})
+    at = now()
+    return [QueueView(**row, at=at) for row in rows.mappings()]
+
+
+async def workers(session: AsyncSession, lease: timedelta) -> list[WorkerView]:
+    """Every worker that has beaten within the last hour, the longest at work first, with what it runs."""
+    rows = (await session.scalars(select(WorkerRow).order_by(WorkerRow.started_at))).all()
+    running: dict[UUID | None, list[JobRow]] = {}
+    active = select(JobRow).where(JobRow.state == JobState.ACTIVE).order_by(JobRow.id).limit(RUNNING_SHOWN)
+    for job in await session.scalars(active):
+        running.setdefault(job.worker_id, []).append(job)
+    silent_since = (await session.execute(select(func.clock_timestamp()))).scalar_one() - lease
+    return [WorkerView(row, running.get(row.id, ()), row.beat_at > silent_since) for row in rows]
+
+
+async def counts(session: AsyncSession) -> dict[JobState, int]:
+    """How many jobs are in each state, each counted to one more than `MOST_COUNTED`."""
+    numbers = []
+    for state in JobState:
+        arms = [select(literal(1).label("one")).where(arm) for arm in arms_of(state)]
+        some = union_all(*arms).limit(MOST_COUNTED + 1).subquery()
+        numbers.append(select(func.count()).select_from(some).scalar_subquery())
+    return dict(zip(JobState, (await session.execute(select(*numbers))).one(), strict=True))
+
+
+async def held_keys(session: AsyncSession) -> Sequence[LimitView]:
+    """Every limit by key, with how many jobs it holds back now, each counted to one more than `MOST_COUNTED`."""
+    rows = await session.execute(_LIMITS, {"most": MOST_COUNTED})
+    return [LimitView(**row) for row in rows.mappings()]

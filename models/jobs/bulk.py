@@ -1,0 +1,126 @@
+"""One deed done to every job that a filter means. It is a row with its own progress, and a job does it in chunks:
+each commits what it did together with how far it came, so that a crash repeats nothing.
+"""
+
+from typing import Final
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, func, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from models.base.clock import now
+from models.base.db import changed, new_id
+from models.base.errors import Conflict, Invalid, NotFound, Refusal
+from models.base.paging import PAGE_SIZE, Page, decode_cursor, page_of
+from models.jobs.board_tables import BulkRow
+from models.jobs.cancelling import cancel
+from models.jobs.dead import delete, prioritize, promote, retry
+from models.jobs.enqueue import enqueue
+from models.jobs.filter import Filter
+from models.jobs.jobs import DoBulkAction
+from models.jobs.rules import PRIORITIES
+from models.jobs.states import BulkDeed
+from models.jobs.tables import JobRow
+
+CHUNK: Final = 100
+
+
+async def begin(
+    session: AsyncSession, wanted: Filter, deed: BulkDeed, asked_by: UUID, *, priority: int | None = None
+) -> UUID:
+    """Ask for a deed to every job that is there now and that `wanted` means. Returns the bulk action's id.
+
+    Raises `Invalid` for a filter that means everything, and for a priority that is not one.
+    """
+    if not wanted.conditions():
+        raise Invalid({"q": "Say which jobs are meant: a bulk action is not done to all of them."})
+    if deed is BulkDeed.PRIORITY and priority not in PRIORITIES:
+        raise Invalid({"priority": "Choose from 0, which goes first, to 9."})
+    row = BulkRow(
+        id=new_id(), deed=deed, filter=str(wanted), priority=priority, asked_by=asked_by, created_at=now()
+    )
+    session.add(row)
+    await enqueue(session, DoBulkAction(bulk_id=row.id), subject=f"bulk/{row.id}", asked_by=asked_by)
+    return row.id
+
+
+async def do_chunk(session: AsyncSession, bulk_id: UUID, size: int = CHUNK) -> BulkRow:
+    """Do the deed to the next `size` jobs. The row that is returned says whether it has come to its end."""
+    row = await _locked(session, bulk_id)
+    if row.finished_at is not None:
+        return row
+    if row.stopped_at is not None:
+        row.finished_at = now()
+        return row
+    meant = _meant(row)
+    if row.total is None:
+        row.total = await session.scalar(select(func.count()).select_from(JobRow).where(*meant))
+    after = [JobRow.id > row.last_id] if row.last_id else []
+    ids = (
+        await session.scalars(select(JobRow.id).where(*meant, *after).order_by(JobRow.id).limit(size))
+    ).all()
+    for job_id in ids:
+        try:
+            async with session.begin_nested():
+                await _do(session, row, job_id)
+            row.done += 1
+        except Refusal as refusal:
+            row.refused += 1
+            row.refusal = refusal.words
+        row.last_id = job_id
+    if len(ids) < size:
+        row.finished_at = now()
+    changed(session, f"bulk/{bulk_id}")
+    return row
+
+
+async def stop(session: AsyncSession, bulk_id: UUID) -> None:
+    """Let a bulk action end with its present chunk; what it did stays done. Raises `NotFound` or `Conflict`."""
+    row = await _locked(session, bulk_id)
+    if row.finished_at is not None:
+        raise Conflict("This has come to its end.")
+    row.stopped_at = row.stopped_at or now()
+    changed(session, f"bulk/{bulk_id}")
+
+
+async def bulk_action(session: AsyncSession, bulk_id: UUID) -> BulkRow:
+    """One bulk action, as far as it is. Raises `NotFound`."""
+    row = await session.get(BulkRow, bulk_id, populate_existing=True)
+    if row is None:
+        raise NotFound("There is no such bulk action.")
+    return row
+
+
+async def bulk_actions(session: AsyncSession, *, cursor: str | None = None) -> Page[BulkRow]:
+    """Bulk actions, the latest first. Raises `Invalid` for a cursor that we did not make."""
+    query = select(BulkRow).order_by(BulkRow.id.desc()).limit(PAGE_SIZE + 1)
+    if cursor is not None:
+        query = query.where(BulkRow.id < decode_cursor(cursor, UUID)[0])
+    return page_of((await session.scalars(query)).all(), PAGE_SIZE, lambda one: [one.id])
+
+
+async def _locked(session: AsyncSession, bulk_id: UUID) -> BulkRow:
+    row = await session.get(BulkRow, bulk_id, populate_existing=True, with_for_update=True)
+    if row is None:
+        raise NotFound("There is no such bulk action.")
+    return row
+
+
+def _meant(row: BulkRow) -> list[ColumnElement[bool]]:
+    """What is asked of jobs: to fit the filter as it was meant, and to have been there when the deed was asked for."""
+    return [*Filter.read(row.filter, row.created_at).conditions(), JobRow.id < row.id]
+
+
+async def _do(session: AsyncSession, row: BulkRow, job_id: UUID) -> None:
+    match row.deed:
+        case BulkDeed.RETRY:
+            await retry(session, job_id)
+        case BulkDeed.CANCEL:
+            await cancel(session, job_id)
+        case BulkDeed.PROMOTE:
+            await promote(session, job_id)
+        case BulkDeed.DELETE:
+            await delete(session, job_id)
+        case BulkDeed.PRIORITY:
+            assert row.priority is not None
+            await prioritize(session, job_id, row.priority)

@@ -1,0 +1,118 @@
+"""Cancelling: at once what does not run; what runs is asked to stop, and its worker ends it.
+
+The worker hears of it by NOTIFY, and looks for itself every few seconds. A job that comes back by another way
+(its worker died, its attempt failed first) stays `blocked_by` its cancellation, and is swept up.
+"""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from sqlalchemy import Uuid, bindparam, select, text
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from models.base.db import changed
+from models.base.errors import Conflict, NotFound
+from models.jobs import endings
+from models.jobs.actions import Failure, LostLease, remember
+from models.jobs.dead import refuse_held
+from models.jobs.states import UNFINISHED, JobState
+from models.jobs.store import Fence
+from models.jobs.tables import JobRow
+
+#: What the worker's NOTIFY begins with; the job's id follows.
+BELL = "cancel/"
+
+#: One statement, so that a job which is claimed meanwhile is seen as it is then.
+_CANCEL = text(
+    """
+    update jobs
+       set state = case when state = 'active' then state else 'cancelled' end,
+           finished_at = case when state <> 'active' then clock_timestamp() end,
+           error = case when state = 'active' then error else 'Cancelled before it was done.' end,
+           blocked_by = case when state = 'active' then 'cancel' end,
+           cancel_asked_at = coalesce(cancel_asked_at, clock_timestamp())
+     where id = any(:ids) and state in ('scheduled', 'waiting', 'active') and not is_held
+    returning id, state, flow_id, subject
+    """
+).bindparams(bindparam("ids", type_=ARRAY(Uuid())))
+
+_NOTIFY = text("select pg_notify('jobs', :bell || id) from unnest(:ids) as asked (id)").bindparams(
+    bindparam("ids", type_=ARRAY(Uuid()))
+)
+
+_STOPPED = text(
+    """
+    update jobs set state = 'cancelled', finished_at = clock_timestamp(), blocked_by = null,
+                    error = 'Cancelled while it ran.'
+     where id = :job_id and attempt = :attempt and worker_id = :worker_id and finished_at is null
+    returning subject
+    """
+)
+
+_SWEPT = text(
+    "select id from jobs where blocked_by = 'cancel' and state in ('scheduled', 'waiting') limit 500"
+)
+
+
+async def cancel(session: AsyncSession, job_id: UUID) -> JobState:
+    """Cancel a job. Returns `CANCELLED`, or `ACTIVE` for one that runs and was asked to stop.
+
+    Raises `NotFound`, or `Conflict` for a job that has ended or that works for a paid order.
+    """
+    job = await session.get(JobRow, job_id, populate_existing=True)
+    if job is None:
+        raise NotFound("There is no such job.")
+    if job.state not in UNFINISHED:
+        raise Conflict(f"This job is {job.state.value} already.")
+    refuse_held(job)
+    if not await cancel_all(session, [job_id]):
+        raise Conflict("This job has just ended.")
+    await session.refresh(job)
+    return job.state
+
+
+async def cancel_all(session: AsyncSession, job_ids: Sequence[UUID]) -> int:
+    """Cancel those of the jobs that have not ended and hold no money. Returns how many those were."""
+    involved = select(JobRow.flow_id).where(JobRow.id.in_(job_ids), JobRow.flow_id.is_not(None)).distinct()
+    for flow_id in sorted((await session.scalars(involved)).all(), key=str):
+        await endings.lock(session, flow_id)
+    rows = (await session.execute(_CANCEL, {"ids": list(job_ids)})).all()
+    if running := [row.id for row in rows if row.state == JobState.ACTIVE]:
+        # In the transaction, unlike the bells of work: it is rare, and is to be heard by whoever runs the job.
+        await session.execute(_NOTIFY, {"ids": running, "bell": BELL})
+    ended: dict[UUID | None, list[UUID]] = {}
+    for row in rows:
+        _tell(session, row.id, row.subject)
+        if row.state != JobState.ACTIVE:
+            ended.setdefault(row.flow_id, []).append(row.id)
+    for flow_id, ids in ended.items():
+        await endings.settle(session, flow_id, ids)
+    return len(rows)
+
+
+async def stopped(session: AsyncSession, fence: Fence) -> None:
+    """A runner that was asked to stop has ended, or has had its time to: the job is cancelled. Raises `LostLease`."""
+    await endings.lock(session, fence.flow_id)
+    row = (
+        await session.execute(
+            _STOPPED, {"job_id": fence.job_id, "attempt": fence.attempt, "worker_id": fence.worker_id}
+        )
+    ).one_or_none()
+    if row is None:
+        raise LostLease(str(fence.job_id))
+    await remember(session, fence, "cancelled", Failure("Cancelled while it ran."))
+    await endings.settle(session, fence.flow_id, [fence.job_id])
+    _tell(session, fence.job_id, row.subject)
+
+
+async def sweep(session: AsyncSession) -> None:
+    """Cancel what was asked to stop and came back to wait by another way."""
+    if ids := (await session.execute(_SWEPT)).scalars().all():
+        await cancel_all(session, ids)
+
+
+def _tell(session: AsyncSession, job_id: UUID, subject: str | None) -> None:
+    changed(session, f"job/{job_id}")
+    if subject:
+        changed(session, subject)

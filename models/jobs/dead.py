@@ -1,0 +1,223 @@
+"""What a person may do about one job: try it again, with other arguments if need be, copy it, hurry it, remove it.
+
+A job that is held works for somebody who has paid. Nothing here, and no retention, makes one disappear.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+from uuid import UUID
+
+import msgspec
+import orjson
+from sqlalchemy import text
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from models.base.clock import now
+from models.base.db import changed, new_id, news_of
+from models.base.errors import Conflict, Invalid, NotFound
+from models.jobs.endings import lock, revive
+from models.jobs.message import MAX_ARGS_BYTES, Job, kinds
+from models.jobs.rules import AGING, PRIORITIES, rank
+from models.jobs.states import JobState
+from models.jobs.tables import JobRow
+
+_RETRY = text(
+    """
+    update jobs
+       set state = 'waiting', finished_at = null, started_at = null, worker_id = null, result = null,
+           cancel_asked_at = null, run_anyway = false, fingerprint = null,
+           run_at = clock_timestamp(), rank_at = :rank_at,
+           max_attempts = attempt + :attempts, args = coalesce(cast(:args as jsonb), args),
+           blocked_by = case when parents_left > 0 then 'parents'
+                             else (select 'flow/' || id from job_flows where id = flow_id and paused_at is not null) end
+     where id = :job_id and state in ('dead', 'cancelled')
+       and not exists (select from jobs other where other.unique_key = jobs.unique_key
+                          and other.state in ('scheduled', 'waiting', 'active'))
+    returning queue, subject
+    """
+)
+
+_FAILED_PARENT = text(
+    """
+    select parent.step from job_parents edge join jobs parent on parent.id = edge.parent_id
+     where edge.child_id = :job_id and not edge.is_met and parent.state in ('dead', 'cancelled')
+     order by parent.id limit 1
+    """
+)
+
+_DUPLICATE = text(
+    """
+    insert into jobs (id, kind, queue, args, secret, priority, rank_at, run_at, max_attempts, subject, when_dead,
+                      share_key, limit_key, is_held, asked_by)
+    select :new_id, kind, queue, args, secret, priority, :rank_at, clock_timestamp(), :attempts, subject, when_dead,
+           share_key, limit_key, is_held, :asked_by
+      from jobs where id = :job_id
+    """
+)
+
+_PROMOTE = text(
+    """
+    update jobs set state = 'waiting', run_at = clock_timestamp(), rank_at = :rank_at
+     where id = :job_id and state = 'scheduled'
+    returning queue, subject
+    """
+)
+
+_PRIORITIZE = text(
+    """
+    update jobs set priority = :priority, rank_at = rank_at + cast(:step as interval) * (:priority - priority)
+     where id = :job_id and state in ('scheduled', 'waiting')
+    returning queue, subject
+    """
+)
+
+_DELETE = text(
+    """
+    delete from jobs where id = :job_id and (state = 'completed' or state in ('dead', 'cancelled') and not is_held)
+       and not exists (select from job_flows flow where flow.id = jobs.flow_id and flow.finished_at is null)
+    returning id
+    """
+)
+
+
+async def retry(session: AsyncSession, job_id: UUID) -> None:
+    """Let a dead or cancelled job wait for a worker again, with as many attempts as its kind has; what it wrote stays.
+
+    What was asked for when it died has been asked for: a runner finds the world as that left it. What its flow gave
+    up because of it waits for it again. Raises `NotFound`, or `Conflict` for a job that has not ended badly, whose
+    work another job has taken over, or that waits for one that failed itself.
+    """
+    await _again(session, await _job(session, job_id), None)
+
+
+async def retry_edited(session: AsyncSession, job_id: UUID, args: Mapping[str, Any]) -> None:
+    """`retry` with other arguments; sealed ones stay as they are. Raises `Invalid` naming each `args.<field>`."""
+    job = await _job(session, job_id)
+    message = kinds().get(job.kind)
+    if message is None:
+        raise Conflict(
+            f"This release does not know jobs of the kind {job.kind}, so it cannot check their arguments."
+        )
+    check_args(message, args)
+    await _again(session, job, orjson.dumps(args).decode())
+
+
+async def duplicate(session: AsyncSession, job_id: UUID, asked_by: UUID) -> UUID:
+    """Ask for the same once more, as a job of its own: outside of flows, and without the unique key. Raises `NotFound`."""
+    job = await _job(session, job_id)
+    copy_id = new_id()
+    copy = {
+        "new_id": copy_id,
+        "job_id": job_id,
+        "rank_at": rank(now(), job.priority),
+        "attempts": _attempts(job),
+        "asked_by": asked_by,
+    }
+    await session.execute(_DUPLICATE, copy)
+    _tell(session, copy_id, job.queue, job.subject)
+    return copy_id
+
+
+async def promote(session: AsyncSession, job_id: UUID) -> None:
+    """Let a scheduled job wait for a worker now. Raises `NotFound`, or `Conflict` if it is not scheduled."""
+    job = await _job(session, job_id)
+    asked = {"job_id": job_id, "rank_at": rank(now(), job.priority)}
+    row = (await session.execute(_PROMOTE, asked)).one_or_none()
+    if row is None:
+        raise Conflict(f"Only a scheduled job can be run sooner; this one is {job.state.value}.")
+    _tell(session, job_id, row.queue, row.subject)
+
+
+async def prioritize(session: AsyncSession, job_id: UUID, priority: int) -> None:
+    """Give a job that has not begun another priority. Raises `NotFound`, `Conflict`, or `Invalid` naming `priority`."""
+    job = await _job(session, job_id)
+    if priority not in PRIORITIES:
+        raise Invalid({"priority": "Choose from 0, which goes first, to 9."})
+    asked = {"job_id": job_id, "priority": priority, "step": AGING}
+    row = (await session.execute(_PRIORITIZE, asked)).one_or_none()
+    if row is None:
+        raise Conflict(f"Only a job that has not begun can go before others; this one is {job.state.value}.")
+    _tell(session, job_id, row.queue, row.subject)
+
+
+async def delete(session: AsyncSession, job_id: UUID) -> None:
+    """Remove a job that has ended. Raises `NotFound`, or `Conflict` for one that has not, or that must stay."""
+    job = await _job(session, job_id)
+    refuse_held(job)
+    if (await session.execute(_DELETE, {"job_id": job_id})).one_or_none() is None:
+        raise Conflict(
+            "Only a job that has ended, and whose flow has ended, can be deleted. Cancel it first."
+        )
+    changed(session, f"job/{job_id}")
+
+
+def refuse_held(job: JobRow) -> None:
+    """Raise `Conflict` if the job works for somebody who has paid, and has not done so."""
+    if job.is_held and job.state is not JobState.COMPLETED:
+        about = f" ({job.subject})" if job.subject else ""
+        raise Conflict(
+            f"This job works for somebody who has paid{about}, so it cannot be cancelled or deleted. Retry it, with"
+            " other arguments if need be, or deliver or refund the order by hand."
+        )
+
+
+def check_args(message: type[Job], args: Mapping[str, Any]) -> None:
+    """Raise `Invalid` naming every `args.<field>` that is missing, unknown, of another type, or a secret."""
+    fields = {one.encode_name: one for one in msgspec.structs.fields(message)}
+    wrong = {}
+    for name, one in fields.items():
+        if name in message.secrets:
+            if name in args:
+                wrong[name] = "This is a secret, and stays as it is."
+        elif name in args:
+            try:
+                msgspec.convert(args[name], one.type, strict=False)
+            except msgspec.ValidationError as error:
+                wrong[name] = f"{error}."
+        elif one.required:
+            wrong[name] = "This is missing."
+    wrong |= dict.fromkeys(args.keys() - fields.keys(), f"{message.kind} has no such argument.")
+    if len(orjson.dumps(args)) > MAX_ARGS_BYTES:
+        raise Invalid({"args": f"The arguments take more than {MAX_ARGS_BYTES:,} bytes."})
+    if wrong:
+        raise Invalid({f"args.{name}": words for name, words in wrong.items()})
+
+
+async def _job(session: AsyncSession, job_id: UUID) -> JobRow:
+    job = await session.get(JobRow, job_id, populate_existing=True)
+    if job is None:
+        raise NotFound("There is no such job, or it was done long ago and is forgotten.")
+    return job
+
+
+async def _again(session: AsyncSession, job: JobRow, args: str | None) -> None:
+    await lock(session, job.flow_id)
+    step = await session.scalar(_FAILED_PARENT, {"job_id": job.id}) if job.flow_id else None
+    if step is not None:
+        raise Conflict(
+            f"This job waits for the step “{step}”, which failed: retry that one, and this one follows."
+        )
+    again = {"job_id": job.id, "rank_at": rank(now(), job.priority), "attempts": _attempts(job), "args": args}
+    try:
+        async with session.begin_nested():
+            row = (await session.execute(_RETRY, again)).one_or_none()
+    except IntegrityError:
+        row = None
+    if row is None:
+        raise Conflict("This job is not dead any more, or another one does its work.")
+    if job.flow_id is not None:
+        await revive(session, job.flow_id, job.id)
+    _tell(session, job.id, row.queue, row.subject)
+
+
+def _attempts(job: JobRow) -> int:
+    known = kinds().get(job.kind)
+    return known.attempts if known else 1
+
+
+def _tell(session: AsyncSession, job_id: UUID, queue: str, subject: str | None) -> None:
+    news_of(session).queues.add(queue)
+    changed(session, f"job/{job_id}")
+    if subject:
+        changed(session, subject)

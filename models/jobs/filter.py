@@ -1,0 +1,164 @@
+"""Which jobs are meant: one line of words that a person types, a link carries, and a bulk action keeps.
+
+`kind:orders.integrate_backlink state:dead args.order_id:0198… error:timeout since:2h "free words"`
+"""
+
+import re
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final, Self
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Text, cast, func, or_
+
+from models.base.clock import now
+from models.base.errors import Invalid
+from models.jobs.rules import first_id
+from models.jobs.states import JobState
+from models.jobs.tables import JobRow
+
+LONGEST: Final = 500
+#: What may be written before a colon, and what it asks for.
+QUALIFIERS: Final[Mapping[str, str]] = {
+    "state": "one state, or several with commas: dead,cancelled",
+    "kind": "the exact kind, as orders.integrate_backlink",
+    "queue": "the exact queue",
+    "subject": "what it is about, as order/0198…",
+    "worker": "the id of the worker that has it or had it last",
+    "flow": "the id of its flow",
+    "fingerprint": "the fingerprint of what it died of",
+    "asked_by": "the id of the person who asked for it",
+    "error": "words within its last error",
+    "args.": "the value of an argument: args.order_id:0198…, args.site.name:…",
+    "since": "asked for since then: 2h, 3d, or 2026-11-21T10:00Z",
+    "until": "asked for before then",
+}
+
+_AGO: Final = re.compile(r"(\d{1,5})([mhd])")
+_UNITS: Final = {"m": "minutes", "h": "hours", "d": "days"}
+_IDS: Final = frozenset({"worker", "flow", "asked_by"})
+_INDEXED: Final = frozenset({"subject", "flow", "fingerprint", "asked_by"})
+#: States of which there are few, or which have an index of their own.
+_RARE: Final = frozenset(JobState) - {JobState.COMPLETED}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Filter:
+    """What must be true of a job, all of it. Without anything it means every job."""
+
+    states: tuple[JobState, ...] = ()
+    kind: str = ""
+    queue: str = ""
+    subject: str = ""
+    worker: UUID | None = None
+    flow: UUID | None = None
+    fingerprint: str = ""
+    asked_by: UUID | None = None
+    error: str = ""
+    args: tuple[tuple[str, str], ...] = ()
+    since: datetime | None = None
+    until: datetime | None = None
+    #: Words that are searched in kind, error and arguments, or the id of a job.
+    words: str = ""
+    #: As it was written.
+    line: str = field(default="", compare=False)
+
+    @classmethod
+    def read(cls, line: str, at: datetime | None = None) -> Self:
+        """The filter that a line of words meant at that time. Raises `Invalid` naming what cannot be understood."""
+        if len(line) > LONGEST:
+            raise Invalid({"q": f"This takes {len(line)} characters; keep it below {LONGEST}."})
+        try:
+            parts = shlex.split(line)
+        except ValueError as error:
+            raise Invalid({"q": "A quotation mark is opened and not closed."}) from error
+        asked: dict[str, Any] = {"line": line.strip()}
+        words = []
+        for part in parts:
+            name, colon, value = part.partition(":")
+            if colon and name.startswith("args.") and value:
+                asked["args"] = (*asked.get("args", ()), (name.removeprefix("args."), value))
+            elif colon and name in QUALIFIERS and value:
+                if name in asked:
+                    raise Invalid({"q": f"{name}: is there twice."})
+                asked |= _read(name, value, at or now())
+            elif colon and re.fullmatch(r"[a-z_]+", name):
+                known = ", ".join(f"{one}:" for one in QUALIFIERS if one != "args.")
+                raise Invalid({"q": f"{part!r} is not known. There are {known} and args.<name>:"})
+            else:
+                words.append(part)
+        return cls(**asked, words=" ".join(words))
+
+    def __str__(self) -> str:
+        return self.line
+
+    @property
+    def is_indexed(self) -> bool:
+        """Whether an index finds these jobs. If not, look only at so many of the latest."""
+        named = any(getattr(self, name) for name in _INDEXED) or _id_of(self.words) is not None
+        return named or bool(self.states and _RARE.issuperset(self.states)) or not self.conditions()
+
+    def conditions(self) -> list[ColumnElement[bool]]:
+        """What SQL asks of `JobRow`."""
+        wanted = (
+            (JobRow.kind, self.kind),
+            (JobRow.queue, self.queue),
+            (JobRow.subject, self.subject),
+            (JobRow.worker_id, self.worker),
+            (JobRow.flow_id, self.flow),
+            (JobRow.fingerprint, self.fingerprint),
+            (JobRow.asked_by, self.asked_by),
+        )
+        found: list[ColumnElement[bool]] = [column == value for column, value in wanted if value]
+        found += [
+            func.jsonb_extract_path_text(JobRow.args, *path.split(".")) == value for path, value in self.args
+        ]
+        if self.states:
+            found.append(JobRow.state.in_(self.states))
+        if self.error:
+            found.append(JobRow.error.icontains(self.error, autoescape=True))
+        # Ids are in the order of time, and have an index.
+        if self.since:
+            found.append(JobRow.id >= first_id(self.since))
+        if self.until:
+            found.append(JobRow.id < first_id(self.until))
+        if self.words:
+            found.append(_about(self.words))
+        return found
+
+
+def _read(name: str, value: str, at: datetime) -> dict[str, Any]:
+    """The field of the filter that a qualifier sets."""
+    try:
+        if name == "state":
+            return {"states": tuple(JobState(one) for one in value.split(","))}
+        if name in _IDS:
+            return {name: UUID(value)}
+        if name in {"since", "until"}:
+            return {name: _moment(value, at)}
+    except (ValueError, OverflowError) as error:
+        raise Invalid({"q": f"{name}:{value} cannot be read: {QUALIFIERS[name]}."}) from error
+    return {name: value}
+
+
+def _moment(value: str, at: datetime) -> datetime:
+    if ago := _AGO.fullmatch(value):
+        return at - timedelta(**{_UNITS[ago[2]]: int(ago[1])})
+    moment = datetime.fromisoformat(value)
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _id_of(words: str) -> UUID | None:
+    try:
+        return UUID(words)
+    except ValueError:
+        return None
+
+
+def _about(words: str) -> ColumnElement[bool]:
+    if (job_id := _id_of(words)) is not None:
+        return JobRow.id == job_id
+    places = (JobRow.kind, JobRow.error, cast(JobRow.args, Text))
+    return or_(*(place.icontains(words, autoescape=True) for place in places))

@@ -1,0 +1,188 @@
+"""How the jobs went, by the minute: counts, and how long they waited and ran.
+
+Minutes are written from the rows of jobs, and those that may still change are written anew: however often, by whomever
+and after whatever pause that is done, a job counts once. Waits and runs are kept as histograms, because those add up
+over minutes and queues, and percentiles do not.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from enum import Enum
+from typing import Final
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from models.base.clock import now
+from models.jobs.rules import first_id
+
+#: The upper ends of the buckets, in seconds; one more holds what took longer. About 2.2 steps to the tenfold: a
+#: percentile read from them is wrong by a third at most.
+BUCKETS: Final = (
+    *(0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5),
+    *(1.0, 2.0, 5.0, 10.0, 20.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0),
+)
+#: A transaction that ended a job is committed within this time, or the job is not counted.
+SETTLED: Final = timedelta(minutes=2)
+#: After a longer pause, the minutes before are not made up.
+LONGEST_PAUSE: Final = timedelta(days=1)
+KEPT: Final = timedelta(days=35)
+
+
+def _histogram(seconds: str) -> str:
+    """SQL for an array of how many rows fall into each bucket."""
+    bounds = ", ".join(map(str, BUCKETS))
+    bucket = f"width_bucket(extract(epoch from {seconds})::float8, array[{bounds}]::float8[])"
+    counts = ", ".join(f"count(*) filter (where {bucket} = {number})" for number in range(len(BUCKETS) + 1))
+    return f"array[{counts}]"
+
+
+_EMPTY: Final = f"array[{', '.join(['0'] * (len(BUCKETS) + 1))}]::bigint[]"
+
+#: Queues are stepped through by the index of what has finished.
+_ROLL_UP: Final = text(
+    f"""
+    with recursive queues (name) as (
+        (select queue from jobs where finished_at is not null order by queue limit 1)
+         union all
+        select (select queue from jobs where finished_at is not null and queue > queues.name order by queue limit 1)
+          from queues where queues.name is not null),
+    ended as (
+        select date_trunc('minute', one.finished_at, 'UTC') as minute, queue, kind,
+               count(*) filter (where state = 'completed') as completed, count(*) filter (where state = 'dead') as dead,
+               {_histogram("greatest(started_at - run_at, interval '0')")} as waits,
+               {_histogram("one.finished_at - started_at")} as runs
+          from queues cross join lateral (
+               select * from jobs where queue = queues.name and finished_at >= :since
+                  and state in ('completed', 'dead') and started_at is not null) one
+         group by 1, 2, 3),
+    failed as (
+        select date_trunc('minute', a.finished_at, 'UTC') as minute, queue, kind, count(*) as failed
+          from job_attempts a join jobs on jobs.id = a.job_id
+         where a.finished_at >= :since and a.outcome in ('failed', 'worker died') group by 1, 2, 3),
+    asked as (
+        select date_trunc('minute', created_at, 'UTC') as minute, queue, kind, count(*) as asked
+          from jobs where id >= :first_id and created_at >= :since group by 1, 2, 3)
+    insert into job_metrics (minute, queue, kind, asked, completed, failed, dead, waits, runs)
+    select minute, queue, kind, coalesce(asked, 0), coalesce(completed, 0), coalesce(failed, 0), coalesce(dead, 0),
+           coalesce(waits, {_EMPTY}), coalesce(runs, {_EMPTY})
+      from ended full join failed using (minute, queue, kind) full join asked using (minute, queue, kind)
+        on conflict (minute, queue, kind) do update
+       set asked = excluded.asked, completed = excluded.completed, failed = excluded.failed, dead = excluded.dead,
+           waits = excluded.waits, runs = excluded.runs
+    """  # noqa: S608 - our own numbers
+)
+_LATEST: Final = text("select max(minute) from job_metrics")
+_FORGET: Final = text("delete from job_metrics where minute < :before")
+
+_HISTORY: Final = text(
+    """
+    with chosen as (
+        select date_bin(:step, minute, :since) as at, * from job_metrics
+         where minute >= :since and minute < :until
+           and (cast(:queue as text) is null or queue = :queue) and (cast(:kind as text) is null or kind = :kind)),
+    histograms as (
+        select at, array_agg(waits order by place) as waits, array_agg(runs order by place) as runs
+          from (select at, place, sum(wait) as waits, sum(run) as runs
+                  from chosen cross join lateral unnest(waits, runs) with ordinality as bucket (wait, run, place)
+                 group by at, place) added
+         group by at)
+    select at, sum(asked) as asked, sum(completed) as completed, sum(failed) as failed, sum(dead) as dead,
+           histograms.waits, histograms.runs
+      from chosen join histograms using (at) group by at, histograms.waits, histograms.runs
+    """
+)
+
+
+class Span(Enum):
+    """How far back a chart looks, and how long each of its at most 168 steps is."""
+
+    HOUR = (timedelta(hours=1), timedelta(minutes=1))
+    DAY = (timedelta(days=1), timedelta(minutes=10))
+    WEEK = (timedelta(days=7), timedelta(hours=1))
+
+    @property
+    def length(self) -> timedelta:
+        """The whole of it."""
+        return self.value[0]
+
+    @property
+    def step(self) -> timedelta:
+        """A point's part of it."""
+        return self.value[1]
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """What became of jobs in the step that begins `at`. The times are None if no job ended in it."""
+
+    at: datetime
+    asked: int = 0
+    completed: int = 0
+    #: Attempts that were to be repeated.
+    failed: int = 0
+    dead: int = 0
+    wait_p50: timedelta | None = None
+    wait_p95: timedelta | None = None
+    run_p50: timedelta | None = None
+    run_p95: timedelta | None = None
+
+
+async def roll_up(session: AsyncSession, at: datetime) -> None:
+    """Write the minutes that are not settled yet, with the present one as far as it has come."""
+    latest = await session.scalar(_LATEST)
+    # A minute from before the clock was set back is in the future.
+    since = max(min(latest or at, at), at - LONGEST_PAUSE).replace(second=0, microsecond=0) - SETTLED
+    asked = {"since": since, "first_id": first_id(since - SETTLED)}
+    await session.execute(_ROLL_UP, asked)
+    await session.execute(_FORGET, {"before": at - KEPT})
+
+
+async def history(
+    session: AsyncSession,
+    span: Span,
+    *,
+    queue: str | None = None,
+    kind: str | None = None,
+    at: datetime | None = None,
+) -> Sequence[Point]:
+    """Every step of the span that ends at `at`, the oldest first, of one queue or kind or of all."""
+    until = _floor(at or now(), span.step) + span.step
+    since = until - span.length
+    asked = {"step": span.step, "since": since, "until": until, "queue": queue, "kind": kind}
+    found = {}
+    for row in await session.execute(_HISTORY, asked):
+        found[row.at] = Point(
+            row.at,
+            asked=int(row.asked),
+            completed=int(row.completed),
+            failed=int(row.failed),
+            dead=int(row.dead),
+            wait_p50=percentile(row.waits, 0.5),
+            wait_p95=percentile(row.waits, 0.95),
+            run_p50=percentile(row.runs, 0.5),
+            run_p95=percentile(row.runs, 0.95),
+        )
+    steps = (since + number * span.step for number in range(span.length // span.step))
+    return [found.get(step, Point(step)) for step in steps]
+
+
+def percentile(histogram: Sequence[int], part: float) -> timedelta | None:
+    """The time that `part` (0 to 1) of the jobs stayed below, by even spread within its bucket; None for no jobs."""
+    wanted = part * float(sum(histogram))
+    if not wanted:
+        return None
+    below = 0.0
+    for number, count in enumerate(histogram):
+        if count and below + float(count) >= wanted:
+            low = BUCKETS[number - 1] if number else 0.0
+            high = BUCKETS[min(number, len(BUCKETS) - 1)]
+            return timedelta(seconds=low + max(high - low, 0.0) * (wanted - below) / float(count))
+        below += float(count)
+    return timedelta(seconds=BUCKETS[-1])
+
+
+def _floor(at: datetime, step: timedelta) -> datetime:
+    epoch = datetime(2000, 1, 1, tzinfo=UTC)
+    return epoch + (at - epoch) // step * step

@@ -1,0 +1,60 @@
+"""Fair shares: those who want much of a queue take turns with those who want little.
+
+Start-time fair queueing (Goyal, Vin, Cheng 1996), with rows. A job of a share begins where the queue's turn is now,
+and one step later for each of the same share that waits already. So the order of claiming is settled when a job is
+asked for, and claiming stays one scan in the order of rank. Nothing is remembered of a share but its waiting jobs:
+who has been noisy is like anybody else once they are done.
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from sqlalchemy import Text, bindparam, text
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from models.jobs.rules import AGING, SHARE_STEP, rank
+
+#: Who has more than so many waiting is far enough behind.
+COUNTED: Final = 1000
+
+_TURNS = text(
+    f"""
+    select wanted.queue, wanted.share,
+           (select count(*) from (
+                   select from jobs where queue = wanted.queue and share_key = wanted.share
+                      and state in ('scheduled', 'waiting') limit {COUNTED}) theirs) as ahead,
+           (select rank_at - cast(:aging as interval) * priority from jobs
+             where queue = wanted.queue and share_key is not null and state = 'waiting' and blocked_by is null
+             order by rank_at limit 1) as begins_at
+      from unnest(:queues, :shares) as wanted (queue, share)
+    """  # noqa: S608 - our own number
+).bindparams(bindparam("queues", type_=ARRAY(Text())), bindparam("shares", type_=ARRAY(Text())))
+
+
+@dataclass(slots=True)
+class Turn:
+    """Where a share stands in a queue."""
+
+    #: How many of its jobs wait there.
+    ahead: int = 0
+    #: Where the queue's turn is: the rank of the first waiting job of any share, as it is without priorities.
+    begins_at: datetime | None = None
+
+    def next(self, run_at: datetime, priority: int, *, is_scheduled: bool) -> datetime:
+        """The rank of one more job."""
+        begins_at = run_at if is_scheduled or self.begins_at is None else max(run_at, self.begins_at)
+        place = rank(begins_at, priority) + SHARE_STEP * self.ahead
+        self.ahead += 1
+        return place
+
+
+async def turns(session: AsyncSession, wanted: Collection[tuple[str, str]]) -> dict[tuple[str, str], Turn]:
+    """Where each (queue, share) stands."""
+    if not wanted:
+        return {}
+    queues, shares = (list(names) for names in zip(*wanted, strict=True))
+    rows = await session.execute(_TURNS, {"queues": queues, "shares": shares, "aging": AGING})
+    return {(row.queue, row.share): Turn(row.ahead, row.begins_at) for row in rows}

@@ -1,0 +1,124 @@
+"""Why a job is not running, in plain words with numbers, and what would change it."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
+
+from sqlalchemy import Row, text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from models.jobs import gates
+from models.jobs.estimates import expected, pace, slots
+from models.jobs.rules import in_words
+from models.jobs.states import JobState
+from models.jobs.tables import JobRow
+
+#: Further back the place in line is not counted out.
+COUNTED: Final = 1000
+
+_QUEUE = text(gates.rooms_of_queues("(select cast(:name as text) as name, 1 as slots) as wanted"))
+_KEY = text(gates.rooms_of_keys("(select cast(:name as text) as name) as wanted"))
+_AHEAD = text(
+    f"""
+    select count(*) from (
+           select from jobs where queue = :queue and state = 'waiting' and blocked_by is null
+              and (rank_at, id) < (:rank_at, :job_id) limit {COUNTED}) before
+    """  # noqa: S608 - our own number
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """One thing that keeps a job waiting."""
+
+    #: scheduled, retry, parents, flow, cancel, paused, limit, rate, silence, no-worker, slots or soon.
+    what: str
+    words: str
+    #: What would change it.
+    remedy: str
+
+
+async def why_waiting(session: AsyncSession, job: JobRow, lease: timedelta) -> list[Reason]:
+    """What keeps this job from running now, the first obstacle first. Empty for a job that runs or has ended."""
+    if job.state not in {JobState.SCHEDULED, JobState.WAITING}:
+        return []
+    reasons = [one async for one in _own(session, job)]
+    reasons += [one async for one in _of_the_queue(session, job, lease)]
+    return reasons or [Reason("soon", "Nothing keeps it: it is about to start.", "Wait a second.")]
+
+
+async def _own(session: AsyncSession, job: JobRow) -> AsyncIterator[Reason]:
+    if job.state is JobState.SCHEDULED:
+        at = f"{job.run_at:%Y-%m-%d %H:%M:%S} UTC"
+        if job.attempt and job.error:
+            words = f"Attempt {job.attempt} of {job.max_attempts} failed; the next one is at {at}."
+            yield Reason("retry", words, "Promote it to try again now.")
+        else:
+            words = f"It is to run at {at}."
+            if job.snoozes:
+                words = (
+                    f"It was put off {job.snoozes} times, now until {at}: what it needs was not there yet."
+                )
+            yield Reason("scheduled", words, "Promote it to run it now.")
+    blocked_by = job.blocked_by or ""
+    if blocked_by == "parents":
+        count = f"{job.parents_left} other job{'s' if job.parents_left != 1 else ''}"
+        yield Reason(
+            "parents", f"It waits for {count} of its flow to end.", "Look at those that have not ended."
+        )
+    elif blocked_by.startswith("flow"):
+        yield Reason("flow", "Its flow is paused.", "Resume the flow.")
+    elif blocked_by == "cancel":
+        yield Reason("cancel", "It was asked to stop, and will be cancelled within seconds.", "Nothing.")
+    if job.limit_key is not None:
+        room = (await session.execute(_KEY, {"name": job.limit_key})).one()
+        for reason in _limits(room, job.limit_key):
+            yield reason
+
+
+async def _of_the_queue(session: AsyncSession, job: JobRow, lease: timedelta) -> AsyncIterator[Reason]:
+    room = (await session.execute(_QUEUE, {"name": job.queue})).one()
+    if room.is_paused and not job.run_anyway:
+        yield Reason(
+            "paused", f"The queue {job.queue} is paused.", "Resume the queue, or run this job anyway."
+        )
+    for reason in _limits(room, f"the queue {job.queue}"):
+        yield reason
+    count = await slots(session, job.queue, lease)
+    if count == 0:
+        words = f"No living worker serves the queue {job.queue}."
+        yield Reason("no-worker", words, f"Start one: python -m tasks.worker --queues {job.queue}")
+    elif room.running >= count and job.state is JobState.WAITING:
+        place = {"queue": job.queue, "rank_at": job.rank_at, "job_id": job.id}
+        ahead: int = (await session.execute(_AHEAD, place)).scalar_one()
+        words = f"All {count} slots of the queue {job.queue} are taken, and {_counted(ahead)} before it"
+        if usual := await pace(session, job.kind, job.queue):
+            # Until it is done, less what it takes itself.
+            wait = expected(usual, ahead, count).usual - usual.run_usual
+            words += f"; jobs like it usually begin within {in_words(wait)} from here"
+        yield Reason("slots", f"{words}.", "Start another worker, or raise this job's priority.")
+
+
+def _limits(room: Row[tuple[object, ...]], of: str) -> list[Reason]:
+    reasons = []
+    if room.max_running is not None and room.running >= room.max_running:
+        words = f"{room.running} of at most {room.max_running} jobs of {of} are running."
+        reasons.append(Reason("limit", words, f"Wait for one of them to end, or raise the limit of {of}."))
+    if room.closed > 0:
+        words = f"The other side has asked for silence: {of} begins again in {_seconds(room.closed)}."
+        reasons.append(Reason("silence", words, "Wait."))
+    if room.next_in is not None and room.next_in > 0:
+        words = f"The rate of {of} is used up; the next one may begin in about {_seconds(room.next_in)}."
+        reasons.append(Reason("rate", words, f"Wait, or raise the rate of {of}."))
+    return reasons
+
+
+def _counted(ahead: int) -> str:
+    if ahead >= COUNTED:
+        return f"{COUNTED} or more jobs are"
+    return f"{ahead} job{' is' if ahead == 1 else 's are'}"
+
+
+def _seconds(number: float) -> str:
+    return in_words(timedelta(seconds=number))

@@ -1,0 +1,12 @@
+"""The events that other systems can hear of. Names are written into rows and other people's programs: never renamed."""
+
+from collections.abc import Mapping
+from typing import Final
+
+EVENTS: Final[Mapping[str, str]] = {
+    "notification.created": "A notification was put into somebody's inbox",
+    "report.ready": "A report can be downloaded",
+    "alert.raised": "Something needs a person: a queue is late, jobs fail, a worker died",
+    "alert.ended": "What needed a person is over",
+    "endpoint.tested": "Somebody pressed “Send a test” for this endpoint",
+}

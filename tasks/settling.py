@@ -1,0 +1,192 @@
+"""Bringing a job's row to what came out of its runner, under the attempt's fence."""
+
+import asyncio
+import traceback
+from collections import Counter
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from typing import Any, Final
+from uuid import UUID
+
+import msgspec
+import orjson
+import structlog
+from taskiq import TaskiqResult
+
+from models.base.crash_points import crash_point
+from models.base.errors import Refusal, Temporary
+from models.base.metrics import JOBS_RUN_SECONDS, JOBS_WAIT_SECONDS
+from models.base.tracing import record
+from models.jobs.actions import Failure, LostLease, bury, fail, snooze
+from models.jobs.cancelling import stopped
+from models.jobs.endings import complete_in_flows
+from models.jobs.limits import slow_down
+from models.jobs.message import Job
+from models.jobs.rules import in_words
+from models.jobs.store import DATABASE_AWAY, Claim, Store
+from tasks.runs import Attempt, Snooze
+from tasks.world import World
+
+log = structlog.get_logger(__name__)
+
+#: How long finished jobs wait for others, to be completed in one statement.
+LINGER: Final = 0.002
+RETRY_PAUSE: Final = 0.5
+UNKNOWN_KIND_WAIT: Final = timedelta(seconds=30)
+
+
+class Settler:
+    """Settles what a worker has run, however long the database is away: until then the jobs are ours.
+
+    `settled` is called with each claim whose row has been brought to its end, or given back.
+    """
+
+    def __init__(
+        self, world: World, worker_id: UUID, kinds: Mapping[str, type[Job]], settled: Callable[[Claim], None]
+    ) -> None:
+        self.counts: Counter[str] = Counter()
+        #: What has ended and is not completed yet, with its result as JSON.
+        self.ending: dict[UUID, tuple[Claim, str | None]] = {}
+        self.store = Store(world.settings.database.url, worker_id, f"worker {worker_id} ends")
+        self._world = world
+        self._kinds = kinds
+        self._settled = settled
+        self._flush = asyncio.Event()
+        self._is_closing = False
+
+    async def settle(self, attempt: Attempt, result: TaskiqResult[Any]) -> None:
+        """Settle an attempt. One without an error and without an end of its own is completed with others."""
+        attempt.is_settling = True
+        if attempt.outcome is None and result.error is None:
+            self.ending[attempt.claim.id] = (attempt.claim, _packed(result.return_value))
+            self._count(attempt, "completed")
+            self._flush.set()
+            return
+        while attempt.outcome is None:
+            try:
+                attempt.outcome = await self._settle_error(attempt, result.error)
+            except LostLease:
+                attempt.outcome = "lost"
+                log.warning("job.lost", error=attempt.hide(str(result.error)))
+            except DATABASE_AWAY as error:
+                log.warning("job.not_settled_yet", error=str(error))
+                await asyncio.sleep(RETRY_PAUSE)
+        self._count(attempt, attempt.outcome)
+        self._settled(attempt.claim)
+
+    def _count(self, attempt: Attempt, outcome: str) -> None:
+        claim = attempt.claim
+        self.counts[outcome] += 1
+        JOBS_WAIT_SECONDS.labels(claim.queue).observe((claim.started_at - claim.run_at).total_seconds())
+        took = attempt.took().total_seconds()
+        JOBS_RUN_SECONDS.labels(claim.queue, claim.kind, outcome).observe(took)
+        is_error = outcome in {"failed", "dead", "lost"}
+        record(
+            claim.kind, took, is_error=is_error, job_id=str(claim.id), attempt=claim.attempt, outcome=outcome
+        )
+
+    async def _settle_error(self, attempt: Attempt, error: BaseException | None) -> str:
+        claim, fence = attempt.claim, attempt.fence
+        if isinstance(error, LostLease):
+            raise error
+        if isinstance(error, asyncio.CancelledError) and not attempt.is_cancelled:
+            await self.store.release([fence.job_id])
+            return "released"
+        async with self._world.database.transaction() as session:
+            if attempt.is_cancelled:
+                await stopped(session, fence)
+                return "cancelled"
+            if isinstance(error, Snooze):
+                await snooze(session, fence, error.wait)
+                return "snoozed"
+            assert error is not None
+            failure = self._failure(attempt, error)
+            trace = None if attempt.secrets else error
+            if isinstance(error, Refusal | msgspec.ValidationError) or claim.attempt >= claim.max_attempts:
+                log.error("job.dead", error=failure.error, exc_info=trace)
+                await bury(session, fence, failure)
+                return "dead"
+            is_temporary = isinstance(error, Temporary)
+            log.warning("job.failed", error=failure.error, exc_info=None if is_temporary else trace)
+            wait = error.retry_after if isinstance(error, Temporary) else None
+            if isinstance(error, Temporary) and error.limit is not None and wait is not None:
+                await slow_down(session, error.limit, wait)
+            await fail(session, fence, failure, self._kinds[claim.kind].backoff, wait)
+            return "failed"
+
+    def _failure(self, attempt: Attempt, error: BaseException) -> Failure:
+        is_told = isinstance(error, Refusal | Temporary)
+        words = str(error) or type(error).__name__
+        timeout = self._kinds[attempt.claim.kind].timeout
+        if isinstance(error, TimeoutError) and attempt.took() >= timeout:
+            return Failure(f"It was cut off: it took longer than {in_words(timeout)}.")
+        trace = None if is_told else "".join(traceback.format_exception(error))[-20_000:]
+        return Failure(
+            attempt.hide(words if is_told else f"{type(error).__name__}: {words}"),
+            trace and attempt.hide(trace),
+        )
+
+    async def stop_waiting(self, attempt: Attempt) -> None:
+        """End the row of a job whose runner did not stop in time: nothing that it still writes will count."""
+        try:
+            async with self._world.database.transaction() as session:
+                await stopped(session, attempt.fence)
+        except LostLease:
+            return
+        attempt.outcome = "cancelled"
+        log.warning("job.does_not_stop", job=str(attempt.claim.id), kind=attempt.claim.kind)
+
+    async def leave_to_newer(self, attempt: Attempt) -> None:
+        """A kind that this release does not know belongs to a newer one: put it back for a worker that does."""
+        log.warning("job.unknown_kind")
+        async with self._world.database.transaction() as session:
+            await snooze(session, attempt.fence, UNKNOWN_KIND_WAIT)
+        self._settled(attempt.claim)
+
+    async def complete_in_batches(self) -> None:
+        """Complete what has ended without a transaction of its own, many at a time, until `close`."""
+        while not self._is_closing or self.ending:
+            await self._flush.wait()
+            if not self._is_closing:
+                await asyncio.sleep(LINGER)
+            self._flush.clear()
+            batch = list(self.ending.values())
+            if not batch:
+                continue
+            try:
+                await self._complete([one for one in batch if one[0].flow_id is None])
+                await self._complete_in_flows([one for one in batch if one[0].flow_id is not None])
+            except DATABASE_AWAY as error:
+                log.warning("jobs.not_completed_yet", error=str(error), jobs=len(self.ending))
+                self._flush.set()
+                await asyncio.sleep(RETRY_PAUSE)
+
+    async def _complete(self, batch: list[tuple[Claim, str | None]]) -> None:
+        if batch:
+            crash_point("before a batch of completions")
+            done = await self.store.complete([(one.id, one.attempt, result) for one, result in batch])
+            crash_point("after a batch of completions")
+            self._completed(batch, done)
+
+    async def _complete_in_flows(self, batch: list[tuple[Claim, str | None]]) -> None:
+        if batch:
+            ended = [(one.flow_id, one.id, one.attempt, result) for one, result in batch if one.flow_id]
+            async with self._world.database.transaction() as session:
+                done = await complete_in_flows(session, self.store.worker_id, ended)
+            self._completed(batch, done)
+
+    def _completed(self, batch: list[tuple[Claim, str | None]], done: set[UUID]) -> None:
+        for claim, _ in batch:
+            del self.ending[claim.id]
+            self._settled(claim)
+        if lost := [str(claim.id) for claim, _ in batch if claim.id not in done]:
+            log.warning("jobs.lost", jobs=lost)
+
+    def close(self) -> None:
+        """Let `complete_in_batches` end when everything is completed."""
+        self._is_closing = True
+        self._flush.set()
+
+
+def _packed(value: Any) -> str | None:
+    return None if value is None else orjson.dumps(value, default=str).decode()

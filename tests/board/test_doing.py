@@ -1,0 +1,204 @@
+"""What people do on the board: each of it once, checked, and written down."""
+
+import re
+from typing import Any
+
+from sqlalchemy import select
+
+from models.accounts.states import Role
+from models.jobs.board_tables import BulkRow
+from models.jobs.flows import Step, enqueue_flow
+from models.jobs.limits import limit_of
+from models.jobs.states import JobState
+from models.jobs.tables import JobRow, QueueRow, ScheduleRow
+from models.orders.jobs import CreateOrder, TendReviews
+from tests.board.conftest import Board
+
+ID = "01999999-0000-7000-8000-000000000001"
+
+
+async def test_a_dead_job_runs_again_when_somebody_says_so_and_only_once(board: Board):
+    job_id = await board.job(JobState.DEAD, attempt=3)
+    ed = await board.browser(Role.EDITOR)
+    form = (await ed.open(f"/admin/queues/jobs/{job_id}")).form("Run again")
+    assert "It waits for a worker again." in (await ed.submit(form)).text
+    job = await board.row(job_id)
+    assert (job.state, job.attempt, job.max_attempts) == (JobState.WAITING, 3, 6)
+    assert "This job is not dead any more" in (await ed.submit(form)).text
+    assert await board.written_down() == [("job.retried", f"job/{job_id}")]
+    assert "Run again" in (await ed.open(f"/admin/queues/jobs/{job_id}")).text
+
+
+async def test_a_waiting_job_is_put_first_or_cancelled(board: Board):
+    job_id = await board.job(JobState.SCHEDULED)
+    ed = await board.browser(Role.EDITOR)
+    screen = await ed.open(f"/admin/queues/jobs/{job_id}")
+    screen = await ed.submit(screen.form("Run now"))
+    assert (await board.row(job_id)).run_anyway
+    await ed.submit(screen.form("Cancel"))
+    assert (await board.row(job_id)).state is JobState.CANCELLED
+    assert [action for action, _ in await board.written_down()] == ["job.promoted", "job.cancelled"]
+
+
+async def test_what_is_ticked_is_done_and_what_came_too_late_is_counted(board: Board):
+    dead = await board.jobs(2, JobState.DEAD)
+    done = await board.job(JobState.COMPLETED)
+    ed = await board.browser(Role.EDITOR)
+    screen = await ed.open("/admin/queues/jobs")
+    fields: dict[str, Any] = screen.form("selection").fields | {
+        "job": [str(one) for one in (*dead, done)],
+        "deed": "retry",
+    }
+    screen = await ed.send("/admin/queues/jobs/selection", "post", fields)
+    assert "Run again: 2 of 3. 1 had changed meanwhile" in screen.text
+    assert [(await board.row(one)).state for one in dead] == [JobState.WAITING] * 2
+    assert len(await board.written_down()) == 2
+
+
+async def test_a_job_runs_again_with_other_arguments_which_are_checked(board: Board):
+    job_id = await board.job(JobState.DEAD, kind=CreateOrder.kind, args={"draft_id": "nonsense"})
+    ad = await board.browser(Role.ADMIN)
+    screen = await ad.open(f"/admin/queues/jobs/{job_id}/arguments")
+    for typed, words in (
+        ("{", "This is no JSON"),
+        ("[]", "Write an object"),
+        ('{"draft_id": "x"}', "draft_id: "),
+        ('{"colour": 1}', "colour: orders.create_order has no such argument."),
+    ):
+        refused = await ad.submit(screen.form("editing"), args=typed)
+        assert refused.status == 422
+        assert words in refused.text
+        assert refused.form("editing").fields["args"] == typed
+    assert (await board.row(job_id)).state is JobState.DEAD
+    await ad.submit(screen.form("editing"), args=f'{{"draft_id": "{ID}"}}')
+    job = await board.row(job_id)
+    assert (job.state, job.args) == (JobState.WAITING, {"draft_id": ID})
+    assert await board.written_down() == [("job.edited", f"job/{job_id}")]
+
+
+async def test_a_job_is_copied_and_a_new_one_asked_for_from_its_example(board: Board):
+    job_id = await board.job(JobState.COMPLETED, args={})
+    ad = await board.browser(Role.ADMIN)
+    copy = await ad.submit((await ad.open(f"/admin/queues/jobs/{job_id}")).form("Duplicate"))
+    assert "This is the copy." in copy.text
+    screen = await ad.open("/admin/queues/jobs/new?kind=orders.create_order")
+    assert '"draft_id": "00000000-' in screen.form("asking").fields["args"]
+    assert (await ad.submit(screen.form("asking"), priority="12")).status == 422
+    made = await ad.submit(screen.form("asking"), args=f'{{"draft_id": "{ID}"}}', priority="7")
+    assert made.path.startswith("/admin/queues/jobs/")
+    async with board.database.transaction() as session:
+        job = (await session.scalars(select(JobRow).where(JobRow.kind == CreateOrder.kind))).one()
+    assert (job.args["draft_id"], job.priority, job.is_held) == (ID, 7, True)
+    assert job.asked_by is not None
+    assert [action for action, _ in await board.written_down()] == ["job.duplicated", "job.asked"]
+
+
+async def test_everything_that_matches_is_left_to_a_worker_and_watched(board: Board):
+    await board.jobs(3, JobState.DEAD)
+    ad = await board.browser(Role.ADMIN)
+    screen = await ad.open("/admin/queues/jobs?q=state:dead")
+    screen = await ad.open(screen.link("All that match…"))
+    assert (await ad.submit(screen.form("bulk"))).status == 422
+    screen = await ad.submit(screen.form("bulk"), deed="retry")
+    assert re.fullmatch(r"/admin/queues/bulk/[0-9a-f-]{36}", screen.path)
+    async with board.database.transaction() as session:
+        row = (await session.scalars(select(BulkRow))).one()
+    assert (row.filter, row.deed.value) == ("state:dead", "retry")
+    assert "state:dead" in (await ad.open("/admin/queues/bulk")).text
+    await ad.submit(screen.form("Stop"))
+    async with board.database.transaction() as session:
+        assert (await session.get_one(BulkRow, row.id)).stopped_at is not None
+
+
+async def test_a_queue_is_paused_and_goes_on_and_is_held_to_limits(board: Board):
+    ad = await board.browser(Role.ADMIN)
+    screen = await ad.submit((await ad.open("/admin/queues/default")).form("Pause"))
+    assert "Paused" in screen.text
+    screen = await ad.submit(screen.form("Go on"))
+    refused = await ad.submit(screen.form("limiting"), rate_count="5", max_running="0")
+    assert "Enter a number from 1" in refused.text
+    half = await ad.submit(screen.form("limiting"), rate_count="5")
+    assert "fill in both, or neither" in half.text
+    await ad.submit(screen.form("limiting"), rate_count="5", rate_seconds="60", max_running="2")
+    async with board.database.transaction() as session:
+        row = await session.get_one(QueueRow, "default")
+    assert (row.paused_at, row.max_running, row.rate_count, row.rate_seconds) == (None, 2, 5, 60)
+    told = [action for action, _ in await board.written_down()]
+    assert told == ["queue.paused", "queue.resumed", "queue.limited"]
+    assert (await ad.open("/admin/queues/nowhere")).status == 404
+
+
+async def test_a_key_is_held_to_a_limit_until_it_is_lifted(board: Board):
+    ad = await board.browser(Role.ADMIN)
+    screen = await ad.open("/admin/queues/limits")
+    assert (await ad.submit(screen.form("limiting"), key="no key", max_running="1")).status == 422
+    screen = await ad.submit(screen.form("limiting"), key="host/*", max_running="1")
+    assert "host/*" in screen.text
+    async with board.database.transaction() as session:
+        assert (await limit_of(session, "host/example.com")).max_running == 1
+    await ad.submit(screen.form("limiting"), key="host/*")
+    async with board.database.transaction() as session:
+        assert (await limit_of(session, "host/example.com")).max_running is None
+
+
+async def test_a_schedule_is_made_edited_paused_run_and_removed(board: Board):
+    ad = await board.browser(Role.ADMIN)
+    screen = await ad.open("/admin/queues/schedules/new")
+    wish: dict[str, Any] = {
+        "name": "reviews.early",
+        "kind": TendReviews.kind,
+        "args": "{}",
+        "zone": "Europe/Berlin",
+    }
+    refused = await ad.submit(screen.form("making"), **wish, cron="often")
+    assert refused.status == 422
+    screen = await ad.submit(screen.form("making"), **wish, cron="30 6 * * 1-5")
+    assert "on weekdays at 06:30, Europe/Berlin" in screen.text
+    edited = await ad.open("/admin/queues/schedules/reviews.early")
+    screen = await ad.submit(edited.form("rhythm"), cron="*/15 * * * *")
+    assert "every 15 minutes" in screen.text
+    await ad.submit((await ad.open("/admin/queues/schedules/reviews.early")).form("Pause"))
+    ran = next(one for one in screen.forms if one.action == "/admin/queues/schedules/reviews.early/run")
+    assert (await ad.submit(ran)).path.startswith("/admin/queues/jobs/")
+    async with board.database.transaction() as session:
+        assert (await session.get_one(ScheduleRow, "reviews.early")).paused_at is not None
+    await ad.submit((await ad.open("/admin/queues/schedules/reviews.early")).form("Remove"))
+    assert (await ad.open("/admin/queues/schedules/reviews.early")).status == 404
+    told = [action.removeprefix("schedule.") for action, _ in await board.written_down()]
+    assert told == ["made", "edited", "paused", "run", "removed"]
+
+
+async def test_like_errors_stand_together_until_somebody_has_understood_them(board: Board):
+    await board.jobs(3, JobState.DEAD, error="The disk of 7 was full.", fingerprint="f00d")
+    ed = await board.browser(Role.EDITOR)
+    screen = await ed.open("/admin/queues/errors")
+    assert "3 dead jobs of orders.tend_reviews" in screen.text
+    screen = await ed.submit(screen.form("It is understood"), note="The disk is larger now.")
+    assert "The disk is larger now." in screen.text
+    await ed.submit(screen.form("Not understood after all"))
+    assert [action for action, _ in await board.written_down()] == ["error.understood", "error.reopened"]
+
+
+async def test_a_flow_is_drawn_with_who_waits_for_whom_and_paused_and_ended(board: Board):
+    steps = {
+        "fetch": Step(TendReviews()),
+        "left": Step(TendReviews(), after=("fetch",)),
+        "right": Step(TendReviews(), after=("fetch",)),
+        "join": Step(TendReviews(), after=("left", "right")),
+    }
+    async with board.database.transaction() as session:
+        flow_id = await enqueue_flow(session, "diamond", steps)
+    ed = await board.browser(Role.EDITOR)
+    screen = await ed.open(f"/admin/queues/flows/{flow_id}")
+    assert screen.html.count('<path d="M') >= 4
+    assert re.search(r'aria-label="join: Waiting, after (left and right|right and left)"', screen.html)
+    job = await ed.open(screen.link("join"))
+    assert 'aria-current="page"' in job.html
+    assert "It waits for 2 other jobs of its flow to end." in job.text
+    screen = await ed.submit(screen.form("Pause"))
+    screen = await ed.submit(screen.form("Cancel the rest"))
+    async with board.database.transaction() as session:
+        states = set(await session.scalars(select(JobRow.state)))
+    assert states == {JobState.CANCELLED}
+    told = [action for action, _ in await board.written_down()]
+    assert told == ["flow.paused", "flow.cancelled"]

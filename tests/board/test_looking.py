@@ -1,0 +1,183 @@
+"""What the board shows, and to whom."""
+
+import asyncio
+from contextlib import aclosing
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import insert, text, update
+
+from models.accounts.states import Role
+from models.base.clock import now
+from models.base.db import new_id
+from models.jobs import board as glance
+from models.jobs import queries
+from models.jobs.board import Health
+from models.jobs.filter import Filter
+from models.jobs.limits import Limit, set_limit
+from models.jobs.queues import limit_queue, pause
+from models.jobs.states import JobState
+from models.jobs.tables import AttemptRow, JobRow, LogRow, WorkerRow
+from tests.board.conftest import Board
+from tests.orders.selling import counting
+from web.live import EventHub
+
+LEASE = timedelta(seconds=8)
+SECRET = "the-argument-of-somebody"
+#: Jobs that are younger than any other.
+MANY = text(
+    "insert into jobs (id, kind, queue, args, priority, rank_at, run_at, max_attempts, state)"
+    " select ('ffffffff-ffff-7fff-8fff-' || lpad(to_hex(number), 12, '0'))::uuid, 'orders.tend_reviews', 'default', '{}',"
+    " 5, now(), now(), 3, 'scheduled' from generate_series(1, :count) number"
+)
+
+
+async def worker(board: Board, slots: int = 2) -> None:
+    row = {"id": new_id(), "host": "galley-1", "pid": 7, "queues": {"default": slots}, "running": 0}
+    async with board.database.transaction() as session:
+        await session.execute(insert(WorkerRow), [row])
+
+
+async def health(board: Board, name: str = "default") -> Health:
+    async with board.database.transaction() as session:
+        return next(one for one in await glance.queues(session, LEASE) if one.name == name).health
+
+
+async def test_a_queue_is_told_by_the_first_thing_that_is_wrong_with_it(board: Board):
+    assert await health(board) is Health.WELL
+    waiting = await board.job()
+    assert await health(board) is Health.NO_WORKER
+    await worker(board)
+    assert await health(board) is Health.WELL
+    await board.job(JobState.ACTIVE)
+    async with board.database.transaction() as session:
+        await limit_queue(session, "default", Limit(max_running=1))
+    assert await health(board) is Health.FULL
+    async with board.database.transaction() as session:
+        late = now() - timedelta(minutes=6)
+        await session.execute(update(JobRow).where(JobRow.id == waiting).values(run_at=late))
+    assert await health(board) is Health.SLOW
+    async with board.database.transaction() as session:
+        await pause(session, "default")
+    assert await health(board) is Health.PAUSED
+
+
+async def test_a_queue_that_only_a_job_names_is_shown_and_what_is_held_back_is_told_apart(board: Board):
+    await board.jobs(3, queue="forgotten")
+    await board.jobs(2, queue="forgotten", limit_key="host/example.com", blocked_by="limit/host/example.com")
+    async with board.database.transaction() as session:
+        await set_limit(session, "host/*", Limit(max_running=1))
+        found = next(one for one in await glance.queues(session, LEASE) if one.name == "forgotten")
+        (limit,) = await glance.held_keys(session)
+        numbers = await glance.counts(session)
+    assert (found.waiting, found.held, found.health) == (3, 2, Health.NO_WORKER)
+    assert (limit.key, limit.waiting, limit.running) == ("host/*", 2, 0)
+    assert numbers[JobState.WAITING] == 5
+
+
+@pytest.mark.slow
+async def test_a_search_that_no_index_knows_goes_on_stretch_by_stretch(board: Board):
+    wanted = await board.job(args={"place": "needle"})
+    async with board.database.transaction() as session:
+        await session.execute(MANY, {"count": 2 * queries.STRETCH + 10})
+    async with board.database.transaction() as session:
+        seen, cursor, pages = [], None, 0
+        while pages == 0 or cursor is not None:
+            page = await queries.jobs(session, Filter.read("args.place:needle"), cursor=cursor)
+            seen += [one.id for one in page.items]
+            cursor, pages = page.next_cursor, pages + 1
+        oldest = await queries.jobs(session, Filter.read("needle"), is_oldest_first=True)
+        numbers = await glance.counts(session)
+    assert (seen, pages) == ([wanted], 3)
+    assert [one.id for one in oldest.items] == [wanted]
+    assert numbers[JobState.SCHEDULED] == glance.MOST_COUNTED + 1
+    screen = await (await board.browser(Role.EDITOR)).open("/admin/queues/jobs?q=needle")
+    assert screen.link("Look through the next").startswith("/admin/queues/jobs?q=needle&cursor=")
+
+
+async def test_the_first_page_tells_of_queues_workers_and_what_they_run(board: Board):
+    await worker(board)
+    await board.jobs(2, JobState.DEAD)
+    ed = await board.browser(Role.EDITOR)
+    screen = await ed.open("/admin/queues")
+    assert "galley-1" in screen.text
+    assert screen.link("Dead") == "/admin/queues/jobs?q=state:dead"
+    assert screen.link("default") == "/admin/queues/default"
+    async with counting(board.database) as few:
+        await ed.open("/admin/queues")
+    await board.jobs(30, JobState.ACTIVE)
+    async with counting(board.database) as many:
+        await ed.open("/admin/queues")
+    assert len(many) == len(few)
+
+
+async def test_jobs_are_found_by_state_and_qualifiers_page_by_page(board: Board):
+    await board.jobs(60, JobState.SCHEDULED)
+    await board.job(JobState.DEAD, kind="orders.create_order", error="The disk was full.")
+    ed = await board.browser(Role.EDITOR)
+    screen = await ed.open("/admin/queues/jobs?q=state:scheduled")
+    assert screen.html.count("orders.tend_reviews</a>") == 50
+    assert screen.html.count("<option") > 10
+    screen = await ed.open(screen.link("More jobs"))
+    assert screen.html.count("orders.tend_reviews</a>") == 10
+    found = await ed.open("/admin/queues/jobs?q=error:disk+kind:orders.create_order")
+    assert "The disk was full." in found.text
+    assert "No such jobs" in (await ed.open("/admin/queues/jobs?q=state:cancelled")).text
+    refused = await ed.open("/admin/queues/jobs?q=colour:red")
+    assert refused.status == 422
+    assert "is not known" in refused.text
+
+
+async def test_the_page_of_a_job_tells_what_went_wrong_and_what_it_wrote(board: Board):
+    order = new_id()
+    job_id = await board.job(
+        JobState.DEAD,
+        args={"order_id": SECRET},
+        subject=f"order/{order}",
+        attempt=3,
+        error="The model was silent.",
+    )
+    async with board.database.transaction() as session:
+        attempt = {"job_id": job_id, "attempt": 2, "outcome": "failed", "traceback": "Traceback: <b>here</b>"}
+        await session.execute(insert(AttemptRow), [attempt])
+        await session.execute(
+            insert(LogRow), [{"job_id": job_id, "attempt": 1, "at": now(), "line": "A line of the runner."}]
+        )
+    screen = await (await board.browser(Role.EDITOR)).open(f"/admin/queues/jobs/{job_id}")
+    for words in ("The model was silent.", "A line of the runner.", SECRET, "Attempt 2: failed", "Given up"):
+        assert words in screen.text
+    assert "<b>here</b>" not in screen.html
+    assert screen.link("its order") == f"/admin/orders/{order}"
+
+
+async def test_a_waiting_job_says_why_it_waits(board: Board):
+    job_id = await board.job()
+    screen = await (await board.browser(Role.EDITOR)).open(f"/admin/queues/jobs/{job_id}")
+    assert "No living worker serves the queue default." in screen.text
+
+
+async def test_an_analyst_sees_how_things_go_and_nothing_that_jobs_carry(board: Board):
+    told = {"args": {"token": SECRET}, "error": SECRET, "words": SECRET, "result": {"token": SECRET}}
+    job_id = await board.job(JobState.DEAD, fingerprint="f00d", **told)
+    await board.job(JobState.ACTIVE, started_at=now(), **told)
+    ana = await board.browser(Role.ANALYST)
+    for path in ("", "/jobs", "/errors", "/workers", "/default", f"/jobs/{job_id}", f"/jobs?q={SECRET}"):
+        screen = await ana.open(f"/admin/queues{path}")
+        assert screen.status == 200, path
+        assert SECRET not in screen.html, path
+        assert [form.action for form in screen.forms if form.action.startswith("/admin")] == [], path
+    # Nor can it be guessed by searching.
+    assert "orders.tend_reviews" in (await ana.open("/admin/queues/jobs?q=args.token:nothing")).text
+    token = next(one.fields["_csrf_token"] for one in (await ana.open("/account")).forms if one.fields)
+    refused = await ana.send(f"/admin/queues/jobs/{job_id}/retry", "post", {"_csrf_token": token})
+    assert refused.status == 404
+    assert (await board.row(job_id)).state is JobState.DEAD
+
+
+async def test_the_board_looks_again_although_nothing_tells_it_to(board: Board):
+    ed = await board.browser(Role.EDITOR)
+    assert 'hx-sse:connect="/admin/queues/events"' in (await ed.open("/admin/queues")).html
+    hub: EventHub = board.site.app.state.hub
+    async with aclosing(hub.changes(every=0.01)) as changes, asyncio.timeout(5):
+        for _ in range(3):
+            await anext(changes)

@@ -1,0 +1,104 @@
+"""What axe-core finds on the pages of customers and editors, by day and by night: nothing serious.
+
+axe finds about half of what keeps people out; the other half, a person has to look for.
+"""
+
+import asyncio
+from collections.abc import Iterable
+from importlib.resources import files
+from typing import Any
+
+import pytest
+from playwright.async_api import Browser, Page
+
+from infra.local.visitor import Browser as Visitor
+from models.accounts.states import Role
+from tests.orders.selling import ARTICLE, Shop
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+
+AXE = files("axe_playwright_python").joinpath("axe.min.js").read_text()
+#: WCAG 2.2 at level AA (https://www.w3.org/TR/WCAG22/) and what axe calls good practice.
+RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+GRAVE = ("serious", "critical")
+
+STRANGERS = ("/", ARTICLE, f"{ARTICLE}/order", "/sign-in", "/help", "/terms", "/privacy", "/no/such/page")
+CUSTOMERS = (
+    "/orders",
+    "/account",
+    "/account/sessions",
+    "/account/tokens",
+    "/account/tokens/new",
+    "/account/passkeys",
+    "/account/notifications",
+    "/account/data",
+    "/invoices",
+    "/invoices/billing",
+    "/inbox",
+    "/reports",
+)
+ADMINS = (
+    "/admin",
+    "/admin/review",
+    "/admin/orders",
+    "/admin/queues",
+    "/admin/queues/jobs",
+    "/admin/queues/errors",
+    "/admin/queues/schedules",
+    "/admin/queues/limits",
+    "/admin/queues/workers",
+    "/admin/queues/mail",
+    "/admin/webhooks",
+    "/admin/people",
+    "/admin/audit",
+    "/admin/money",
+    "/admin/money/disputes",
+    "/admin/money/differences",
+    "/admin/search?q=G-1001",
+    "/admin/sites",
+    "/admin/sites/new",
+    "/admin/denied-domains",
+    "/admin/mail",
+    "/admin/mail/suppressions",
+    "/account/passkeys/new",
+)
+
+
+async def found_by(chromium: Browser, shop: Shop, visitor: Visitor | None, paths: Iterable[str]) -> list[str]:
+    """What is grave on these pages for whoever has this visitor's cookies: the rule, and what breaks it."""
+    context = await chromium.new_context(base_url=shop.site.base_url, reduced_motion="reduce")
+    for one in visitor.client.cookies.jar if visitor else ():
+        await context.add_cookies([{"name": one.name, "value": one.value or "", "url": shop.site.base_url}])
+    page = await context.new_page()
+    found = []
+    for path in paths:
+        await page.emulate_media(color_scheme="light")
+        await page.goto(path)
+        await page.evaluate(AXE)
+        found += [f"{path}: {one}" for one in await _grave(page, {"type": "tag", "values": RULES})]
+        await page.emulate_media(color_scheme="dark")
+        dark = await _grave(page, {"type": "rule", "values": ["color-contrast"]})
+        found += [f"{path} in the dark: {one}" for one in dark]
+    await context.close()
+    return found
+
+
+async def _grave(page: Page, only: dict[str, Any]) -> list[str]:
+    options = {"runOnly": only, "resultTypes": ["violations"]}
+    answer = await page.evaluate("options => axe.run(document, options)", options)
+    return [
+        f"{rule['id']} {node['html'][:160]}"
+        for rule in answer["violations"]
+        if rule["impact"] in GRAVE
+        for node in rule["nodes"]
+    ]
+
+
+async def test_no_page_has_a_grave_fault(chromium: Browser, shop: Shop):
+    async with shop.site.browser() as ada, shop.site.browser() as boss:
+        order = (await shop.buy(ada)).path
+        await shop.site.sign_in(boss, "boss@example.com", Role.ADMIN)
+        own = (order, f"{order}/submission", f"{order}/messages")
+        visits = (None, STRANGERS), (ada, (*own, *CUSTOMERS)), (boss, (f"/admin{order}", *ADMINS))
+        found = await asyncio.gather(*(found_by(chromium, shop, who, paths) for who, paths in visits))
+    assert found == [[], [], []]

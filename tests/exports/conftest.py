@@ -1,0 +1,5 @@
+"""Reports are asked for over the API."""
+
+from tests.jobs_api.conftest import bureau
+
+__all__ = ["bureau"]

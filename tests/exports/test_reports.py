@@ -1,0 +1,175 @@
+"""Reports from the wish to the download, for whom they are and no longer than they are kept."""
+
+import csv
+import io
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+from xml.etree import ElementTree as ET
+from zipfile import ZipFile
+
+import boto3
+import pytest
+from moto.server import ThreadedMotoServer
+from sqlalchemy import select, text, update
+
+from models.accounts.states import Role
+from models.base.errors import Invalid, NotFound
+from models.base.settings_group import FileSettings
+from models.everything import DATA_SETS
+from models.exports.jobs import ForgetReports, Report
+from models.exports.tables import Export
+from models.files.storage import storage_of
+from models.jobs import enqueue
+from models.jobs.tables import JobRow
+from models.notices.tables import Notice
+from tasks.reports.sheets import sheet
+from tests.jobs_api.programs import Bureau
+from tests.payments.papers import text_of
+
+ROWS = [
+    ("=1+1 & <b>", 3, True, None, datetime(2026, 3, 2, 9, 30, tzinfo=UTC), Decimal("12.5")),
+    ("Zoë\x07", -1, False, "", None, Decimal(0)),
+]
+COLUMNS = ("text", "number", "truth", "nothing", "moment", "amount")
+
+
+async def test_an_editor_asks_for_a_report_is_told_and_downloads_it_until_it_is_forgotten(bureau: Bureau):
+    editor, ada = await bureau.program("ed@example.com", Role.EDITOR), await bureau.program("ada@example.com")
+    job_id = await editor.ask("report", dataSet="jobs", format="csv")
+    await bureau.work()
+
+    job = await editor.get(f"/jobs/{job_id}")
+    assert (job["status"], job["result"]["rows"]) == ("completed", 1)
+    path = job["result"]["url"].removeprefix(bureau.site.settings.app.public_url)
+    answer = await editor.client.get(path)
+    assert answer.headers["content-disposition"].startswith('attachment; filename="jobs-20')
+    assert len(answer.content) == job["result"]["bytes"]
+    (row,) = csv.DictReader(io.StringIO(answer.content.decode("utf-8-sig")))
+    assert (row["kind"], row["state"], row["jobs"]) == ("exports.report", "active", "1")
+    async with bureau.world.database.transaction() as session:
+        assert (await session.scalars(select(Notice.link))).one() == "/reports"
+    assert (await ada.client.get(path)).status_code == 404
+
+    async with bureau.world.database.transaction() as session:
+        await session.execute(update(Export).values(expires_at=text("now()")))
+        await enqueue(session, ForgetReports())
+    await bureau.work()
+    assert (await editor.client.get(path)).status_code == 404
+    async with bureau.world.database.transaction() as session:
+        assert (await session.scalars(select(Export))).all() == []
+    with pytest.raises(NotFound):
+        await storage_of(bureau.world.settings.files).read(f"reports/{job_id}.csv")
+
+
+@pytest.mark.parametrize("name", sorted(DATA_SETS))
+async def test_every_set_of_data_makes_a_report_with_its_columns(bureau: Bureau, name: str):
+    admin = await bureau.program("root@example.com", Role.ADMIN)
+    job_id = await admin.ask("report", dataSet=name)
+    await bureau.work()
+    answer = await admin.client.get(f"/api/reports/{job_id}")
+    assert answer.status_code == 200
+    assert answer.text.removeprefix("\ufeff").splitlines()[0] == ",".join(DATA_SETS[name].columns)
+
+
+async def test_who_has_lost_the_role_gets_no_report_that_was_asked_for_before(bureau: Bureau):
+    admin = await bureau.program("root@example.com", Role.ADMIN)
+    job_id = await admin.ask("report", dataSet="orders")
+    async with bureau.world.database.transaction() as session:
+        await session.execute(text("update accounts_people set role = 'customer'"))
+    await bureau.work()
+    async with bureau.world.database.transaction() as session:
+        job = await session.get_one(JobRow, job_id)
+    assert job.state.value == "dead"
+    assert (await admin.client.get(f"/api/reports/{job_id}")).status_code == 404
+
+
+def test_a_csv_file_has_no_cell_that_a_spreadsheet_would_run(tmp_path: Path):
+    file = tmp_path / "a.csv"
+    with sheet("csv", file, "Test", COLUMNS) as add:
+        add(ROWS)
+    assert file.read_text("utf-8-sig").splitlines() == [
+        "text,number,truth,nothing,moment,amount",
+        "'=1+1 & <b>,3,yes,,2026-03-02T09:30:00Z,12.5",
+        "Zoë\x07,-1,no,,,0",
+    ]
+
+
+def test_a_workbook_holds_the_cells_as_what_they_are(tmp_path: Path):
+    file = tmp_path / "a.xlsx"
+    with sheet("xlsx", file, "Jobs: by kind/state and a name that is far too long", COLUMNS) as add:
+        add(ROWS)
+    spaces = {"m": "http://schemas.openxmlformats.org/spreadsheetml/2006/main"}
+    with ZipFile(file) as package:
+        assert package.testzip() is None
+        parts = {name: ET.fromstring(package.read(name)) for name in package.namelist()}
+    (name,) = (one.get("name") for one in parts["xl/workbook.xml"].iterfind(".//m:sheet", spaces))
+    assert name == "Jobs  by kind state and a name "
+    head, first, second = parts["xl/worksheets/sheet1.xml"].iterfind(".//m:row", spaces)
+    assert [one.findtext(".//m:t", namespaces=spaces) for one in head] == list(COLUMNS)
+    kinds = {
+        one.get("r"): (
+            one.get("t"),
+            one.findtext(".//m:t", namespaces=spaces) or one.findtext("m:v", namespaces=spaces),
+        )
+        for one in first
+    }
+    assert kinds == {
+        "A2": ("inlineStr", "=1+1 & <b>"),
+        "B2": (None, "3"),
+        "C2": ("b", "1"),
+        "E2": (None, "46083.39583333334"),  # 2 March 2026, 09:30, as spreadsheets count days
+        "F2": (None, "12.5"),
+    }
+    assert second[0].findtext(".//m:t", namespaces=spaces) == "Zoë"
+
+
+def test_a_paper_has_its_columns_above_each_page_and_ends_where_nobody_would_print_it(tmp_path: Path):
+    file = tmp_path / "a.pdf"
+    with sheet("pdf", file, "Test", COLUMNS) as add:
+        add(ROWS * 30)
+    lines = text_of(file.read_bytes()).splitlines()
+    assert lines.count("moment") == 2
+    assert {"=1+1 & <b>", "2026-03-02T09:30:00Z", "12.5", "Galley · page 2"} <= set(lines)
+    with pytest.raises(Invalid), sheet("pdf", file, "Test", COLUMNS) as add:
+        add(ROWS * 5001)
+
+
+@pytest.fixture(scope="module")
+def bucket() -> Iterator[FileSettings]:
+    """A bucket of a server that speaks S3's protocol."""
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    settings = FileSettings(s3_bucket="kept", s3_region="us-east-1", s3_endpoint_url=f"http://{host}:{port}")
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("AWS_ACCESS_KEY_ID", "key")
+        environment.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+        boto3.client("s3", region_name="us-east-1", endpoint_url=settings.s3_endpoint_url).create_bucket(
+            Bucket="kept"
+        )
+        yield settings
+    server.stop()
+
+
+@pytest.mark.parametrize("where", ["folder", "bucket"])
+async def test_a_file_is_replaced_whole_read_in_pieces_and_forgotten(
+    tmp_path: Path, where: str, request: pytest.FixtureRequest
+):
+    settings = (
+        FileSettings(folder=tmp_path / "kept") if where == "folder" else request.getfixturevalue("bucket")
+    )
+    storage, source = storage_of(settings), tmp_path / "source"
+    for content in (b"first", b"second"):
+        source.write_bytes(content)
+        await storage.put("reports/one.csv", source, "text/csv")
+    assert b"".join([piece async for piece in await storage.read("reports/one.csv")]) == b"second"
+    await storage.delete("reports/one.csv")
+    await storage.delete("reports/one.csv")
+    with pytest.raises(NotFound):
+        await storage.read("reports/one.csv")
+
+
+def test_a_report_says_its_fields_as_the_api_does():
+    assert Report(data_set="jobs").args() == {"dataSet": "jobs", "format": "csv"}

@@ -1,0 +1,200 @@
+"""Which jobs are meant, and one deed done to all of them."""
+
+import asyncio
+from datetime import timedelta
+from typing import Any, ClassVar
+from uuid import UUID
+
+import pytest
+from sqlalchemy import func, select, text
+
+from models.accounts.tables import AuditEntry
+from models.base.clock import now
+from models.base.db import Database, new_id
+from models.base.errors import Conflict, Invalid
+from models.jobs import Job, Wish, enqueue_all
+from models.jobs.bulk import begin, bulk_action, bulk_actions, do_chunk, stop
+from models.jobs.filter import Filter
+from models.jobs.states import BulkDeed
+from models.jobs.tables import JobRow
+from tasks.testing import run_everything
+from tasks.world import World
+
+ME = new_id()
+
+
+class Peel(Job, frozen=True):
+    kind: ClassVar[str] = "test.peel"
+    queue: ClassVar[str] = "wool"
+    apples: int
+    by: dict[str, str] = {}  # noqa: RUF012 - msgspec copies defaults
+
+
+class Sell(Peel, frozen=True):
+    kind: ClassVar[str] = "test.sell"
+    holds_money: ClassVar[bool] = True
+
+
+async def make(database: Database, count: int, state: str = "dead", **wishes: Any) -> list[UUID]:
+    """So many jobs, with one that holds money among them if there is more than one."""
+    jobs: list[Job] = [Sell(apples=0)] if count > 1 else []
+    jobs += [Peel(apples=number, by={"hand": "left"}) for number in range(1, count + 1 - len(jobs))]
+    async with database.transaction() as session:
+        ids = await enqueue_all(session, [Wish(job, **wishes) for job in jobs])
+        ended = "now()" if state in {"dead", "completed"} else "null"
+        await session.execute(
+            text(f"update jobs set state = :state, finished_at = {ended} where id = any(:ids)"),
+            {"state": state, "ids": ids},
+        )
+    return ids
+
+
+async def found(database: Database, line: str) -> set[UUID]:
+    async with database.transaction() as session:
+        return set(await session.scalars(select(JobRow.id).where(*Filter.read(line).conditions())))
+
+
+async def counts(database: Database) -> dict[str, int]:
+    async with database.transaction() as session:
+        rows = await session.execute(select(JobRow.state, func.count()).group_by(JobRow.state))
+        return {state.value: count for state, count in rows}
+
+
+async def test_a_line_of_words_finds_the_jobs_that_it_means(database: Database) -> None:
+    sold, *peeled = await make(database, 4, subject="order/7")
+    other = (await make(database, 1, "waiting", asked_by=ME))[0]
+    async with database.transaction() as session:
+        await session.execute(
+            text("update jobs set error = 'TimeoutError: 100% late', fingerprint = 'f1' where id = :id"),
+            {"id": peeled[0]},
+        )
+        await session.execute(
+            text("update jobs set id = '01000000-0000-7000-8000-000000000000' where id = :id"), {"id": other}
+        )
+    old = UUID("01000000-0000-7000-8000-000000000000")
+    everything = {sold, *peeled, old}
+    for line, meant in {
+        "": everything,
+        "state:dead,completed": {sold, *peeled},
+        "kind:test.sell": {sold},
+        "queue:wool subject:order/7 args.apples:2": {peeled[1]},
+        "args.by.hand:left state:waiting": {old},
+        "error:100%": {peeled[0]},
+        "fingerprint:f1": {peeled[0]},
+        f"asked_by:{ME}": {old},
+        "since:2h": {sold, *peeled},
+        "until:2h": {old},
+        f"since:{now() + timedelta(hours=1):%Y-%m-%dT%H:%M}": set(),
+        "timeouterror": {peeled[0]},
+        '"left"': {*peeled, old},
+        str(sold): {sold},
+    }.items():
+        assert await found(database, line) == meant, line
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("state:sleeping", "state:sleeping cannot be read: one state"),
+        ("flow:seven", "flow:seven cannot be read"),
+        ("since:yesterday", "since:yesterday cannot be read"),
+        ("since:123456d", "since:123456d"),
+        ("colour:red", "'colour:red' is not known"),
+        ("kind:a kind:b", "kind: is there twice"),
+        ('"open', "A quotation mark"),
+        ("x" * 600, "600 characters"),
+    ],
+)
+def test_words_that_cannot_be_understood_are_refused(line: str, words: str) -> None:
+    with pytest.raises(Invalid) as refused:
+        Filter.read(line)
+    assert words in refused.value.fields["q"]
+
+
+def test_a_filter_knows_whether_an_index_answers_it() -> None:
+    assert Filter.read("state:dead error:late").is_indexed
+    assert Filter.read("subject:order/7").is_indexed
+    assert not Filter.read("state:completed args.apples:7").is_indexed
+    assert not Filter.read("late").is_indexed
+    assert str(Filter.read(" state:dead  late ")) == "state:dead  late"
+
+
+async def test_a_bulk_action_does_its_deed_to_what_was_there_and_says_what_it_could_not_do(
+    world: World,
+) -> None:
+    await make(world.database, 5)
+    await make(world.database, 1, "completed")
+    async with world.database.transaction() as session:
+        bulk_id = await begin(session, Filter.read("state:dead since:1h"), BulkDeed.DELETE, ME)
+    await make(world.database, 1)
+    await run_everything(world, within=60)
+    async with world.database.transaction() as session:
+        row = await bulk_action(session, bulk_id)
+        entries = (await session.scalars(select(AuditEntry))).all()
+        assert (await bulk_actions(session)).items == [row]
+    assert (row.total, row.done, row.refused) == (5, 4, 1)
+    assert "works for somebody who has paid" in str(row.refusal)
+    assert row.finished_at is not None
+    # The one that holds money, and the one that came later, are there.
+    assert (await counts(world.database))["dead"] == 2
+    assert [(entry.action, entry.detail["done"]) for entry in entries] == [("jobs.bulk_delete_ended", 4)]
+
+
+async def test_chunks_that_are_done_twice_or_at_once_count_once(database: Database) -> None:
+    await make(database, 24)
+    async with database.transaction() as session:
+        bulk_id = await begin(session, Filter.read("state:dead"), BulkDeed.RETRY, ME)
+    with pytest.raises(ZeroDivisionError):
+        async with database.transaction() as session:
+            await do_chunk(session, bulk_id, 10)
+            raise ZeroDivisionError
+
+    async def chunk() -> None:
+        async with database.transaction() as session:
+            await do_chunk(session, bulk_id, 10)
+
+    await asyncio.gather(*(chunk() for _ in range(4)))
+    async with database.transaction() as session:
+        row = await bulk_action(session, bulk_id)
+    assert (row.total, row.done, row.refused) == (24, 24, 0)
+    assert row.finished_at is not None
+    assert (await counts(database)) == {"waiting": 25}  # and the job that does it
+
+
+async def test_a_bulk_action_that_is_stopped_goes_no_further(database: Database) -> None:
+    await make(database, 6)
+    async with database.transaction() as session:
+        bulk_id = await begin(session, Filter.read("queue:wool"), BulkDeed.RETRY, ME)
+    async with database.transaction() as session:
+        await do_chunk(session, bulk_id, 5)
+        await stop(session, bulk_id)
+    async with database.transaction() as session:
+        row = await do_chunk(session, bulk_id)
+        assert (row.done, row.finished_at is not None) == (5, True)
+        with pytest.raises(Conflict):
+            await stop(session, bulk_id)
+
+
+@pytest.mark.parametrize(
+    ("deed", "state", "expected"),
+    [
+        (BulkDeed.CANCEL, "waiting", {"cancelled": 2, "waiting": 2}),
+        (BulkDeed.PROMOTE, "scheduled", {"waiting": 4}),
+        (BulkDeed.PRIORITY, "waiting", {"waiting": 4}),
+    ],
+)
+async def test_every_deed_can_be_done(
+    database: Database, deed: BulkDeed, state: str, expected: dict[str, int]
+) -> None:
+    await make(database, 3, state)
+    async with database.transaction() as session:
+        bulk_id = await begin(session, Filter.read(f"state:{state} queue:wool"), deed, ME, priority=1)
+    async with database.transaction() as session:
+        await do_chunk(session, bulk_id)
+    assert await counts(database) == expected
+
+
+async def test_a_deed_to_everything_is_refused(database: Database) -> None:
+    async with database.transaction() as session:
+        with pytest.raises(Invalid, match="problem"):
+            await begin(session, Filter.read(" "), BulkDeed.DELETE, ME)

@@ -1,0 +1,233 @@
+"""So many of a queue, or of a key, at once over all workers, and so many in a time."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from datetime import timedelta
+from uuid import UUID
+
+import pytest
+from sqlalchemy import text
+
+from models.base.db import Database, new_id
+from models.base.errors import Conflict, Invalid
+from models.jobs import Wish, enqueue_all, gates
+from models.jobs.limits import Limit, Rate, limit_of, set_limit, slow_down
+from models.jobs.queues import limit_queue, pause, resume, run_anyway
+from models.jobs.store import Claim, Store
+from tasks.testing import working
+from tasks.world import World
+from tests.jobs.messages import Play
+
+MakeStore = Callable[[], Store]
+
+
+@pytest.fixture
+async def store(world: World) -> AsyncIterator[MakeStore]:
+    """Makes workers' ways to the rows."""
+    made: list[Store] = []
+
+    def make() -> Store:
+        made.append(Store(world.settings.database.url, new_id(), "test"))
+        return made[-1]
+
+    yield make
+    for one in made:
+        await one.close()
+
+
+async def ask(database: Database, count: int, limit: str | None = None) -> list[UUID]:
+    async with database.transaction() as session:
+        return await enqueue_all(session, [Wish(Play(act="return"), limit=limit) for _ in range(count)])
+
+
+async def take(store: Store, slots: int) -> list[Claim]:
+    """What a worker with so many free slots begins."""
+    if await gates.gated(store, ["test"]):
+        assert await store.claim({"test": slots}) == []  # also by a worker that has not heard of the limit
+        claims = (await gates.claim(store, {"test": slots})).claims
+    else:
+        claims = await store.claim({"test": slots})
+    keyed = [one for one in claims if one.limit_key]
+    return (await gates.admit(store, keyed)).claims if keyed else claims
+
+
+async def finish(store: Store, claims: list[Claim]) -> None:
+    await store.complete([(one.id, one.attempt, None) for one in claims])
+
+
+async def hold(database: Database, key: str, limit: Limit | None) -> None:
+    async with database.transaction() as session:
+        await set_limit(session, key, limit)
+
+
+async def hold_queue(database: Database, limit: Limit | None) -> None:
+    async with database.transaction() as session:
+        await limit_queue(session, "test", limit)
+
+
+async def running(database: Database) -> int:
+    query = "select count(*) from jobs where state = 'active' and blocked_by is null"
+    async with database.transaction() as session:
+        return int((await session.execute(text(query))).scalar_one())
+
+
+@pytest.mark.parametrize("key", [None, "host/example.com"])
+async def test_many_claimers_at_once_never_exceed_a_limit(
+    database: Database, store: MakeStore, key: str | None
+) -> None:
+    """Six workers claim and end as fast as they can; every one of them looks how many run."""
+    jobs = await ask(database, 40, key)
+    await (hold(database, key, Limit(3)) if key else hold_queue(database, Limit(3)))
+    most, done = 0, 0
+
+    async def work(one: Store) -> None:
+        nonlocal most, done
+        while done < len(jobs):
+            claims = await take(one, 4)
+            most = max(most, await running(database))
+            await asyncio.sleep(0.001)
+            if claims:
+                await finish(one, claims)
+            done += len(claims)
+            await gates.wake(one)
+
+    async with asyncio.timeout(20):
+        await asyncio.gather(*(work(store()) for _ in range(6)))
+    assert most == 3
+
+
+async def test_a_limit_that_is_changed_holds_from_the_next_claim_on(
+    database: Database, store: MakeStore
+) -> None:
+    await ask(database, 10)
+    one = store()
+    await hold_queue(database, Limit(2))
+    assert len(await take(one, 5)) == 2
+    await hold_queue(database, Limit(3))
+    assert len(await take(one, 5)) == 1
+    await hold_queue(database, None)
+    assert len(await take(one, 5)) == 5
+
+
+async def test_a_full_key_is_not_walked_over(database: Database, store: MakeStore) -> None:
+    """What waits behind a full key leaves the index that is claimed from, and comes back as places come free."""
+    await hold(database, "host/*", Limit(1))
+    await ask(database, 50, "host/example.com")
+    [other] = await ask(database, 1, "host/example.org")
+    one = store()
+    [first] = await take(one, 4)
+    # In front of the other host's job stood fifty; one round has parked all of them.
+    assert [claim.id for claim in await take(one, 4)] == [other]
+    assert await one.claim({"test": 4}) == []
+    assert await gates.wake(one) == set()
+    await finish(one, [first])
+    assert await gates.wake(one, ["host/example.com"]) == {"test"}
+    [second] = await one.claim({"test": 4})
+    assert (second.limit_key, second.attempt) == ("host/example.com", 1)
+
+
+async def test_a_rate_lets_its_burst_through_and_then_one_at_a_time(
+    database: Database, store: MakeStore
+) -> None:
+    for key in (None, "host/example.com"):
+        jobs = await ask(database, 5, key)
+        limit = Limit(rate=Rate(10, seconds=100, burst=2))
+        await (hold(database, key, limit) if key else hold_queue(database, limit))
+        one = store()
+        assert len(await take(one, 5)) == 2
+        assert await take(one, 5) == []
+        async with database.transaction() as session:  # as if nine seconds had gone by, and then two more
+            await session.execute(text("update job_gates set full_at = full_at - interval '9 seconds'"))
+        await gates.wake(one)
+        assert await take(one, 5) == []
+        async with database.transaction() as session:
+            await session.execute(text("update job_gates set full_at = full_at - interval '2 seconds'"))
+        await gates.wake(one)
+        assert len(await take(one, 5)) == 1
+        await hold_queue(database, None)
+        async with database.transaction() as session:
+            await session.execute(text("delete from jobs where id = any(:ids)"), {"ids": jobs})
+
+
+@pytest.mark.parametrize("act", ["too many", "hush"])
+async def test_who_answers_429_is_left_alone_for_as_long_as_it_said(
+    world: World, store: MakeStore, act: str
+) -> None:
+    database = world.database
+    async with database.transaction() as session:
+        await enqueue_all(session, [Wish(Play(act=act), limit="host/example.com")])
+    async with working(world):
+        async with asyncio.timeout(5):
+            while not await _closed(database):
+                await asyncio.sleep(0.01)
+    await ask(database, 2, "host/example.com")
+    one = store()
+    assert await take(one, 5) == []
+    async with database.transaction() as session:
+        await session.execute(text("update job_gates set closed_until = now() - interval '2 minutes'"))
+    await gates.wake(one)
+    assert len(await take(one, 5)) == 2
+    await gates.forget(one)
+    assert not await one.fetch("select from job_gates")
+
+
+async def _closed(database: Database) -> bool:
+    async with database.transaction() as session:
+        rows = await session.execute(
+            text("select closed_until - now() from job_gates where name = 'limit/host/example.com'")
+        )
+        wait = rows.scalar_one_or_none()
+    return wait is not None and timedelta(seconds=50) < wait <= timedelta(seconds=60)
+
+
+async def test_the_longer_silence_wins(database: Database) -> None:
+    async with database.transaction() as session:
+        for seconds in (60, 5):
+            await slow_down(session, "api/one", timedelta(seconds=seconds))
+        left = (await session.execute(text("select closed_until - now() from job_gates"))).scalar_one()
+    assert left > timedelta(seconds=50)
+
+
+async def test_a_key_of_its_own_limit_has_that_and_not_its_kind_s(database: Database) -> None:
+    await hold(database, "host/*", Limit(1))
+    await hold(database, "host/example.com", Limit(4, Rate(90, 60)))
+    async with database.transaction() as session:
+        assert await limit_of(session, "host/example.com") == Limit(4, Rate(90, 60, 2))
+        assert await limit_of(session, "host/example.org") == Limit(1)
+        assert await limit_of(session, "person/ada") == Limit()
+    with pytest.raises(Invalid, match="problem"):
+        await hold(database, "host/*", Limit(0))
+
+
+async def test_a_worker_keeps_to_limits_and_gets_everything_done(world: World) -> None:
+    """Limited by its queue, by its key and by a rate, while it runs: all of it is done, and no bell is missed."""
+    database = world.database
+    await hold_queue(database, Limit(5))
+    await hold(database, "host/*", Limit(2))
+    await hold(database, "api/*", Limit(rate=Rate(40, 1, 1)))
+    most = 0
+    async with working(world, {"test": 8}) as receiver, asyncio.timeout(15):
+        for key in ("host/a", "host/b", "api/c", None):
+            await ask(database, 10, key)
+        while receiver.counts["completed"] < 40:
+            most = max(most, await running(database))
+            await asyncio.sleep(0.002)
+    assert most <= 5
+
+
+async def test_a_job_can_be_run_although_its_queue_is_paused(database: Database, store: MakeStore) -> None:
+    jobs = await ask(database, 3)
+    one = store()
+    async with database.transaction() as session:
+        await pause(session, "test")
+    assert await gates.gated(one, ["test", "mail"]) == {"test"}
+    assert await take(one, 5) == []
+    async with database.transaction() as session:
+        await run_anyway(session, jobs[1])
+    assert [claim.id for claim in await take(one, 5)] == [jobs[1]]
+    with pytest.raises(Conflict):
+        async with database.transaction() as session:
+            await run_anyway(session, jobs[1])
+    async with database.transaction() as session:
+        await resume(session, "test")
+    assert {claim.id for claim in await take(one, 5)} == {jobs[0], jobs[2]}

@@ -1,0 +1,150 @@
+"""How the jobs went by the minute, and what is worth a letter."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from typing import ClassVar
+
+from sqlalchemy import func, select, text
+
+from models.accounts.states import Role
+from models.accounts.tables import Person
+from models.base.db import Database, new_id
+from models.jobs import Job, Wish, enqueue_all
+from models.jobs.alerts import Thresholds, alerts, watch
+from models.jobs.board_tables import MetricRow
+from models.jobs.metrics import BUCKETS, KEPT, Span, history, percentile, roll_up
+from models.jobs.states import AlertKind
+from models.jobs.tables import QueueRow, WorkerRow
+from models.mail.tables import EmailMessage
+from tasks.testing import run_everything
+from tasks.world import World
+
+AT = datetime(2026, 5, 5, 12, 34, 30, tzinfo=UTC)
+LIMITS = Thresholds(waiting=9, oldest=timedelta(minutes=5), dead=2, lease=timedelta(seconds=8))
+
+
+class Spin(Job, frozen=True):
+    kind: ClassVar[str] = "test.spin"
+    queue: ClassVar[str] = "wool"
+
+
+async def finish(
+    database: Database, count: int, *, ago: timedelta, wait: float, run: float, state: str = "completed"
+) -> None:
+    """So many jobs that ended `ago` before `AT`."""
+    async with database.transaction() as session:
+        ids = await enqueue_all(session, [Wish(Spin()) for _ in range(count)])
+        await session.execute(
+            text(
+                "update jobs set state = :state, finished_at = :at, started_at = :started, run_at = :run_at,"
+                " created_at = :run_at where id = any(:ids)"
+            ),
+            {
+                "state": state,
+                "at": AT - ago,
+                "started": AT - ago - timedelta(seconds=run),
+                "run_at": AT - ago - timedelta(seconds=run + wait),
+                "ids": ids,
+            },
+        )
+
+
+async def roll(database: Database, at: datetime = AT) -> None:
+    async with database.transaction() as session:
+        await roll_up(session, at)
+
+
+async def test_minutes_count_each_job_once_however_often_they_are_written(database: Database) -> None:
+    await finish(database, 90, ago=timedelta(), wait=0.015, run=0.7)
+    await finish(database, 10, ago=timedelta(seconds=20), wait=4, run=15)
+    await finish(database, 2, ago=timedelta(minutes=1), wait=1, run=1, state="dead")
+    await asyncio.gather(roll(database), roll(database))
+    await finish(database, 5, ago=timedelta(seconds=10), wait=0.015, run=0.7)
+    await roll(database, AT + timedelta(minutes=1))
+    async with database.transaction() as session:
+        points = await history(session, Span.HOUR, queue="wool", at=AT)
+        assert (await history(session, Span.HOUR, queue="silk", at=AT))[-1].completed == 0
+    assert len(points) == 60
+    assert points[-1].at == datetime(2026, 5, 5, 12, 34, tzinfo=UTC)
+    assert (points[-1].completed, points[-1].dead, points[-2].dead) == (105, 0, 2)
+    wait_p50, wait_p95, run_p50, run_p95 = (
+        one.total_seconds()
+        for one in (points[-1].wait_p50, points[-1].wait_p95, points[-1].run_p50, points[-1].run_p95)
+        if one
+    )
+    assert 0.01 < wait_p50 <= 0.02
+    assert 2 < wait_p95 <= 5
+    assert 0.5 < run_p50 <= 1
+    assert 10 < run_p95 <= 20
+    assert points[-3].wait_p50 is None
+
+
+async def test_a_pause_is_made_up_and_long_spans_add_minutes_up(database: Database) -> None:
+    await roll(database, AT - timedelta(hours=5))
+    await finish(database, 1, ago=timedelta(hours=5), wait=1, run=1)
+    await roll(database, AT - timedelta(hours=5))
+    for minutes in (3, 5, 200):
+        await finish(database, 7, ago=timedelta(minutes=minutes), wait=1, run=1)
+    await roll(database)
+    async with database.transaction() as session:
+        day = await history(session, Span.DAY, kind="test.spin", at=AT)
+        week = await history(session, Span.WEEK, at=AT)
+    assert (len(day), len(week)) == (144, 168)
+    assert sum(one.completed for one in day) == sum(one.completed for one in week) == 22
+    assert max(one.completed for one in day) in {7, 14}
+    await roll(database, AT + KEPT + timedelta(hours=1))
+    async with database.transaction() as session:
+        assert (await session.execute(select(func.count()).select_from(MetricRow))).scalar_one() == 0
+
+
+async def test_what_was_asked_for_is_counted_by_when_it_was(database: Database) -> None:
+    async with database.transaction() as session:
+        await enqueue_all(session, [Wish(Spin()) for _ in range(3)])
+    at = datetime.now(UTC)
+    await roll(database, at)
+    async with database.transaction() as session:
+        assert sum(one.asked for one in await history(session, Span.HOUR, at=at)) == 3
+
+
+def test_a_percentile_is_read_from_its_bucket() -> None:
+    empty = [0] * (len(BUCKETS) + 1)
+    assert percentile(empty, 0.5) is None
+    assert percentile([4, *empty[1:]], 0.5) == timedelta(milliseconds=0.5)
+    assert percentile([*empty[:-1], 1], 0.95) == timedelta(hours=1)
+
+
+async def look(database: Database) -> dict[AlertKind, str]:
+    async with database.transaction() as session:
+        await watch(session, LIMITS)
+    async with database.transaction() as session:
+        return {one.kind: one.words for one in await alerts(session, is_open=True)}
+
+
+async def test_a_trouble_is_told_once_and_once_more_when_it_is_over(world: World) -> None:
+    database = world.database
+    assert await look(database) == {}
+    async with database.transaction() as session:
+        session.add(Person(email="ada@example.com", role=Role.ADMIN))
+        await enqueue_all(session, [Wish(Spin()) for _ in range(10)])
+        await session.execute(text("update jobs set run_at = now() - interval '1 hour'"))
+        session.add(WorkerRow(id=new_id(), host="ada", pid=7, queues={}, beat_at=AT))
+    await finish(database, 2, ago=timedelta(), wait=1, run=1, state="dead")
+    async with database.transaction() as session:
+        await session.execute(text("update jobs set finished_at = now() where state = 'dead'"))
+    found = await look(database)
+    assert await look(database) == found
+    assert found.keys() == set(AlertKind)
+    assert found[AlertKind.BACKLOG] == "More than 9 jobs wait in the queue wool."
+    assert found[AlertKind.FAILURES] == "2 jobs of the kind test.spin died within an hour."
+    assert found[AlertKind.DEAD_WORKER].startswith("The worker ada (process 7)")
+    async with database.transaction() as session:
+        session.add(QueueRow(name="wool", paused_at=AT))
+        await session.execute(text("delete from job_workers"))
+    assert (await look(database)).keys() == {AlertKind.FAILURES}
+    async with database.transaction() as session:
+        await session.execute(text("delete from jobs where queue = 'wool'"))
+    await run_everything(world)
+    async with database.transaction() as session:
+        letters = (await session.scalars(select(EmailMessage))).all()
+    assert {(one.kind, one.to_address) for one in letters} == {("jobs.alert", "ada@example.com")}
+    assert sorted(one.facts["until"] is None for one in letters) == [False] * 3 + [True] * 4

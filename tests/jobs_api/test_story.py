@@ -1,0 +1,172 @@
+"""The job API from end to end: ask, follow, look back; and what is refused, and how."""
+
+import asyncio
+from datetime import timedelta
+
+import orjson
+import pytest
+from sqlalchemy import func, select, text
+
+from models.accounts.states import Role, Scope
+from models.base.clock import now
+from models.jobs.tables import JobRow
+from models.mail.tables import EmailMessage
+from models.notices.tables import Notice
+from tests.jobs_api.programs import Bureau
+from web.limits import Rate
+
+
+async def test_a_program_asks_for_a_letter_to_its_owner_and_sees_it_sent(bureau: Bureau):
+    ada = await bureau.program("ada@example.com")
+    job_id = await ada.ask("email", to="Ada@example.com", subject="Backup done", body="**All** is well.")
+    before = await ada.get(f"/jobs/{job_id}")
+    assert (before["status"], before["attempts"], before["result"]) == ("pending", 0, None)
+    assert before["data"] == {"to": "ada@example.com", "subject": "Backup done", "body": "**All** is well."}
+
+    await bureau.work()
+
+    after = await ada.get(f"/jobs/{job_id}")
+    assert (after["status"], after["result"], after["error"]) == ("completed", {"state": "sent"}, None)
+    assert after["finishedAt"] > after["createdAt"]
+    async with bureau.world.database.transaction() as session:
+        letter = (await session.scalars(select(EmailMessage))).one()
+        mime = bureau.world.keys.unseal(letter.sealed_mime or b"").decode()
+    assert (letter.to_address, letter.subject) == ("ada@example.com", "Backup done")
+    assert "<strong>All</strong> is well." in mime
+    assert "List-Unsubscribe-Post" in mime
+
+
+async def test_a_notification_is_in_the_inbox_of_whom_it_is_for(bureau: Bureau):
+    ada, editor = await bureau.program("ada@example.com"), await bureau.program("ed@example.com", Role.EDITOR)
+    await ada.ask("notification", title="For me")
+    await editor.ask("notification", title="For Ada", body="Look.", link="/orders", to="ada@example.com")
+    await bureau.work()
+    async with bureau.world.database.transaction() as session:
+        found = (await session.scalars(select(Notice).order_by(Notice.id))).all()
+    assert {(one.person_id, one.title, one.link) for one in found} == {
+        (ada.person.id, "For me", None),
+        (ada.person.id, "For Ada", "/orders"),
+    }
+
+
+async def test_a_job_is_nobodys_business_but_its_askers(bureau: Bureau):
+    ada, eve = await bureau.program("ada@example.com"), await bureau.program("eve@example.com", Role.ADMIN)
+    job_id = await ada.ask("notification", title="Mine")
+    for path in (f"/jobs/{job_id}", f"/jobs/{job_id}/events"):
+        await eve.get(path, 404)
+    for deed in ("retry", "cancel"):
+        await eve.post(f"/jobs/{job_id}/{deed}", status=404)
+    assert (await eve.get("/results"))["results"] == []
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({"type": "fax", "data": {}}, "type"),
+        ({"type": "email"}, "data"),
+        ({"type": "notification", "data": {"title": "a\x00b"}}, "body"),
+        ({"type": "email", "data": {"to": "ada@example.com", "subject": "Hi"}}, "data.body"),
+        ({"type": "email", "data": {"to": "eve@example.com", "subject": "Hi", "body": "."}}, "data.to"),
+        ({"type": "email", "data": {"to": "a@x.com, b@x.com", "subject": "Hi", "body": "."}}, "data.to"),
+        ({"type": "notification", "data": {"title": "Hi", "link": "//evil.example"}}, "data.link"),
+        ({"type": "notification", "data": {"title": "Hi", "to": "nobody@example.com"}}, "data.to"),
+        ({"type": "report", "data": {"dataSet": "revenue"}}, "data.dataSet"),
+        ({"type": "report", "data": {"dataSet": "my-orders", "format": "doc"}}, "data.format"),
+        ({"type": "notification", "data": {"title": "Hi"}, "priority": 10}, "priority"),
+        ({"type": "notification", "data": {"title": "Hi"}, "runAt": "2026-03-02T09:30:00"}, "runAt"),
+        ({"type": "notification", "data": {"title": "Hi"}, "runAt": "2999-03-02T09:30:00Z"}, "runAt"),
+    ],
+)
+async def test_a_refusal_names_the_field(bureau: Bureau, body: dict[str, object], field: str):
+    ada = await bureau.program("ada@example.com")
+    problem = await ada.post("/jobs", body, 422)
+    assert list(problem["fields"]) == [field]
+    async with bureau.world.database.transaction() as session:
+        assert await session.scalar(select(func.count()).select_from(JobRow)) == 0
+
+
+async def test_a_request_with_a_key_is_done_once_and_its_key_is_no_other_requests(bureau: Bureau):
+    ada = await bureau.program("ada@example.com")
+    body = {"type": "notification", "data": {"title": "Once"}, "idempotencyKey": "backup-17"}
+    answers = await asyncio.gather(*(ada.client.post("/api/jobs", json=body) for _ in range(3)))
+    assert sorted(one.status_code for one in answers) == [200, 200, 201]
+    assert len({one.json()["id"] for one in answers}) == 1
+
+    problem = await ada.post("/jobs", body | {"priority": 1}, 422)
+    assert list(problem["fields"]) == ["idempotencyKey"]
+    # Another person's key of the same name is another key, and a day later it is free.
+    eve = await bureau.program("eve@example.com")
+    await eve.post("/jobs", body, 201)
+    async with bureau.world.database.transaction() as session:
+        await session.execute(
+            text("update accounts_idempotency_keys set created_at = now() - interval '25 hours'")
+        )
+    await ada.post("/jobs", body, 201)
+
+
+async def test_a_job_for_later_is_cancelled_and_tried_again(bureau: Bureau):
+    ada = await bureau.program("ada@example.com")
+    later = {
+        "type": "notification",
+        "data": {"title": "Later"},
+        "runAt": (now() + timedelta(days=1)).isoformat(),
+    }
+    job_id = (await ada.post("/jobs", later, 201))["id"]
+    await ada.post(f"/jobs/{job_id}/retry", status=409)
+    assert (await ada.post(f"/jobs/{job_id}/cancel"))["status"] == "cancelled"
+    await ada.post(f"/jobs/{job_id}/cancel", status=409)
+    assert (await ada.post(f"/jobs/{job_id}/retry"))["status"] == "pending"
+    await bureau.work()
+    assert (await ada.get(f"/jobs/{job_id}"))["status"] == "completed"
+
+
+async def test_results_are_found_by_status_type_and_place(bureau: Bureau):
+    ada = await bureau.program("ada@example.com")
+    ids = [await ada.ask("notification", title=f"Number {number}") for number in range(3)]
+    await bureau.work()
+    late = await ada.ask("email", to="ada@example.com", subject="Hi", body=".")
+
+    async def found(query: str) -> list[str]:
+        return [one["id"] for one in (await ada.get(f"/results?{query}"))["results"]]
+
+    assert await found("") == [late, *reversed(ids)]
+    assert await found("status=completed") == ids[::-1]
+    assert await found("jobType=email&status=pending") == [late]
+    assert await found("limit=2&offset=1") == [ids[2], ids[1]]
+    first = await ada.get("/results?limit=3")
+    assert await found(f"limit=3&cursor={first['nextCursor']}") == [ids[0]]
+    for query, field in (("status=done", "status"), ("limit=0", "limit"), ("cursor=x", "cursor")):
+        assert field in (await ada.get(f"/results?{query}", 422))["fields"]
+
+
+async def test_events_tell_a_job_until_its_end(bureau: Bureau):
+    ada = await bureau.program("ada@example.com")
+    job_id = await ada.ask("notification", title="Followed")
+    await bureau.work()
+    answer = await ada.client.get(f"/api/jobs/{job_id}/events")
+    lines = [line for line in answer.text.splitlines() if line]
+    assert orjson.loads(lines[1].removeprefix("data: "))["status"] == "completed"
+    assert lines[2] == "event: done"
+
+
+async def test_stats_count_ones_own_jobs_and_show_queues_to_editors_only(bureau: Bureau):
+    ada, editor = await bureau.program("ada@example.com"), await bureau.program("ed@example.com", Role.EDITOR)
+    await ada.ask("notification", title="One")
+    stats = await ada.get("/queue/stats")
+    assert stats == {"jobs": {"pending": 1, "processing": 0, "completed": 0, "failed": 0, "cancelled": 0}}
+    queues = {one["name"]: one for one in (await editor.get("/queue/stats"))["queues"]}
+    assert queues["default"]["waiting"] == 1
+    assert queues["default"]["isPaused"] is False
+
+
+async def test_a_token_needs_the_scope_and_has_a_rate(bureau: Bureau):
+    reader = await bureau.program("ada@example.com", scopes=(Scope.JOBS_READ,))
+    body = {"type": "notification", "data": {"title": "Hi"}}
+    assert "jobs:write" in (await reader.post("/jobs", body, 403))["detail"]
+    writer = await bureau.program("eve@example.com")
+    limiter = bureau.site.app.state.limiter
+    for _ in range(60):
+        await limiter.take("jobs-write", str(writer.person.id), Rate(60, timedelta(minutes=1)))
+    answer = await writer.client.post("/api/jobs", json=body)
+    assert answer.status_code == 429
+    assert int(answer.headers["retry-after"]) >= 1

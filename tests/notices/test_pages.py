@@ -1,0 +1,105 @@
+"""The inbox as it fills, and the admins' pages of webhooks: what people see and do there."""
+
+import re
+
+from sqlalchemy import select
+
+from models.accounts.tables import Person
+from models.base.paging import PAGE_SIZE
+from models.notices.actions import announce, notify
+from models.notices.tables import Delivery, Notice
+from tests.notices.conftest import Exchange
+
+
+async def test_a_notice_is_opened_and_is_then_read_and_nobody_elses(exchange: Exchange):
+    ada, eve = exchange.site.browser(), exchange.site.browser()
+    await exchange.site.sign_in(ada, "ada@example.com")
+    await exchange.site.sign_in(eve, "eve@example.com")
+    async with exchange.world.database.transaction() as session:
+        person = (await session.scalars(select(Person.id).where(Person.email == "ada@example.com"))).one()
+        await notify(session, person, "Your report is ready", "3 rows\n<b>CSV</b>", link="/reports")
+        notice = await notify(session, person, "Just so")
+
+    screen = await ada.open("/inbox")
+    assert screen.title == "(2) Inbox · Galley"
+    assert "<b>CSV</b>" not in screen.html
+    assert "Your report is ready" not in (await eve.open("/inbox")).text
+    sent = await eve.send(f"/inbox/{notice.id}/reading", "post", {"_csrf_token": "x"})
+    assert sent.response.status_code == 403
+    assert (await eve.open("/inbox")).title == "Inbox · Galley"
+    (opened,) = [form for form in screen.forms if "Open" in form.buttons]
+    assert (await ada.submit(opened)).heading == "Reports"
+    screen = await ada.open("/inbox")
+    assert screen.title == "(1) Inbox · Galley"
+    screen = await ada.submit(screen.form("/inbox/reading"))
+    assert screen.title == "Inbox · Galley"
+    async with exchange.world.database.transaction() as session:
+        assert all((await session.scalars(select(Notice.read_at))).all())
+
+
+async def test_a_long_inbox_goes_on_by_pages(exchange: Exchange):
+    ada = exchange.site.browser()
+    await exchange.site.sign_in(ada, "ada@example.com")
+    async with exchange.world.database.transaction() as session:
+        person = (await session.scalars(select(Person.id).where(Person.email == "ada@example.com"))).one()
+        for number in range(PAGE_SIZE + 1):
+            await notify(session, person, f"Notice {number:03}")
+    screen = await ada.open("/inbox")
+    assert "Notice 000" not in screen.text
+    screen = await ada.open(screen.link("More notices"))
+    assert "Notice 000" in screen.text
+    assert "Notice 001" not in screen.text
+
+
+async def test_an_admin_adds_an_endpoint_sees_its_secret_once_and_sends_a_delivery_again(exchange: Exchange):
+    admin = await exchange.browser()
+    screen = await admin.open("/admin/webhooks")
+    screen = await admin.open(screen.link("Add an endpoint"))
+    screen = await admin.submit(screen.form("/admin/webhooks"), url="http://a.example/")
+    assert screen.response.status_code == 422
+    assert "must begin with https://" in screen.text
+    screen = await admin.submit(
+        screen.form("/admin/webhooks"), url="https://a.example/hooks", words="Ours", events="report.ready"
+    )
+    secret = re.findall(r'value="(whsec_[^"]+)"', screen.html)[0]
+    here = screen.link("I have copied it")
+    screen = await admin.open(here)
+    assert secret not in screen.html
+    assert "report.ready" in screen.text
+
+    screen = await admin.open(screen.link("Make another one"))
+    screen = await admin.submit(screen.form(f"{here}/secret"))
+    assert secret not in screen.html
+    screen = await admin.open(here)
+    screen = await admin.submit(screen.form(f"{here}/state"))
+    assert "Nothing is sent here" in screen.text
+    screen = await admin.submit(screen.form(f"{here}/removal"))
+    assert "No endpoints" in screen.text
+
+
+async def test_the_log_shows_what_was_sent_and_answered_and_sends_it_again(exchange: Exchange):
+    endpoint_id, _ = await exchange.endpoint()
+    exchange.receiver.answers = [("202 Accepted", "<i>taken</i>")]
+    async with exchange.world.database.transaction() as session:
+        await announce(session, "notification.created", {"title": "Hi"})
+    await exchange.work()
+    admin = await exchange.browser()
+    screen = await admin.open(f"/admin/webhooks/{endpoint_id}")
+    screen = await admin.open(screen.link("notification.created"))
+    assert "<i>taken</i>" in screen.text
+    assert '"title": "Hi"' in screen.text
+    async with exchange.world.database.transaction() as session:
+        sent = (await session.scalars(select(Delivery.id))).one()
+    again = f"/admin/webhooks/deliveries/{sent}/sending"
+    form = screen.form(again)
+    await admin.submit(form)
+    screen = await admin.submit(form)
+    assert "on its way already" in screen.text
+    await exchange.work()
+    assert len(exchange.receiver.requests) == 2
+
+
+async def test_webhooks_are_the_admins_business_alone(exchange: Exchange):
+    ada = exchange.site.browser()
+    await exchange.site.sign_in(ada, "ada@example.com")
+    assert (await ada.open("/admin/webhooks")).response.status_code == 404

@@ -1,0 +1,110 @@
+"""Jobs that are asked for by hand: new ones, copies, and failed ones with other arguments. For admins."""
+
+from typing import Any
+from uuid import UUID
+
+from litestar import Controller, Response, get, post
+from litestar.params import FromPath, FromQuery
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from models.accounts.audit import audit
+from models.base.errors import Conflict, Invalid, NotFound
+from models.jobs import queries
+from models.jobs.dead import check_args, duplicate, retry_edited
+from models.jobs.enqueue import enqueue
+from web.board.addresses import JOBS
+from web.board.forms import Asking, Editing, at_args, by_hand, example, pretty
+from web.forms import read, shown
+from web.guards import admin
+from web.pages import page, redirect
+from web.params import Submitted, Transaction, Who
+from web.visitor import Visitor
+
+
+class Asked(Controller):
+    """What people ask the workers for themselves."""
+
+    path = JOBS
+    guards = [admin]  # noqa: RUF012 - Litestar reads it as a class attribute
+
+    @get("/new")
+    async def choose(self, visitor: Who, kind: FromQuery[str] = "") -> Response[None]:
+        """Which kind of job, and then the form for it with an example."""
+        return _asking(visitor, kind, {}, {})
+
+    @post("/new")
+    async def ask(
+        self, session: Transaction, visitor: Who, form: Submitted, kind: FromQuery[str] = ""
+    ) -> Response[None]:
+        """Ask for it."""
+        if kind not in by_hand():
+            raise NotFound
+        message = by_hand()[kind]
+        try:
+            wish = read(Asking, form)
+            check_args(message, wish.args)
+        except Invalid as refusal:
+            return _asking(visitor, kind, shown(form), at_args(refusal))
+        job_id = await enqueue(
+            session, message.read(wish.args), priority=wish.priority, asked_by=visitor.somebody.id
+        )
+        assert job_id is not None, "nothing is unique here"
+        await audit(session, visitor.somebody, "job.asked", f"job/{job_id}", kind=kind)
+        return redirect(f"{JOBS}/{job_id}", notice="It waits for a worker.")
+
+    @post("/{job_id:uuid}/duplicate")
+    async def copy(self, session: Transaction, visitor: Who, job_id: FromPath[UUID]) -> Response[None]:
+        """Ask for the same once more."""
+        new_id = await duplicate(session, job_id, visitor.somebody.id)
+        await audit(session, visitor.somebody, "job.duplicated", f"job/{job_id}", copy=str(new_id))
+        return redirect(f"{JOBS}/{new_id}", notice="This is the copy. It waits for a worker.")
+
+    @get("/{job_id:uuid}/arguments")
+    async def edit(self, session: Transaction, visitor: Who, job_id: FromPath[UUID]) -> Response[None]:
+        """With which arguments should it run again?"""
+        return await _editing(session, visitor, job_id)
+
+    @post("/{job_id:uuid}/arguments")
+    async def run_edited(
+        self, session: Transaction, visitor: Who, form: Submitted, job_id: FromPath[UUID]
+    ) -> Response[None]:
+        """Let it run again with these."""
+        try:
+            args = read(Editing, form).args
+            await retry_edited(session, job_id, args)
+        except Invalid as refusal:
+            typed = shown(form).get("args")
+            return await _editing(session, visitor, job_id, typed, at_args(refusal))
+        except Conflict as refusal:
+            return redirect(f"{JOBS}/{job_id}", notice=refusal.words)
+        await audit(session, visitor.somebody, "job.edited", f"job/{job_id}")
+        return redirect(f"{JOBS}/{job_id}", notice="It waits for a worker again, with these arguments.")
+
+
+def _asking(visitor: Visitor, kind: str, typed: dict[str, str], problems: Any) -> Response[None]:
+    message = by_hand().get(kind)
+    return page(
+        "board/asking.html",
+        visitor=visitor,
+        status=422 if problems else 200,
+        kinds=list(by_hand()),
+        kind=kind if message is not None else "",
+        message=message,
+        example=example(message) if message is not None else "",
+        typed=typed,
+        problems=problems,
+    )
+
+
+async def _editing(
+    session: AsyncSession, visitor: Visitor, job_id: UUID, typed: str | None = None, problems: Any = None
+) -> Response[None]:
+    job = (await queries.record(session, job_id)).job
+    return page(
+        "board/editing.html",
+        visitor=visitor,
+        status=422 if problems else 200,
+        job=job,
+        typed=pretty(job.args) if typed is None else typed,
+        problems=problems or {},
+    )

@@ -1,0 +1,64 @@
+"""What an editor may do to one job, and to those that were ticked in a list."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Final
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from models.accounts.audit import audit
+from models.accounts.tables import Person
+from models.jobs.cancelling import cancel
+from models.jobs.dead import retry
+from models.jobs.queues import run_anyway
+from models.jobs.states import UNFINISHED, JobState
+
+
+@dataclass(frozen=True, slots=True)
+class Deed:
+    """A button: its words and icon, the states that it is offered in, what it does and how that is told.
+
+    `do` raises `Conflict` for a job that it comes too late for.
+    """
+
+    words: str
+    icon: str
+    states: frozenset[JobState]
+    do: Callable[[AsyncSession, UUID], Awaitable[object]]
+    action: str
+    said: str
+
+    async def perform(self, session: AsyncSession, job_id: UUID, person: Person) -> None:
+        """Do it, and write down who did."""
+        await self.do(session, job_id)
+        await audit(session, person, self.action, f"job/{job_id}")
+
+
+#: By the last word of the address that it is posted to.
+DEEDS: Final = {
+    "retry": Deed(
+        "Run again",
+        "loop",
+        frozenset({JobState.DEAD, JobState.CANCELLED}),
+        retry,
+        "job.retried",
+        "It waits for a worker again.",
+    ),
+    "promotion": Deed(
+        "Run now",
+        "skip",
+        frozenset({JobState.SCHEDULED, JobState.WAITING}),
+        run_anyway,
+        "job.promoted",
+        "It is the next of its queue.",
+    ),
+    "cancellation": Deed(
+        "Cancel",
+        "cross",
+        UNFINISHED,
+        cancel,
+        "job.cancelled",
+        "It is cancelled, or was asked to stop.",
+    ),
+}

@@ -1,0 +1,100 @@
+"""What the forms of the board are read into."""
+
+from dataclasses import dataclass
+from typing import Annotated, Any, get_type_hints
+from uuid import UUID
+
+import orjson
+
+from models.base.errors import Invalid
+from models.jobs.limits import Limit, Rate
+from models.jobs.message import MAX_ARGS_BYTES, Job, kinds
+from web.forms import text, whole
+
+_MOST = 1_000_000
+
+
+def _object(typed: str) -> dict[str, Any]:
+    try:
+        found = orjson.loads(typed)
+    except orjson.JSONDecodeError as error:
+        raise ValueError(
+            f"This is no JSON: {error.msg} in line {error.lineno}, column {error.colno}"
+        ) from None
+    if not isinstance(found, dict):
+        raise ValueError("Write an object, like {} or the example")  # noqa: TRY004 - forms read by ValueError
+    return found
+
+
+#: The arguments of a job as JSON.
+arguments = text(
+    "Write the arguments as JSON, {} for none", max_length=MAX_ARGS_BYTES, is_prose=True, then=_object
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Editing:
+    """Other arguments for a job."""
+
+    args: Annotated[dict[str, Any], arguments]
+
+
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """A job asked for by hand."""
+
+    args: Annotated[dict[str, Any], arguments]
+    priority: Annotated[int | None, whole("", least=0, most=9)] = None
+
+
+@dataclass(frozen=True, slots=True)
+class Limiting:
+    """A limit. A rate wants both of its numbers."""
+
+    max_running: Annotated[int | None, whole("", least=1, most=_MOST)] = None
+    rate_count: Annotated[int | None, whole("", least=1, most=_MOST)] = None
+    rate_seconds: Annotated[int | None, whole("", least=1, most=_MOST)] = None
+    rate_burst: Annotated[int | None, whole("", least=1, most=_MOST)] = None
+
+    def problems(self) -> dict[str, str]:
+        """What single fields cannot show."""
+        if (self.rate_count is None) == (self.rate_seconds is None):
+            return {}
+        missing = "rate_seconds" if self.rate_seconds is None else "rate_count"
+        return {missing: "A rate is so many jobs in so many seconds: fill in both, or neither"}
+
+    @property
+    def limit(self) -> Limit | None:
+        """The limit, or None if every field was left empty."""
+        rate = None
+        if self.rate_count is not None and self.rate_seconds is not None:
+            rate = Rate(self.rate_count, self.rate_seconds, self.rate_burst)
+        return Limit(self.max_running, rate) if self.max_running is not None or rate is not None else None
+
+
+def by_hand() -> dict[str, type[Job]]:
+    """The kinds that may be asked for by hand: those without secrets, which nobody should type into a form."""
+    return {kind: one for kind, one in sorted(kinds().items()) if not one.secrets}
+
+
+def example(message: type[Job]) -> str:
+    """Arguments of this kind as they could be."""
+    signs = {UUID: str(UUID(int=0)), int: 0, float: 0.0, bool: False, str: ""}
+    hints = {name: signs.get(hint) for name, hint in get_type_hints(message).items()}
+    return pretty({name: hints[name] for name in message.__struct_fields__})
+
+
+def pretty(value: Any) -> str:
+    """JSON for people."""
+    return orjson.dumps(value, option=orjson.OPT_INDENT_2).decode()
+
+
+def at_args(refusal: Invalid) -> dict[str, str]:
+    """The problems of a form, those of single arguments told at the one field that they are typed into."""
+    inside = {name: words for name, words in refusal.fields.items() if name.startswith("args.")}
+    problems = {name: words for name, words in refusal.fields.items() if name not in inside}
+    if inside:
+        problems["args"] = " ".join(
+            f"{name.removeprefix('args.')}: {words}" for name, words in inside.items()
+        )
+    return problems

@@ -1,0 +1,55 @@
+"""What happened to a job, from when it was asked for until now."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from models.accounts.tables import AuditEntry
+from models.jobs.queries import Record
+from models.jobs.states import JobState
+
+#: What was due so soon after it was asked for was due at once.
+SOON: Final = timedelta(seconds=1)
+ENDS: Final = {
+    JobState.COMPLETED: ("Done", "good", "check-circle"),
+    JobState.DEAD: ("Given up", "bad", "cross-circle"),
+    JobState.CANCELLED: ("Cancelled", "neutral", "minus-circle"),
+}
+#: What people did, in the words of the log of it.
+DEEDS: Final = {
+    "job.asked": "Asked for by hand",
+    "job.retried": "Run again",
+    "job.edited": "Run again with other arguments",
+    "job.promoted": "Put first",
+    "job.cancelled": "Cancellation asked for",
+    "job.duplicated": "Duplicated",
+}
+
+
+def told(record: Record, deeds: Sequence[AuditEntry]) -> list[dict[str, Any]]:
+    """The events of a job, latest first, as the shell's time line wants them."""
+    job = record.job
+    events = [_event(job.created_at, "Asked for", "neutral", "circle")]
+    if job.run_at - job.created_at > SOON and not job.attempt:
+        events.append(_event(job.run_at, "Due", "neutral", "clock"))
+    for one in record.attempts:
+        if one.started_at is not None:
+            events.append(_event(one.started_at, f"Attempt {one.attempt} began", "accent", "arrow-circle"))
+        # The end of the last one is the end of the job, which is told below.
+        if job.finished_at is None or one.attempt < job.attempt:
+            events.append(_event(one.finished_at, f"Attempt {one.attempt}: {one.outcome}", "warn", "warning"))
+    seen = {one.attempt for one in record.attempts}
+    if job.started_at is not None and job.attempt not in seen:
+        events.append(_event(job.started_at, f"Attempt {job.attempt} began", "accent", "arrow-circle"))
+    if job.cancel_asked_at is not None:
+        events.append(_event(job.cancel_asked_at, "Asked to stop", "warn", "minus-circle"))
+    if job.finished_at is not None:
+        events.append(_event(job.finished_at, *ENDS[job.state]))
+    events += [
+        _event(one.at, DEEDS.get(one.action, one.action), "accent", "person", one.actor) for one in deeds
+    ]
+    return sorted(events, key=lambda one: one["at"], reverse=True)
+
+
+def _event(at: datetime, title: str, tone: str, icon: str, actor: str = "Galley") -> dict[str, Any]:
+    return {"at": at, "title": title, "actor": actor.capitalize(), "text": None, "tone": tone, "icon": icon}

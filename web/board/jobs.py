@@ -1,0 +1,138 @@
+"""The list of jobs: by state, searched by qualifiers, page by page, and what is done to those that are ticked."""
+
+import re
+from typing import Any, Final
+from uuid import UUID
+
+from litestar import Controller, Response, get, post
+from litestar.params import FromQuery
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from models.accounts.states import Role
+from models.base.errors import Invalid, Refusal
+from models.base.paging import Page
+from models.jobs import board, queries
+from models.jobs.filter import QUALIFIERS, Filter
+from models.jobs.message import kinds
+from models.jobs.states import JobState
+from models.jobs.tables import JobRow
+from web.board.addresses import BULK, JOBS, place_of
+from web.board.deeds import DEEDS
+from web.guards import analyst, editor
+from web.lists import address, listed, searched
+from web.pages import page, redirect
+from web.params import Submitted, Transaction, Who
+from web.visitor import Visitor
+
+#: The states in the order of what needs somebody.
+STATES: Final = {
+    JobState.DEAD: "Dead",
+    JobState.ACTIVE: "Running",
+    JobState.WAITING: "Waiting",
+    JobState.SCHEDULED: "Scheduled",
+    JobState.COMPLETED: "Done",
+    JobState.CANCELLED: "Cancelled",
+}
+OLDEST: Final = "oldest"
+_STATE: Final = re.compile(r"(?:^|\s)state:\S*")
+
+
+class Jobs(Controller):
+    """What the workers were asked for."""
+
+    path = JOBS
+    guards = [analyst]  # noqa: RUF012 - Litestar reads it as a class attribute
+
+    @get()
+    async def index(
+        self,
+        session: Transaction,
+        visitor: Who,
+        q: FromQuery[str] = "",
+        sort: FromQuery[str] = "",
+        cursor: FromQuery[str | None] = None,
+    ) -> Response[None]:
+        """A page of jobs. What cannot be understood of a search is said at its field, and nothing is searched for."""
+        asked, problem, wanted = allowed(q, visitor), None, Filter()
+        try:
+            wanted = Filter.read(asked)
+        except Invalid as refusal:
+            problem = refusal.fields["q"]
+        sort = OLDEST if sort == OLDEST else ""
+        found: Page[JobRow] = Page((), None)
+        if problem is None:
+            found = await queries.jobs(session, wanted, is_oldest_first=bool(sort), cursor=cursor or None)
+        return page(
+            "board/jobs.html",
+            visitor=visitor,
+            status=422 if problem else 200,
+            asked=asked,
+            problem=problem,
+            tabs=await _tabs(session, wanted, asked, sort),
+            is_oldest_first=bool(sort),
+            turned=address(JOBS, q=asked, sort="" if sort else OLDEST),
+            suggestions=_suggestions(asked),
+            bulk=address(f"{BULK}/new", q=asked),
+            qualifiers=QUALIFIERS,
+            deeds={name: one.words for name, one in DEEDS.items()},
+            place=place_of,
+            stretch=queries.STRETCH,
+            **listed(found, JOBS, cursor, q=asked, sort=sort),
+        )
+
+    @post("/selection", guards=[editor])
+    async def act(self, session: Transaction, visitor: Who, form: Submitted) -> Response[None]:
+        """Do one thing to each job that was ticked. Those that it comes too late for are left alone, and counted."""
+        deed, done, refused = DEEDS.get(form.get("deed", [""])[0]), 0, 0
+        back = address(JOBS, q=searched(form.get("q", [""])[0]))
+        if deed is None or not (ticked := _ids(form.get("job", ()))):
+            return redirect(back, notice="Tick the jobs first, then choose what to do.")
+        for job_id in ticked:
+            try:
+                async with session.begin_nested():
+                    await deed.perform(session, job_id, visitor.somebody)
+                done += 1
+            except Refusal:
+                refused += 1
+        rest = f" {refused} had changed meanwhile and were left alone." if refused else ""
+        return redirect(back, notice=f"{deed.words}: {done} of {len(ticked)}.{rest}")
+
+
+def allowed(line: str, visitor: Visitor) -> str:
+    """What this visitor may search by of what was typed: what jobs carry is not told by finding it, either."""
+    line = searched(line)
+    if visitor.has_role(Role.EDITOR):
+        return line
+    return " ".join(part for part in line.split() if part.startswith(("state:", "kind:", "queue:")))
+
+
+async def _tabs(
+    session: AsyncSession, wanted: Filter, asked: str, sort: str
+) -> list[tuple[str, str, bool, int | None]]:
+    """The states, each with its number of jobs, whatever else is searched for."""
+    rest = _STATE.sub("", asked).strip()
+    tabs: list[tuple[str, str, bool, int | None]] = [
+        ("All", address(JOBS, q=rest, sort=sort), not wanted.states, None)
+    ]
+    numbers = await board.counts(session)
+    for state, words in STATES.items():
+        there = address(JOBS, q=f"state:{state.value} {rest}".strip(), sort=sort)
+        tabs.append((words, there, wanted.states == (state,), numbers[state]))
+    return tabs
+
+
+def _suggestions(asked: str) -> list[str]:
+    """What the search may go on with, for the browser's own list."""
+    further = [f"state:{one.value}" for one in JobState] + [f"kind:{one}" for one in sorted(kinds())]
+    further += sorted({f"queue:{one.queue}" for one in kinds().values()})
+    return [f"{asked} {one}".strip() for one in further if one.partition(":")[0] + ":" not in asked]
+
+
+def _ids(sent: Any) -> list[UUID]:
+    found = []
+    for one in sent:
+        try:
+            found.append(UUID(one))
+        except ValueError:
+            continue
+    return found

@@ -1,0 +1,168 @@
+"""What the description of the JSON interface says about jobs."""
+
+from typing import Any, Final, get_args
+
+from msgspec.json import schema_components
+
+from models.accounts.states import Scope
+from models.jobs.rules import PRIORITIES
+from web.jobs.types import OFFERS, JobType, JobWanted, Status
+from web.openapi import COUNT, ID, MOMENT, TEXT, Chapter, Operation, object_of, or_null
+
+EXAMPLE_JOB: Final = "0192f1c6-0f02-7d10-a0c4-52a0c1b7e9aa"
+_CURSOR: Final = "WyIwMTkyZjFjNi0wZjAyLTdkMTAtYTBjNC01MmEwYzFiN2U5YWEiXQ"
+
+_LETTER: Final = {"to": "ada@example.com", "subject": "Backup done", "body": "All **three** disks are well."}
+_SENT: Final[dict[str, dict[str, Any]]] = {
+    "email": {"type": "email", "data": _LETTER, "idempotencyKey": "backup-2026-03-02"},
+    "notification": {
+        "type": "notification",
+        "data": {"title": "Backup done", "link": "/orders"},
+        "priority": 2,
+    },
+    "report": {
+        "type": "report",
+        "data": {"dataSet": "my-orders", "format": "xlsx"},
+        "runAt": "2026-03-02T06:00:00+01:00",
+    },
+}
+_ANSWER: Final = {"id": EXAMPLE_JOB, "status": "pending"}
+_JOB: Final[dict[str, Any]] = {
+    "id": EXAMPLE_JOB,
+    "type": "email",
+    "status": "completed",
+    "priority": 5,
+    "data": _LETTER,
+    "result": {"state": "sent"},
+    "error": None,
+    "attempts": 1,
+    "maxAttempts": 8,
+    "progress": {"done": None, "total": None, "description": None},
+    "createdAt": "2026-03-02T09:30:00.120000+00:00",
+    "runAt": "2026-03-02T09:30:00.120000+00:00",
+    "startedAt": "2026-03-02T09:30:00.140000+00:00",
+    "finishedAt": "2026-03-02T09:30:00.410000+00:00",
+}
+_COUNTS: Final = {"pending": 2, "processing": 1, "completed": 40, "failed": 0, "cancelled": 1}
+_QUEUE: Final = {
+    "name": "mail",
+    "waiting": 2,
+    "processing": 1,
+    "slots": 8,
+    "oldestWaitingAt": "2026-03-02T09:30:00.120000+00:00",
+    "isPaused": False,
+}
+_EVENTS: Final = (
+    'id: 5f0c…\ndata: {"id": "0192f1c6-…", "status": "processing", …}\n\nevent: done\ndata: done\n\n'
+)
+
+_READ: Final = (401, 403, 404, 429)
+_WRITE: Final = (401, 403, 404, 409, 429)
+_ONE: Final = "/api/jobs/{jobId}"
+
+OPERATIONS: Final = (
+    Operation(
+        "post", "/api/jobs", "askForJob",
+        "Ask for a job. 200, with the id and the present status, for one that its idempotencyKey has asked for already",
+        Scope.JOBS_WRITE, "JobAsked", _ANSWER, (401, 403, 422, 429), JobWanted, _SENT, 201,
+    ),
+    Operation("get", _ONE, "getJob", "One job, with its data and result", Scope.JOBS_READ, "Job", _JOB, _READ),
+    Operation(
+        "get", f"{_ONE}/events", "followJob",
+        "The same now and after each change, as server-sent events; the last one is named `done`",
+        Scope.JOBS_READ, None, _EVENTS, _READ, media_type="text/event-stream",
+    ),
+    Operation(
+        "post", f"{_ONE}/retry", "retryJob", "Let a job that failed or was cancelled run again",
+        Scope.JOBS_WRITE, "JobAsked", _ANSWER, _WRITE,
+    ),
+    Operation(
+        "post", f"{_ONE}/cancel", "cancelJob", "Cancel a job; one that runs is asked to stop",
+        Scope.JOBS_WRITE, "JobAsked", _ANSWER | {"status": "cancelled"}, _WRITE,
+    ),
+    Operation(
+        "get", "/api/results", "listJobs", "The jobs that you asked for, the latest first",
+        Scope.JOBS_READ, "Jobs", {"results": [_JOB], "nextCursor": _CURSOR}, (401, 403, 422, 429),
+        query={
+            "status": {"enum": list(get_args(Status))},
+            "jobType": {"enum": list(get_args(JobType))},
+            "limit": COUNT | {"minimum": 1, "maximum": 100, "default": 20},
+            "offset": COUNT | {"minimum": 0, "maximum": 10_000, "default": 0},
+            "cursor": {"type": "string", "description": "The `nextCursor` of the page before; faster than an offset"},
+        },
+    ),
+    Operation(
+        "get", "/api/reports/{reportId}", "downloadReport", "The file of a report; its id is that of its job",
+        Scope.JOBS_READ, None, "kind,queue,state,jobs\r\n…", _READ, media_type="text/csv",
+    ),
+    Operation(
+        "get", "/api/queue/stats", "getStats", "How many of your jobs are where; for editors, every queue besides",
+        Scope.JOBS_READ, "Stats", {"jobs": _COUNTS, "queues": [_QUEUE]}, (401, 403, 429),
+    ),
+)  # fmt: skip
+
+_KINDS: Final = [JobWanted, *(offer.message for offer in OFFERS.values())]
+_, _MADE = schema_components(_KINDS, ref_template="#/components/schemas/{name}")
+# What `data` holds is read for the type alone, so its schema is told here.
+_MADE["JobWanted"]["properties"]["data"] = {
+    "oneOf": [{"$ref": f"#/components/schemas/{offer.message.__name__}"} for offer in OFFERS.values()]
+}
+_MAYBE_COUNT: Final = {"type": ["integer", "null"]}
+_MAYBE_TEXT: Final = {"type": ["string", "null"]}
+_STATUS: Final = {"enum": list(get_args(Status))}
+_SCHEMAS: Final[dict[str, Any]] = {
+    "JobAsked": object_of({"id": ID, "status": _STATUS}),
+    "Job": object_of(
+        {
+            "id": ID,
+            "type": {"enum": list(get_args(JobType))},
+            "status": _STATUS,
+            "priority": COUNT | {"minimum": PRIORITIES[0], "maximum": PRIORITIES[-1]},
+            "data": {"type": "object", "description": "As it was asked for"},
+            "result": or_null({"type": "object", "description": "What came of it, once it has completed"}),
+            "error": _MAYBE_TEXT | {"description": "What went wrong last"},
+            "attempts": COUNT,
+            "maxAttempts": COUNT,
+            "progress": object_of({"done": _MAYBE_COUNT, "total": _MAYBE_COUNT, "description": _MAYBE_TEXT}),
+            "createdAt": MOMENT,
+            "runAt": MOMENT,
+            "startedAt": or_null(MOMENT),
+            "finishedAt": or_null(MOMENT),
+        }
+    ),
+    "Jobs": object_of(
+        {
+            "results": {"type": "array", "items": {"$ref": "#/components/schemas/Job"}},
+            "nextCursor": _MAYBE_TEXT,
+        }
+    ),
+    "Stats": object_of(
+        {
+            "jobs": object_of(dict.fromkeys(get_args(Status), COUNT)),
+            "queues": {
+                "type": "array",
+                "items": object_of(
+                    {
+                        "name": TEXT,
+                        "waiting": COUNT | {"description": "10,001 stands for more than 10,000"},
+                        "processing": COUNT,
+                        "slots": COUNT,
+                        "oldestWaitingAt": or_null(MOMENT),
+                        "isPaused": {"type": "boolean"},
+                    }
+                ),
+            },
+        },
+        "queues",
+    ),
+}
+
+CHAPTER: Final = Chapter(
+    OPERATIONS,
+    {**_MADE, **_SCHEMAS},
+    {"jobId": EXAMPLE_JOB, "reportId": EXAMPLE_JOB},
+    {
+        404: "You asked for no such job, or it was done long ago and is forgotten.",
+        409: "This job has ended already.",
+    },
+)

@@ -1,0 +1,29 @@
+"""Lists that are shown a page at a time: what was searched for, and the addresses of what is next."""
+
+from typing import Any, Final
+from urllib.parse import urlencode
+
+from models.base.paging import Page
+
+#: As long as an e-mail address may be. What is longer is cut, not refused: nobody types more into a search field.
+LONGEST_SEARCH: Final = 254
+
+
+def searched(typed: str) -> str:
+    """The words of a search without what nobody could have typed: PostgreSQL takes no NUL and no lone surrogate."""
+    return "".join(one for one in typed.strip() if one.isprintable())[:LONGEST_SEARCH]
+
+
+def address(path: str, **asked: str) -> str:
+    """`path` with what is asked of it; what is empty is left out."""
+    query = urlencode({name: value for name, value in asked.items() if value})
+    return f"{path}?{query}" if query else path
+
+
+def listed(found: Page[Any], path: str, cursor: str | None, **asked: str) -> dict[str, Any]:
+    """What the template of a list names: its rows, the way on, and the way back to the beginning."""
+    return {
+        "rows": found.items,
+        "first": address(path, **asked) if cursor else None,
+        "more": address(path, **asked, cursor=found.next_cursor) if found.next_cursor else None,
+    }

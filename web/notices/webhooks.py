@@ -1,0 +1,208 @@
+"""The systems that hear of events: adding them, their secrets, and what was sent to each. For admins."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Final
+from uuid import UUID
+
+from litestar import Controller, Response, get, post
+from litestar.params import FromPath, FromQuery
+
+from models.accounts.audit import audit
+from models.base.clock import now
+from models.base.errors import Conflict, Invalid
+from models.notices import endpoints
+from models.notices.actions import send, send_again
+from models.notices.deliveries import under_way
+from models.notices.events import EVENTS
+from models.notices.queries import deliveries
+from models.notices.queries import endpoints as all_endpoints
+from models.notices.rules import LONGEST_URL
+from web.forms import FormData, read, shown, text
+from web.guards import RECENT, admin, recently_signed_in
+from web.pages import page, redirect
+from web.params import Config, KeyRing, Submitted, Transaction, Who
+from web.visitor import Visitor
+
+LIST: Final = "/admin/webhooks"
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointForm:
+    """How an endpoint should be; its events are boxes."""
+
+    url: Annotated[str, text("Enter the address that takes the webhooks", max_length=LONGEST_URL)]
+    words: Annotated[str, text(max_length=100)] = ""
+
+
+class Webhooks(Controller):
+    """The endpoints of this installation. Making and rotating secrets wants a fresh sign-in."""
+
+    path = LIST
+    guards = [admin]  # noqa: RUF012 - Litestar reads it as a class attribute
+
+    @get()
+    async def index(
+        self, session: Transaction, visitor: Who, cursor: FromQuery[str | None] = None
+    ) -> Response[None]:
+        """Every endpoint."""
+        found = await all_endpoints(session, cursor or None)
+        return page(
+            "notices/webhooks.html",
+            visitor=visitor,
+            rows=found.items,
+            first=LIST if cursor else None,
+            more=f"{LIST}?cursor={found.next_cursor}" if found.next_cursor else None,
+        )
+
+    @get("/new", guards=[recently_signed_in])
+    async def ask(self, visitor: Who) -> Response[None]:
+        """The form for another one."""
+        return _form_page(visitor, None, {}, {})
+
+    @post()
+    async def add(
+        self, session: Transaction, visitor: Who, form: Submitted, keys: KeyRing, settings: Config
+    ) -> Response[None]:
+        """Add one, and show its secret this once."""
+        if not visitor.signed_in_within(RECENT):
+            return redirect(f"{LIST}/new")
+        try:
+            wanted, allowed = _wanted(form), settings.webhooks.allowed_private_hosts
+            made, secret = await endpoints.add_endpoint(session, visitor.somebody, wanted, keys, allowed)
+        except Invalid as refusal:
+            return _form_page(visitor, None, form, refusal.fields)
+        return page("notices/secret.html", visitor=visitor, endpoint=made, secret=secret, is_new=True)
+
+    @get("/{endpoint_id:uuid}")
+    async def show(
+        self,
+        session: Transaction,
+        visitor: Who,
+        endpoint_id: FromPath[UUID],
+        cursor: FromQuery[str | None] = None,
+    ) -> Response[None]:
+        """One endpoint, and what was sent to it."""
+        endpoint = await endpoints.endpoint(session, endpoint_id)
+        found = await deliveries(session, endpoint_id, cursor=cursor or None)
+        here = f"{LIST}/{endpoint_id}"
+        return page(
+            "notices/webhook.html",
+            visitor=visitor,
+            endpoint=endpoint,
+            events=EVENTS,
+            rows=found.items,
+            has_old_secret=endpoint.old_secret_until is not None and endpoint.old_secret_until > now(),
+            first=here if cursor else None,
+            more=f"{here}?cursor={found.next_cursor}" if found.next_cursor else None,
+        )
+
+    @get("/{endpoint_id:uuid}/form")
+    async def edit(self, session: Transaction, visitor: Who, endpoint_id: FromPath[UUID]) -> Response[None]:
+        """The form to change it."""
+        found = await endpoints.endpoint(session, endpoint_id)
+        values: FormData = {"url": [found.url], "words": [found.words], "events": list(found.events)}
+        return _form_page(visitor, endpoint_id, values, {})
+
+    @post("/{endpoint_id:uuid}")
+    async def change(
+        self,
+        session: Transaction,
+        visitor: Who,
+        form: Submitted,
+        settings: Config,
+        endpoint_id: FromPath[UUID],
+    ) -> Response[None]:
+        """Let it be as the form says."""
+        await endpoints.endpoint(session, endpoint_id)
+        try:
+            wanted, allowed = _wanted(form), settings.webhooks.allowed_private_hosts
+            await endpoints.change_endpoint(session, visitor.somebody, endpoint_id, wanted, allowed)
+        except Invalid as refusal:
+            return _form_page(visitor, endpoint_id, form, refusal.fields)
+        return redirect(f"{LIST}/{endpoint_id}", notice="Saved.")
+
+    @get("/{endpoint_id:uuid}/secret", guards=[recently_signed_in])
+    async def ask_to_rotate(
+        self, session: Transaction, visitor: Who, endpoint_id: FromPath[UUID]
+    ) -> Response[None]:
+        """What rotating does, and the button."""
+        endpoint = await endpoints.endpoint(session, endpoint_id)
+        return page("notices/rotation.html", visitor=visitor, endpoint=endpoint)
+
+    @post("/{endpoint_id:uuid}/secret")
+    async def rotate(
+        self, session: Transaction, visitor: Who, keys: KeyRing, endpoint_id: FromPath[UUID]
+    ) -> Response[None]:
+        """Another secret, shown this once. The one before signs as well for a day."""
+        if not visitor.signed_in_within(RECENT):
+            return redirect(f"{LIST}/{endpoint_id}/secret")
+        secret = await endpoints.rotate_secret(session, visitor.somebody, endpoint_id, keys)
+        endpoint = await endpoints.endpoint(session, endpoint_id)
+        return page("notices/secret.html", visitor=visitor, endpoint=endpoint, secret=secret, is_new=False)
+
+    @post("/{endpoint_id:uuid}/state")
+    async def switch(
+        self, session: Transaction, visitor: Who, form: Submitted, endpoint_id: FromPath[UUID]
+    ) -> Response[None]:
+        """Switch it on or off."""
+        is_on = shown(form).get("is_on") == "yes"
+        await endpoints.switch(session, visitor.somebody, endpoint_id, is_on=is_on)
+        return redirect(f"{LIST}/{endpoint_id}", notice="It is on." if is_on else "It is off.")
+
+    @post("/{endpoint_id:uuid}/removal")
+    async def remove(self, session: Transaction, visitor: Who, endpoint_id: FromPath[UUID]) -> Response[None]:
+        """Delete it with its log."""
+        await endpoints.remove_endpoint(session, visitor.somebody, endpoint_id)
+        return redirect(LIST, notice="The endpoint is removed.")
+
+    @post("/{endpoint_id:uuid}/test")
+    async def test(self, session: Transaction, visitor: Who, endpoint_id: FromPath[UUID]) -> Response[None]:
+        """Send it something harmless."""
+        endpoint = await endpoints.endpoint(session, endpoint_id)
+        await send(session, endpoint.id, "endpoint.tested", {"by": str(visitor.somebody.id)})
+        return redirect(f"{LIST}/{endpoint_id}", notice="A test is on its way.")
+
+    @get("/deliveries/{delivery_id:uuid}")
+    async def delivery(
+        self, session: Transaction, visitor: Who, delivery_id: FromPath[UUID]
+    ) -> Response[None]:
+        """What was sent, and what was answered."""
+        sent, endpoint = await under_way(session, delivery_id)
+        return page("notices/delivery.html", visitor=visitor, sent=sent, endpoint=endpoint)
+
+    @post("/deliveries/{delivery_id:uuid}/sending")
+    async def again(self, session: Transaction, visitor: Who, delivery_id: FromPath[UUID]) -> Response[None]:
+        """Send it once more. Pressed twice, it shows how it stands."""
+        sent, endpoint = await under_way(session, delivery_id)
+        there = f"{LIST}/deliveries/{delivery_id}"
+        if endpoint.disabled_at is not None:
+            return redirect(there, notice="The endpoint is off. Switch it on first.")
+        try:
+            await send_again(session, sent)
+        except Conflict:
+            return redirect(there, notice="It is on its way already.")
+        await audit(
+            session, visitor.somebody, "webhook.sent_again", f"webhook/{endpoint.id}", delivery=str(sent.id)
+        )
+        return redirect(there, notice="It is sent once more.")
+
+
+def _wanted(form: FormData) -> endpoints.Wanted:
+    typed = read(EndpointForm, form)
+    return endpoints.Wanted(typed.url, typed.words, form.get("events", []))
+
+
+def _form_page(
+    visitor: Visitor, endpoint_id: UUID | None, values: FormData, problems: Mapping[str, str]
+) -> Response[None]:
+    return page(
+        "notices/webhook_form.html",
+        visitor=visitor,
+        status=422 if problems else 200,
+        endpoint_id=endpoint_id,
+        values=shown(values),
+        chosen=set(values.get("events", ())),
+        events=EVENTS,
+        problems=problems,
+    )
