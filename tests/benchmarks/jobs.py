@@ -1,338 +1,229 @@
-"""Enqueue, drain and start latency of the job engine beside stock taskiq, in one run.
+"""The job engine beside what one would pick instead, in one run; then beside itself, with ever more rows.
 
-`python -m tests.benchmarks.jobs [--rounds 3] [--jobs 5000]` writes docs/benchmarks.md. Each round measures
-every contender once, in turn, on the same PostgreSQL (fsync on) and the same Redis (append-only file, fsync
-every second); the table has the medians, and ratios within the run. What each contender promises is not the
-same, and the table says so.
+`python -m tests.benchmarks.jobs [--rounds 3] [--install] [--only Galley,BullMQ]` writes docs/benchmarks.md. Each round
+measures every contender once, in turn, on one PostgreSQL that syncs each commit to the disk and one Redis with an
+append-only file that is synced each second. `--install` brings the others into build/benchmarks by pip and npm.
 """
 
 import argparse
 import asyncio
+import contextlib
+import itertools
 import os
-import platform
-import shutil
 import signal
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
-import asyncpg
+import psutil
 from redis.asyncio import Redis
 
-from infra.local.embedded import EmbeddedPostgres, EmbeddedRedis
-from models.base.db import Database
-from models.base.news import Herald, connect
-from models.jobs import Wish, enqueue, enqueue_all
-from models.migrations import migrate
-from tests.benchmarks.ours import Noop
-from tests.benchmarks.record import PADDING
-from tests.benchmarks.stock import build
+from tests.benchmarks.contenders import CONTENDERS, Contender, Missing
+from tests.benchmarks.page import Figures, Growth, write
+from tests.reliability.servers import TEMPLATE, Servers, servers
 
-SLOTS = 100
-BULK = 500
-RATE = 50
-LATENCY_JOBS = 250
-OUT = Path(__file__).parents[2] / "docs" / "benchmarks.md"
+ASKING_SECONDS = 2.0
+DRAINING_SECONDS = 6.0
+WARM_UP = 10
+STEADY_JOBS = 200
+SLOW_JOBS = 12
+KILL_PATIENCE = 75.0
+#: (finished, waiting) rows; all of them are there when so many jobs are drained.
+GROWTH = ((0, 1_000), (0, 10_000), (0, 100_000), (0, 1_000_000), (1_000_000, 100_000))
+GROWTH_DRAINED = 5_000
 
-
-@dataclass
-class Figures:
-    """One contender's measurements, a list entry per round."""
-
-    promise: str
-    enqueue: list[float] = field(default_factory=list)
-    bulk: list[float] = field(default_factory=list)
-    drain: list[float] = field(default_factory=list)
-    p50: list[float] = field(default_factory=list)
-    p99: list[float] = field(default_factory=list)
+_NUMBERS = itertools.count(1)
 
 
-@dataclass
 class Bench:
-    """The servers and the scratch folder of one run."""
+    """The servers, and one contender's programs on them."""
 
-    folder: Path
-    postgres: EmbeddedPostgres
-    redis: EmbeddedRedis
-    jobs: int
+    def __init__(self, both: Servers, contender: Contender) -> None:
+        self.servers = both
+        self.contender = contender
+        self.database = f"bench_{next(_NUMBERS)}"
+        self.record = both.folder / self.database
+        # Each in a database of its own there too: two of them call a key "bench".
+        redis_url = both.redis.url.removesuffix("0") + str(CONTENDERS.index(contender))
+        self.environment = contender.environment(both.url_of(self.database), redis_url, self.record)
 
-    @property
-    def environment(self) -> dict[str, str]:
-        """What worker processes are started with."""
-        return os.environ | {
-            "ENVIRONMENT": "test",
-            "SECRET_KEY": "b" * 40,
-            "STRIPE_SECRET_KEY": "sk_test_bench",
-            "DATABASE_URL": self.url,
-            "REDIS_URL": self.redis.url,
-            "LOG_LEVEL": "error",
-        }
+    async def begin(self) -> None:
+        """An empty database, an empty Redis, an empty record."""
+        self.record.touch()
+        template = f' template "{TEMPLATE}"' if self.contender.is_ours else ""
+        await self.servers.run(f'create database "{self.database}"{template}')
+        redis = Redis.from_url(self.environment["REDIS_URL"])
+        await redis.flushdb()
+        await redis.aclose()
+        if self.contender.keeps_tables:
+            self.ask("prepare")
 
-    @property
-    def url(self) -> str:
-        """The database that our jobs are in."""
-        return self.postgres.database("bench")
+    def ask(self, deed: str, *numbers: object) -> float:
+        """Run the asking side; what it says in the end."""
+        command = self.contender.client(deed, *numbers)
+        asked = subprocess.run(command, env=self.environment, check=False, capture_output=True, text=True)
+        if asked.returncode:
+            raise RuntimeError(f"{self.contender.name} could not be asked: {asked.stderr[-2000:]}")
+        return float(asked.stdout.split()[-1]) if asked.stdout.strip() else 0.0
 
     @contextmanager
-    def worker(self, command: list[str], expected: int, **environment: str) -> Iterator[Path]:
-        """A worker process that records into the file that is given."""
-        record = self.folder / f"record-{time.monotonic_ns()}"
-        more = {"BENCH_RECORD": str(record), "BENCH_EXPECTED": str(expected)} | environment
-        process = subprocess.Popen(command, env=self.environment | more, stderr=subprocess.DEVNULL)
-        try:
-            yield record
-        finally:
-            process.send_signal(signal.SIGTERM)
-            process.wait(timeout=30)
-
-
-def starts(record: Path) -> list[tuple[int, int]]:
-    """(asked, started) of every job in a worker's record, in nanoseconds."""
-    return sorted(
-        (int(asked), int(began))
-        for asked, began in (line.split() for line in record.read_text().splitlines())
-    )
-
-
-async def appears(record: Path, within: float = 180) -> None:
-    """Wait until a worker has written its record."""
-    async with asyncio.timeout(within):
-        while not record.exists():  # noqa: ASYNC240 - a local stat
-            await asyncio.sleep(0.02)
-
-
-def latencies(record: Path) -> tuple[float, float]:
-    """Median and 99th percentile of asked-to-started, in milliseconds."""
-    waits = sorted((began - asked) / 1e6 for asked, began in starts(record) if asked)
-    return statistics.median(waits), waits[int(len(waits) * 0.99) - 1]
-
-
-class Ours:
-    """Galley: a row per job in PostgreSQL, committed before it counts."""
-
-    name = "Galley, one worker process"
-    promise = "committed with the caller's transaction; survives kill -9, FLUSHALL and a restart"
-
-    def __init__(self, bench: Bench) -> None:
-        self.bench = bench
-
-    @asynccontextmanager
-    async def open(self) -> AsyncIterator[Database]:
-        redis = connect(self.bench.redis.url)
-        database = Database(self.bench.url, pool_size=2, tell=Herald(redis).tell)
-        yield database
-        await database.close()
-        await redis.aclose()
-
-    async def empty(self) -> None:
-        connection = await asyncpg.connect(self.bench.url)
-        await connection.execute("truncate jobs, job_workers cascade")
-        await connection.execute("vacuum analyze jobs")
-        await connection.close()
-
-    async def enqueue(self, count: int) -> float:
-        async with self.open() as database:
-            began = time.monotonic()
-            for _ in range(count):
-                async with database.transaction() as session:
-                    await enqueue(session, Noop(asked_ns=time.monotonic_ns(), padding=PADDING))
-            return count / (time.monotonic() - began)
-
-    async def bulk(self, count: int) -> float:
-        async with self.open() as database:
-            began = time.monotonic()
-            for _ in range(count // BULK):
-                async with database.transaction() as session:
-                    await enqueue_all(
-                        session,
-                        (Wish(Noop(asked_ns=time.monotonic_ns(), padding=PADDING)) for _ in range(BULK)),
-                    )
-            return count / (time.monotonic() - began)
-
-    async def drain(self, count: int) -> float:
-        with self.bench.worker([sys.executable, "-m", "tests.benchmarks.ours", str(SLOTS)], count):
-            connection = await asyncpg.connect(self.bench.url)
-            async with asyncio.timeout(180):
-                while await connection.fetchval("select count(*) from jobs where state <> 'completed'"):
-                    await asyncio.sleep(0.2)
-            seconds = await connection.fetchval(
-                "select extract(epoch from max(finished_at) - min(started_at)) from jobs"
+    def running(self, *command: str) -> Iterator[subprocess.Popen[bytes]]:
+        """A program, its worker if none is named, and all that it starts."""
+        with (self.servers.folder / "worker.log").open("ab") as log:
+            process = subprocess.Popen(
+                command or self.contender.command(),
+                env=self.environment,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
             )
-            await connection.close()
-        return count / float(seconds)
+        try:
+            yield process
+        finally:
+            kill(process)
 
-    async def latency(self) -> tuple[float, float]:
-        with self.bench.worker(
-            [sys.executable, "-m", "tests.benchmarks.ours", str(SLOTS)], LATENCY_JOBS + 1
-        ) as record:
-            async with self.open() as database:
-                async with database.transaction() as session:
-                    await enqueue(session, Noop(asked_ns=0, padding=PADDING))
-                await appears(record.with_name(f"{record.name}.first"))
-                for _ in range(LATENCY_JOBS):
-                    async with database.transaction() as session:
-                        # Asked for when the commit begins is what a page can know; the commit itself is counted.
-                        await enqueue(session, Noop(asked_ns=time.monotonic_ns(), padding=PADDING))
-                    await asyncio.sleep(1 / RATE)
-            await appears(record)
-        return latencies(record)
+    def marks(self, mark: str = "begun") -> list[tuple[int, int]]:
+        """(asked, when) of each mark in the record, in nanoseconds, by time."""
+        rows = (line.split() for line in self.record.read_text().splitlines())
+        return sorted(((int(one), int(at)) for one, at, what in rows if what == mark), key=lambda row: row[1])
 
-
-class Stock:
-    """Stock taskiq on Redis."""
-
-    def __init__(self, bench: Bench, kind: str) -> None:
-        self.bench = bench
-        self.kind = kind
-        self.name = f"taskiq, {'RedisStreamBroker' if kind == 'stream' else 'ListQueueBroker'}"
-        self.promise = (
-            "in Redis; a dead worker's jobs come back after 10 minutes, if new ones arrive"
-            if kind == "stream"
-            else "in Redis; what a dead worker was running is lost"
-        )
-        self.environment = {"BENCH_STOCK": kind}
-
-    def command(self) -> list[str]:
-        options = ["--workers", "1", "--max-async-tasks", str(SLOTS), "--log-level", "WARNING"]
-        return [sys.executable, "-m", "taskiq", "worker", "tests.benchmarks.stock:broker", *options]
-
-    @asynccontextmanager
-    async def open(self) -> AsyncIterator[Any]:
-        broker, noop = build(self.kind, self.bench.redis.url)
-        await broker.startup()
-        yield noop
-        await broker.shutdown()
-
-    async def empty(self) -> None:
-        redis = Redis.from_url(self.bench.redis.url)
-        await redis.flushall()
-        await redis.aclose()
-
-    async def enqueue(self, count: int) -> float:
-        async with self.open() as noop:
-            began = time.monotonic()
-            for _ in range(count):
-                await noop.kiq(time.monotonic_ns(), PADDING)
-            return count / (time.monotonic() - began)
-
-    async def bulk(self, count: int) -> float:
-        async with self.open() as noop:
-            began = time.monotonic()
-            for _ in range(count // BULK):
-                asks = (noop.kiq(time.monotonic_ns(), PADDING) for _ in range(BULK))
-                await asyncio.gather(*asks)
-            return count / (time.monotonic() - began)
-
-    async def drain(self, count: int) -> float:
-        with self.bench.worker(self.command(), count, **self.environment) as record:
-            await appears(record)
-        began = [one for _, one in starts(record)]
-        return count / ((max(began) - min(began)) / 1e9)
-
-    async def latency(self) -> tuple[float, float]:
-        with self.bench.worker(self.command(), LATENCY_JOBS + 1, **self.environment) as record:
-            async with self.open() as noop:
-                await noop.kiq(0, PADDING)
-                await appears(record.with_name(f"{record.name}.first"))
-                for _ in range(LATENCY_JOBS):
-                    await noop.kiq(time.monotonic_ns(), PADDING)
-                    await asyncio.sleep(1 / RATE)
-            await appears(record)
-        return latencies(record)
+    def wait(self, count: int, seconds: float, mark: str = "begun") -> bool:
+        """Wait until there are so many marks. Says whether they came."""
+        until = time.monotonic() + seconds
+        while time.monotonic() < until:
+            if self.record.read_bytes().count(mark.encode()) >= count:
+                return True
+            time.sleep(0.02)
+        return False
 
 
-async def measure(contender: Ours | Stock, figures: Figures, jobs: int) -> None:
-    """One round of one contender: ask one by one, ask in bulk, drain all of it, then latency."""
-    await contender.empty()
-    figures.enqueue.append(await contender.enqueue(jobs // 5))
-    figures.bulk.append(await contender.bulk(jobs))
-    figures.drain.append(await contender.drain(jobs // 5 + jobs // BULK * BULK))
-    await contender.empty()
-    p50, p99 = await contender.latency()
-    figures.p50.append(p50)
-    figures.p99.append(p99)
-    print(f"{contender.name}: drain {figures.drain[-1]:,.0f}/s, p50 {p50:.1f} ms")
+def kill(process: subprocess.Popen[bytes]) -> None:
+    """Kill -9 a program and all that it started."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
 
 
-def table(results: dict[str, Figures], rounds: int, jobs: int) -> str:
-    """The page that is written."""
-    ours, *others = results.values()
-    middle = statistics.median
-    lines = [
-        "# Benchmarks",
-        "",
-        f"Written by `python -m tests.benchmarks.jobs --rounds {rounds} --jobs {jobs}`: medians of {rounds} rounds in",
-        f"one run on {os.cpu_count()} cores ({platform.machine()}, Python {platform.python_version()}), the contenders in turn.",
-        "The job does nothing and carries about 300 bytes; a worker is one process with",
-        f"{SLOTS} slots. PostgreSQL syncs every commit to disk; Redis keeps an append-only file and syncs it every second.",
-        "",
-        "| contender | what it promises | asked one by one, jobs/s | in bulk | drained | start p50, ms | start p99, ms |",
-        "|---|---|---|---|---|---|---|",
-    ]
-    for name, one in results.items():
-        rates = " | ".join(f"{middle(values):,.0f}" for values in (one.enqueue, one.bulk, one.drain))
-        lines.append(f"| {name} | {one.promise} | {rates} | {middle(one.p50):.1f} | {middle(one.p99):.1f} |")
-    lines += ["", "Galley's figure divided by the other's (for times, smaller is better):", ""]
-    for name, one in list(results.items())[1:]:
-        pairs = [
-            (getattr(ours, what), getattr(one, what)) for what in ("enqueue", "bulk", "drain", "p50", "p99")
-        ]
-        ratios = [
-            statistics.median(a / b for a, b in zip(mine, theirs, strict=True)) for mine, theirs in pairs
-        ]
-        words = ("one by one", "in bulk", "drained", "start p50", "start p99")
-        lines.append(
-            f"- beside {name}: "
-            + ", ".join(f"{word} {ratio:.2f}" for word, ratio in zip(words, ratios, strict=True))
-        )
-    lines += [
-        "",
-        "Asking one by one is a committed transaction for Galley and a command without a sync for the others: the price of",
-        "the promise in the second column. Latency runs from just before the commit, or the command, to the first line of",
-        f"the job, at {RATE} jobs a second.",
-        "",
-    ]
-    assert others
-    return "\n".join(lines)
+def rate_of(times: Sequence[int]) -> float:
+    """Starts a second, without the first tenth, in which a worker warms up."""
+    steady = times[len(times) // 10 :]
+    return (len(steady) - 1) / ((steady[-1] - steady[0]) / 1e9)
 
 
-def write(page: str) -> None:
-    """Put the page where the docs are, and on the screen."""
-    OUT.parent.mkdir(exist_ok=True)
-    OUT.write_text(page)
-    print(page)
+def memory_mb(process: subprocess.Popen[bytes]) -> float:
+    """What a worker and its children hold, in MB."""
+    whole = psutil.Process(process.pid)
+    return float(sum(one.memory_info().rss for one in (whole, *whole.children(recursive=True)))) / 1e6
+
+
+async def begun(both: Servers, contender: Contender) -> Bench:
+    """A bench for one measurement."""
+    bench = Bench(both, contender)
+    await bench.begin()
+    return bench
+
+
+async def measure(both: Servers, figures: Figures) -> None:
+    """One round of one contender: asked one by one, in bulk, drained; then steadily, of an idle worker."""
+    contender = figures.contender
+    bench = await begun(both, contender)
+    figures.one_by_one.append(bench.ask("one_by_one", ASKING_SECONDS))
+    bench = await begun(both, contender)
+    figures.in_bulk.append(bench.ask("in_bulk", contender.jobs))
+    with bench.running():
+        bench.wait(1, 30)
+        bench.wait(contender.jobs, DRAINING_SECONDS)
+        figures.drained.append(rate_of([at for _, at in bench.marks()]))
+    bench = await begun(both, contender)
+    with bench.running() as worker:
+        bench.ask("steadily", WARM_UP)
+        bench.wait(WARM_UP, 30)
+        figures.idle_mb.append(memory_mb(worker))
+        bench.ask("steadily", STEADY_JOBS)
+        bench.wait(WARM_UP + STEADY_JOBS, 10)
+        waits = sorted((at - asked) / 1e6 for asked, at in bench.marks()[WARM_UP:])
+    figures.p50.append(statistics.median(waits))
+    figures.p99.append(waits[int(len(waits) * 0.99) - 1])
+    print(f"{contender.name}: drained {figures.drained[-1]:,.0f}/s, p50 {figures.p50[-1]:.1f} ms", flush=True)
+
+
+def kill_and_recover(bench: Bench, figures: Figures) -> None:
+    """Twelve jobs of 1.5 s; the worker is killed 0.7 s after the first began, and another is started at once."""
+    bench.ask("slow_ones", SLOW_JOBS)
+    with contextlib.ExitStack() as stack:
+        for helper in bench.contender.beside:
+            stack.enter_context(bench.running(sys.executable, "-m", helper))
+        with bench.running():
+            bench.wait(1, 30)
+            time.sleep(0.7)
+        killed_at = time.monotonic()
+        stack.enter_context(bench.running())
+        while time.monotonic() < killed_at + KILL_PATIENCE:
+            if len({asked for asked, _ in bench.marks("ended")}) == SLOW_JOBS:
+                figures.recovery = time.monotonic() - killed_at
+                break
+            time.sleep(0.1)
+    print(f"{bench.contender.name}: all done {figures.recovery} s after the kill", flush=True)
+
+
+_FILL = """
+insert into jobs (id, kind, queue, args, state, priority, rank_at, run_at, max_attempts, finished_at)
+select gen_random_uuid(), 'bench.noop', 'bench', jsonb_build_object('asked_ns', 0, 'padding', repeat('x', 220)),
+       '{state}', 5, now() + number * interval '1 microsecond', now(), 3, {finished_at}
+  from generate_series(1, {rows}) number
+"""
+
+
+async def grow(both: Servers, finished: int, waiting: int) -> Growth:
+    """Fill the table, ask one by one, and drain some."""
+    bench = await begun(both, CONTENDERS[0])
+    for rows, state, at in ((finished, "completed", "now()"), (waiting, "waiting", "null")):
+        await both.run(_FILL.format(rows=rows, state=state, finished_at=at), bench.database)
+    await both.run("vacuum analyze jobs", bench.database)
+    size = await both.run("select pg_total_relation_size('jobs')", bench.database)
+    one_by_one = bench.ask("one_by_one", ASKING_SECONDS)
+    count = min(waiting, GROWTH_DRAINED)
+    with bench.running():
+        bench.wait(count, 60)
+        drained = rate_of([at for _, at in bench.marks()][:count])
+    await both.run(f'drop database "{bench.database}" with (force)')
+    growth = Growth(finished, waiting, one_by_one, drained, size / 1e6)
+    print(growth, flush=True)
+    return growth
 
 
 async def main() -> None:
     """Measure and write."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.jobs", description=__doc__)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--jobs", type=int, default=5000)
+    parser.add_argument("--install", action="store_true", help="bring the others into build/benchmarks first")
+    parser.add_argument("--only", default=",".join(one.name for one in CONTENDERS))
     options = parser.parse_args()
-    folder = Path(tempfile.mkdtemp(prefix="galley-bench-"))
-    os.chmod(folder, 0o755)  # noqa: PTH101 - PostgreSQL runs as another user
-    postgres = EmbeddedPostgres(folder / "postgres", {"synchronous_commit": "on", "fsync": "on"})
-    redis = EmbeddedRedis(folder / "redis")
-    bench = Bench(folder, postgres, redis, options.jobs)
-    try:
-        await asyncio.to_thread(migrate, bench.url)
-        contenders: list[Ours | Stock] = [Ours(bench), Stock(bench, "stream"), Stock(bench, "list")]
-        results = {one.name: Figures(one.promise) for one in contenders}
+    load = os.getloadavg()[0]
+    results: list[Figures] = []
+    skipped: dict[str, str] = {}
+    for contender in CONTENDERS:
+        if contender.name in options.only.split(","):
+            try:
+                if options.install:
+                    contender.install()
+                contender.check()
+                results.append(Figures(contender))
+            except Missing as reason:
+                skipped[contender.name] = str(reason)
+                print(f"{contender.name} is skipped: {reason}")
+    async with servers() as both:
         for _ in range(options.rounds):
-            for contender in contenders:
-                await measure(contender, results[contender.name], options.jobs)
-        write(table(results, options.rounds, options.jobs))
-    finally:
-        redis.stop()
-        postgres.stop()
-        shutil.rmtree(folder, ignore_errors=True)
+            for figures in results:
+                await measure(both, figures)
+        benches = [(await begun(both, figures.contender), figures) for figures in results]
+        # They mostly sleep and wait, so all of them at once.
+        await asyncio.gather(*(asyncio.to_thread(kill_and_recover, *one) for one in benches))
+        growth = [await grow(both, *rows) for rows in GROWTH]
+    write(results, growth, skipped, rounds=options.rounds, load=load)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
 """How the whole product feels on one machine: starting, answering, and the way from a payment to a letter.
 
-`python -m tests.benchmarks.pages [--seconds 30]` starts the product as `make up` does, twice, on a folder of its
-own, buys something, asks for pages at 20 requests a second, and writes docs/benchmarks-product.md.
+`python -m tests.benchmarks.pages [--seconds 30] [--orders 100000]` starts the product as `make up` does, twice, on a
+folder of its own, buys something, asks for pages at 20 requests a second, first with that one order and then with so
+many, and writes docs/benchmarks-product.md.
 """
 
 import argparse
@@ -18,13 +19,17 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from uuid import UUID
 
 import httpx2
 import psutil
 
 from infra.local.embedded import free_port
+from infra.local.folder import DataFolder
+from infra.local.postgres import Postgres
 from infra.local.tour import Tour
 from infra.local.visitor import Browser
+from tests.benchmarks.years_of_orders import copy
 
 RATE = 20
 OUT = Path(__file__).parents[2] / "docs" / "benchmarks-product.md"
@@ -84,7 +89,9 @@ async def buy(url: str, customer: Browser) -> tuple[str, float]:
     return order, tour.ready_after
 
 
-async def ask(client: httpx2.AsyncClient, pages: dict[str, str], seconds: float) -> dict[str, list[float]]:
+async def ask(
+    client: httpx2.AsyncClient, pages: dict[str, str], seconds: float, rate: float = RATE
+) -> dict[str, list[float]]:
     """Ask for the pages in turn at a fixed rate, whether the last one has answered or not. Milliseconds by page."""
     took: dict[str, list[float]] = {name: [] for name in pages}
 
@@ -96,8 +103,8 @@ async def ask(client: httpx2.AsyncClient, pages: dict[str, str], seconds: float)
 
     names = list(pages)
     tasks, began = [], time.monotonic()
-    for number in range(int(seconds * RATE)):
-        await asyncio.sleep(max(0.0, began + number / RATE - time.monotonic()))
+    for number in range(int(seconds * rate)):
+        await asyncio.sleep(max(0.0, began + number / rate - time.monotonic()))
         name = names[number % len(names)]
         tasks.append(asyncio.create_task(one(name, pages[name])))
     await asyncio.gather(*tasks)
@@ -110,10 +117,12 @@ def percentile(values: list[float], part: float) -> float:
 
 
 def table(
-    starts: tuple[float, float], weights: dict[str, int], took: dict[str, list[float]], ready: float
+    starts: tuple[float, float],
+    weights: dict[str, int],
+    took: dict[int, dict[str, list[float]]],
+    ready: float,
 ) -> str:
-    """The page that is written."""
-    everything = [one for times in took.values() for one in times]
+    """The page that is written. `took` has milliseconds by the number of orders, and then by page."""
     lines = [
         "# The product on one machine",
         "",
@@ -122,17 +131,24 @@ def table(
         "",
         f"- ready to sell {starts[0]:.1f} s after the first start (empty folder), {starts[1]:.1f} s after the second",
         f"- from the payment to the letter that the text is ready: {ready:.2f} s",
-        (
-            f"- pages at {RATE} requests a second: p50 {statistics.median(everything):.0f} ms,"
-            f" p95 {percentile(everything, 0.95):.0f} ms"
-        ),
-        "",
-        "| page | p50, ms | p95, ms |",
-        "|---|---|---|",
-        *(
-            f"| {name} | {statistics.median(times):.0f} | {percentile(times, 0.95):.0f} |"
-            for name, times in took.items()
-        ),
+    ]
+    for orders, pages in took.items():
+        everything = [one for times in pages.values() for one in times]
+        lines += [
+            "",
+            (
+                f"Pages at {RATE} requests a second, {orders:,} {'order' if orders == 1 else 'orders'} in the database:"
+                f" p50 {statistics.median(everything):.0f} ms, p95 {percentile(everything, 0.95):.0f} ms"
+            ),
+            "",
+            "| page | p50, ms | p95, ms |",
+            "|---|---|---|",
+            *(
+                f"| {name} | {statistics.median(times):.0f} | {percentile(times, 0.95):.0f} |"
+                for name, times in pages.items()
+            ),
+        ]
+    lines += [
         "",
         "| process, idle after a purchase | resident, MB |",
         "|---|---|",
@@ -142,19 +158,37 @@ def table(
     return "\n".join(lines)
 
 
-async def measure(url: str, seconds: float) -> tuple[dict[str, list[float]], float]:
-    """Buy something, then ask for pages, the new order's among them."""
-    async with Browser(url) as customer:
+async def measure(
+    url: str, database: str, seconds: float, orders: int
+) -> tuple[dict[int, dict[str, list[float]]], float]:
+    """Buy something, then ask for pages, the new order's among them; and again when there are `orders`."""
+    async with Browser(url) as customer, Browser(url) as editor:
         order, ready = await buy(url, customer)
+        await Tour(url)._sign_in(editor, "admin@example.com")
         pages = PAGES | {"your orders": "/orders", "an order": order}
-        await ask(customer.client, pages, 3)
-        return await ask(customer.client, pages, seconds), ready
+        desk = {
+            "overview": "/admin",
+            "orders": "/admin/orders",
+            "search": "/admin/search?q=example",
+            "money": "/admin/money",
+        }
+        took = {}
+        for count in (1, orders):
+            if count > 1:
+                await copy(database, UUID(order.rsplit("/", 1)[1]), count - 1)
+            await ask(customer.client, pages, 3)
+            found, desks = await asyncio.gather(
+                ask(customer.client, pages, seconds), ask(editor.client, desk, seconds, rate=2)
+            )
+            took[count] = found | {f"admin: {name}": times for name, times in desks.items()}
+        return took, ready
 
 
 def main() -> None:
     """Measure and write."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=30)
+    parser.add_argument("--orders", type=int, default=100_000)
     options = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="galley-product-"))
     folder.chmod(0o755)
@@ -163,7 +197,14 @@ def main() -> None:
         with product(folder / "data", port) as (first, _):
             pass
         with product(folder / "data", port) as (second, process):
-            took, ready = asyncio.run(measure(f"http://localhost:{port}", options.seconds))
+            took, ready = asyncio.run(
+                measure(
+                    f"http://localhost:{port}",
+                    Postgres(DataFolder(folder / "data")).url,
+                    options.seconds,
+                    options.orders,
+                )
+            )
             weights = memory(process.pid)
         page = table((first, second), weights, took, ready)
         OUT.parent.mkdir(exist_ok=True)

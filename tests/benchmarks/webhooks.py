@@ -1,8 +1,7 @@
 """How fast the webhook answers: signed events at a fixed rate against one web process of the product.
 
 `python -m tests.benchmarks.webhooks [--rate 200] [--seconds 30]` starts PostgreSQL, Redis and the web process on a
-folder of their own, and prints p50, p95, p99 and the slowest in milliseconds. The aim is a p99 below 300 ms: Stripe's
-page waits for the answer before it sends the customer back.
+folder of their own, and prints p50, p95, p99 and the slowest in milliseconds. The aim is a p99 below 50 ms.
 """
 
 import argparse
@@ -30,7 +29,7 @@ from infra.local.embedded import EmbeddedPostgres, EmbeddedRedis, free_port
 from models.migrations import migrate
 
 SECRET = secrets.token_hex(16)
-GOAL_MS = 300
+GOAL_MS = 50
 
 
 @contextmanager

@@ -1,0 +1,74 @@
+"""The asking side of a contender, in its own environment: `python -m tests.benchmarks.client MODULE DEED [NUMBERS]`.
+
+A contender's module has `asking()`, a context that gives the ways to ask for one job and for many, and `prepare()` if
+its tables must be made first. What came out is printed as one number.
+"""
+
+import asyncio
+import importlib
+import sys
+import time
+from collections.abc import Awaitable, Callable
+from itertools import count
+from typing import NamedTuple
+
+BATCH = 200
+RATE = 50
+
+
+class Ask(NamedTuple):
+    """How a contender is asked."""
+
+    #: For one job: when it was asked for, in nanoseconds, and how many seconds it shall take.
+    one: Callable[[int, float], Awaitable[None]]
+    #: For many that take no time, by the fastest way that is documented.
+    many: Callable[[list[int]], Awaitable[None]]
+
+
+async def one_by_one(ask: Ask, seconds: float) -> float:
+    """Ask for as many as can be in that time, each awaited. Jobs a second."""
+    began = time.monotonic()
+    for number in count(1):
+        await ask.one(time.monotonic_ns(), 0)
+        if (passed := time.monotonic() - began) > seconds:
+            return number / passed
+    raise AssertionError("unreachable")
+
+
+async def in_bulk(ask: Ask, jobs: float) -> float:
+    """Ask for that many at once. Jobs a second."""
+    began = time.monotonic()
+    for _ in range(int(jobs) // BATCH):
+        await ask.many([time.monotonic_ns()] * BATCH)
+    return jobs / (time.monotonic() - began)
+
+
+async def steadily(ask: Ask, jobs: float) -> float:
+    """Ask for that many, 50 a second. Jobs a second."""
+    began = time.monotonic()
+    for number in range(int(jobs)):
+        await asyncio.sleep(max(0.0, began + number / RATE - time.monotonic()))
+        await ask.one(time.monotonic_ns(), 0)
+    return jobs / (time.monotonic() - began)
+
+
+async def slow_ones(ask: Ask, jobs: float) -> float:
+    """Ask for that many jobs which take 1.5 seconds each."""
+    for number in range(int(jobs)):
+        await ask.one(number, 1.5)
+    return jobs
+
+
+async def main(module: str, deed: str, number: float) -> None:
+    """Do one deed."""
+    peer = importlib.import_module(module)
+    if deed == "prepare":
+        await peer.prepare()
+        return
+    async with peer.asking() as ask:
+        print(await globals()[deed](ask, number))
+
+
+if __name__ == "__main__":
+    name, what, *numbers = sys.argv[1:]
+    asyncio.run(main(name, what, float(numbers[0]) if numbers else 0))

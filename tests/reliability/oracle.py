@@ -1,0 +1,68 @@
+"""What is true in the end. The counters are those of Jepsen's `total-queue` checker, with effects in place of reads."""
+
+from collections import Counter
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+
+import asyncpg
+
+_ROWS = """
+select (args->>'token')::bigint as token, state, attempt, (result->>'attempt')::int as told, args->>'act' as act
+  from jobs where queue = 'reliability' and args ? 'token'
+"""
+_DONE = "select token, count(*) as times from effects where effect = 'done' group by token"
+BEGUN_AGAIN = "select count(*) - count(distinct token) from effects where effect = 'begun'"
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """What came out of one fault."""
+
+    fault: str
+    #: Jobs that somebody tried to ask for, whether they heard that it worked or not.
+    attempted: int
+    #: Asked for and answered, or found in the rows, and not done in the end.
+    lost: int
+    #: Nobody asked for it, or the row tells the result of an attempt that did not hold it.
+    unexpected: int
+    #: Effects written in the last transaction more than once, or two rows where one was asked for.
+    done_twice: int
+    #: The answer never came, and the job was there and was done all the same.
+    recovered: int
+    #: Attempts begun beyond the first: the price of a death, paid in effects outside, which need a key for it.
+    begun_again: int
+    #: From the fault until the last job that it hit was done.
+    recovery_seconds: float | None
+
+    @property
+    def is_sound(self) -> bool:
+        """Whether every promise was kept."""
+        return self.lost == self.unexpected == self.done_twice == 0
+
+
+async def judge(
+    connection: asyncpg.Connection,
+    fault: str,
+    *,
+    attempted: AbstractSet[int],
+    answered: AbstractSet[int],
+    recovery_seconds: float | None,
+) -> Figures:
+    """Compare what was asked for with the rows and the effects."""
+    rows = await connection.fetch(_ROWS)
+    completed = Counter(row["token"] for row in rows if row["state"] == "completed")
+    writes = {row["token"] for row in rows if row["act"] == "write"}
+    done = {row["token"]: row["times"] for row in await connection.fetch(_DONE)}
+    found = {row["token"] for row in rows}
+    due = answered | (found & attempted)
+    return Figures(
+        fault=fault,
+        attempted=len(attempted),
+        lost=sum(1 for one in due if not completed[one] or (one in writes and one not in done)),
+        unexpected=len((found | done.keys()) - attempted)
+        + sum(1 for row in rows if row["state"] == "completed" and row["told"] != row["attempt"]),
+        done_twice=sum(1 for one in attempted if done.get(one, 0) > 1 or completed[one] > 1),
+        recovered=len((found & attempted) - answered),
+        begun_again=await connection.fetchval(BEGUN_AGAIN),
+        recovery_seconds=recovery_seconds,
+    )
