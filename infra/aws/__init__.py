@@ -1,0 +1,1 @@
+"""What is done on AWS beside Terraform: moving the services to an image, and the product's own role in PostgreSQL."""

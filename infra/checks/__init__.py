@@ -1,0 +1,1 @@
+"""What can be proved about infra/terraform without AWS, without credentials and without a provider registry."""

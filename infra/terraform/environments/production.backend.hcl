@@ -1,0 +1,3 @@
+bucket = "example-galley-terraform"
+key    = "production.tfstate"
+region = "eu-central-1"

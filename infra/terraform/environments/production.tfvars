@@ -1,0 +1,8 @@
+environment       = "production"
+region            = "eu-central-1"
+domain            = "shop.example.com"
+zone_name         = "example.com"
+mail_domain       = "example.com"
+sender            = "Galley <hello@example.com>"
+alarm_email       = "operations@example.com"
+github_repository = "example/galley"

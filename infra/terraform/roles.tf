@@ -1,0 +1,138 @@
+# Who may do what. One role starts tasks (images, logs, secrets); each process then has a role of its own.
+
+data "aws_iam_policy_document" "tasks" {
+  statement {
+    actions = ["sts:AssumeRole"]
+    principals {
+      type        = "Service"
+      identifiers = ["ecs-tasks.amazonaws.com"]
+    }
+    condition {
+      test     = "StringEquals"
+      variable = "aws:SourceAccount"
+      values   = [local.account]
+    }
+  }
+}
+
+resource "aws_iam_role" "start" {
+  name               = "${local.name}-start"
+  assume_role_policy = data.aws_iam_policy_document.tasks.json
+}
+
+data "aws_iam_policy_document" "start" {
+  statement {
+    sid       = "Registry"
+    actions   = ["ecr:GetAuthorizationToken"]
+    resources = ["*"] # the action knows no resource
+  }
+  statement {
+    sid       = "Image"
+    actions   = ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"]
+    resources = [aws_ecr_repository.this.arn]
+  }
+  statement {
+    sid       = "Logs"
+    actions   = ["logs:CreateLogStream", "logs:PutLogEvents"]
+    resources = ["${aws_cloudwatch_log_group.product.arn}:*"]
+  }
+  statement {
+    sid     = "Secrets"
+    actions = ["secretsmanager:GetSecretValue"]
+    resources = concat(
+      [for one in aws_secretsmanager_secret.this : one.arn],
+      [aws_db_instance.this.master_user_secret[0].secret_arn],
+    )
+  }
+  statement {
+    sid       = "Key"
+    actions   = ["kms:Decrypt"]
+    resources = [aws_kms_key.this.arn]
+  }
+}
+
+resource "aws_iam_role_policy" "start" {
+  name   = "start"
+  role   = aws_iam_role.start.id
+  policy = data.aws_iam_policy_document.start.json
+}
+
+resource "aws_iam_role" "process" {
+  for_each           = toset(["web", "worker", "dispatcher", "once"])
+  name               = "${local.name}-${each.key}"
+  assume_role_policy = data.aws_iam_policy_document.tasks.json
+}
+
+# Workers make files, and the web hands them out.
+data "aws_iam_policy_document" "files" {
+  for_each = {
+    web    = ["s3:GetObject"]
+    worker = ["s3:DeleteObject", "s3:GetObject", "s3:PutObject"]
+  }
+  statement {
+    sid       = "Files"
+    actions   = each.value
+    resources = ["${aws_s3_bucket.this["files"].arn}/*"]
+  }
+  statement {
+    sid       = "Key"
+    actions   = ["kms:Decrypt", "kms:GenerateDataKey"]
+    resources = [aws_kms_key.this.arn]
+  }
+}
+
+resource "aws_iam_role_policy" "files" {
+  for_each = data.aws_iam_policy_document.files
+  name     = "files"
+  role     = aws_iam_role.process[each.key].id
+  policy   = each.value.json
+}
+
+# Only workers send letters, only as the sender, only with the configuration set that reports back.
+data "aws_iam_policy_document" "worker" {
+  statement {
+    sid     = "Letters"
+    actions = ["ses:SendEmail"]
+    resources = [
+      aws_sesv2_email_identity.this.arn,
+      aws_sesv2_configuration_set.this.arn,
+    ]
+    condition {
+      test     = "StringEquals"
+      variable = "ses:FromAddress"
+      values   = [regex("[^<> ]+@[^<> ]+", var.sender)]
+    }
+  }
+}
+
+resource "aws_iam_role_policy" "worker" {
+  name   = "letters"
+  role   = aws_iam_role.process["worker"].id
+  policy = data.aws_iam_policy_document.worker.json
+}
+
+# ECS itself moves the balancer's weights during blue/green.
+data "aws_iam_policy_document" "ecs" {
+  statement {
+    actions = ["sts:AssumeRole"]
+    principals {
+      type        = "Service"
+      identifiers = ["ecs.amazonaws.com"]
+    }
+    condition {
+      test     = "StringEquals"
+      variable = "aws:SourceAccount"
+      values   = [local.account]
+    }
+  }
+}
+
+resource "aws_iam_role" "blue_green" {
+  name               = "${local.name}-blue-green"
+  assume_role_policy = data.aws_iam_policy_document.ecs.json
+}
+
+resource "aws_iam_role_policy_attachment" "blue_green" {
+  role       = aws_iam_role.blue_green.name
+  policy_arn = "${local.arn}:iam::aws:policy/AmazonECSInfrastructureRolePolicyForLoadBalancers"
+}

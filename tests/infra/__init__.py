@@ -1,0 +1,1 @@
+"""Placing the product: what Terraform, the image and the guides say agrees with what the code is."""

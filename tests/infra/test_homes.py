@@ -1,0 +1,52 @@
+"""Containers on one machine and on Kubernetes run the processes of the Procfile, as nobody, with settings that exist."""
+
+import re
+from typing import Any
+
+import pytest
+import yaml
+
+from infra.local.processes import ROOT, commands
+from models.base.settings import example
+
+KNOWN = set(re.findall(r"^([A-Z0-9_]+)=", example(), re.MULTILINE))
+PROCFILE = {kind: ["python", *words[1:]] for kind, words in commands().items()}
+
+
+@pytest.fixture(scope="module")
+def compose() -> dict[str, Any]:
+    services: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
+    return {name: one for name, one in services.items() if one["image"] == "galley"}
+
+
+@pytest.fixture(scope="module")
+def pods() -> dict[str, Any]:
+    manifests = yaml.safe_load_all((ROOT / "infra" / "kubernetes" / "galley.yaml").read_text())
+    workloads = [one["spec"]["template"] for one in manifests if one["kind"] in {"Job", "Deployment"}]
+    return {one["metadata"]["labels"]["process"]: one["spec"] for one in workloads}
+
+
+def test_compose_runs_the_procfile(compose: dict[str, Any]):
+    assert {name: one["command"] for name, one in compose.items()} == PROCFILE
+    for one in compose.values():
+        assert set(one["environment"]) <= KNOWN
+        assert one["read_only"]
+        assert one["cap_drop"] == ["ALL"]
+
+
+def test_kubernetes_runs_the_procfile(pods: dict[str, Any]):
+    assert {kind: pod["containers"][0]["command"] for kind, pod in pods.items()} == PROCFILE
+    for pod in pods.values():
+        (container,) = pod["containers"]
+        assert {one["name"] for one in container.get("env", ())} <= KNOWN
+        assert pod["securityContext"]["runAsNonRoot"]
+        assert container["securityContext"]["readOnlyRootFilesystem"]
+
+
+def test_workers_may_drain_before_they_are_killed(compose: dict[str, Any], pods: dict[str, Any]):
+    drain = int(compose["worker"]["environment"]["JOB_DRAIN_SECONDS"])
+    (setting,) = pods["worker"]["containers"][0]["env"]
+
+    assert compose["worker"]["stop_grace_period"] == "2m"
+    assert pods["worker"]["terminationGracePeriodSeconds"] > drain == int(setting["value"])
+    assert drain < 120
