@@ -68,11 +68,12 @@ class Scaling:
         for service in self._services:
             present = living.count(frozenset(service.queues))
             before = await fleet.wanted(session, service.name)
-            # Whoever acted before us knew more of the last minutes: what stands is held as if it had been wished now.
-            scaler = self._scalers.setdefault(
-                service.name, Scaler(service, hold=self._hold, wanted=max(before or 0, present), at=at)
-            )
-            decision = scaler.decide({name: loads.get(name, Load()) for name in service.queues}, present, at)
+            if service.name not in self._scalers:
+                # Whoever acted before us knew more of the last minutes: what stands counts as wished now.
+                stands = max(before or 0, present)
+                self._scalers[service.name] = Scaler(service, hold=self._hold, wanted=stands, at=at)
+            asked = {name: loads.get(name, Load()) for name in service.queues}
+            decision = self._scalers[service.name].decide(asked, present, at)
             if decision.wanted != before:
                 await fleet.decided(session, decision)
                 log.info(

@@ -79,36 +79,38 @@ _LARGE = 1024 * 1024
 #: The names of the connection that empties the database, and of those that tests lend each other.
 _CLEANER, _LENT = "tests", "tests, lent"
 
-#: As it was migrated: nobody else connected, no table too many, no row in those that are left. Most tests write to
-#: a few tables only, so each is looked at first; the triggers of foreign keys rest meanwhile.
-_CLEAN = (
-    f"""
-    select pg_terminate_backend(pid) from pg_stat_activity
-     where datname = current_database() and application_name <> '{_CLEANER}'
-       and not (application_name = '{_LENT}' and state = 'idle')
-    """,
-    f"""
-    do $$ declare one text; is_used boolean; begin
-      for one in select tablename from pg_tables
-                  where schemaname = 'public' and tablename <> 'alembic_version'
-                    and tablename <> all ('{{{",".join(metadata.tables)}}}') loop
-        execute format('drop table %I cascade', one);
-      end loop;
-      set local session_replication_role = replica;
-      foreach one in array '{{{",".join(metadata.tables)}}}'::text[] loop
-        if pg_total_relation_size(one::regclass) > {_LARGE} then
-          execute format('truncate %I cascade', one);
-        else
-          execute format('select exists(select 1 from %I)', one) into is_used;
-          if is_used then execute format('delete from %I', one); end if;
-        end if;
-      end loop;
-      for one in select format('%I', sequencename) from pg_sequences where last_value is not null loop
-        execute format('alter sequence %s restart', one);
-      end loop;
-    end $$
-    """,
-)
+_LET_GO = f"""
+select pg_terminate_backend(pid) from pg_stat_activity
+ where datname = current_database() and application_name <> '{_CLEANER}'
+   and not (application_name = '{_LENT}' and state = 'idle')
+"""
+
+#: What there is that was not there when it was migrated: tables, rows in ours, sequences that have begun.
+_LEFT = f"""
+select array(select tablename::text from pg_tables
+              where schemaname = 'public' and tablename <> 'alembic_version'
+                and tablename <> all ('{{{",".join(metadata.tables)}}}')),
+       array_remove(array[{", ".join(f"case when exists(select from {one}) then '{one}' end" for one in metadata.tables)}],
+                    null),
+       array(select sequencename::text from pg_sequences where last_value is not null)
+"""
+
+
+async def _empty(connection: asyncpg.Connection) -> None:
+    """Make the database as it was migrated. Most tests write to a few tables only; foreign keys rest meanwhile."""
+    (found,) = await connection.fetch(_LEFT)
+    tables, used, sequences = found
+    sizes = await connection.fetch(
+        "select t, pg_total_relation_size(t::regclass) from unnest($1::text[]) t", used
+    )
+    statements = [
+        "set local session_replication_role = replica",
+        *(f'drop table "{one}" cascade' for one in tables),
+        *(f"truncate {one} cascade" if size > _LARGE else f"delete from {one}" for one, size in sizes),
+        *(f'alter sequence if exists "{one}" restart' for one in sequences),
+    ]
+    async with connection.transaction():
+        await connection.execute("; ".join(statements))
 
 
 @pytest.fixture(scope="session")
@@ -122,8 +124,8 @@ async def cleaner(process_database: str) -> AsyncIterator[asyncpg.Connection]:
 @pytest.fixture
 async def database_url(process_database: str, cleaner: asyncpg.Connection) -> str:
     """The URL of a migrated, empty database that nobody else uses while this test runs."""
-    for statement in _CLEAN:
-        await cleaner.execute(statement)
+    await cleaner.execute(_LET_GO)
+    await _empty(cleaner)
     return process_database
 
 
@@ -133,7 +135,7 @@ def emptied(cleaner: asyncpg.Connection, database: Database) -> Callable[[], Awa
     assert database is not None
 
     async def empty() -> None:
-        await cleaner.execute(_CLEAN[-1])
+        await _empty(cleaner)
 
     return empty
 

@@ -81,9 +81,8 @@ class Runner:
         starting = asyncio.create_task(self._start_processes(host))
         ends = {asyncio.create_task(one.wait()) for one in (self._stop, self._refused)}
         await asyncio.wait({*ends, starting}, return_when=asyncio.FIRST_COMPLETED)
-        if starting.done():
+        if starting.done():  # it only ends when something is wrong
             starting.result()
-            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
         for task in (*ends, starting):
             task.cancel()
         return 0 if self._stop.is_set() else REFUSED

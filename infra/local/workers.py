@@ -22,10 +22,10 @@ _WANTED: Final = """
 select service, latest.wanted from unnest($1::text[]) as services (service)
  cross join lateral (select wanted from job_scalings s where s.service = services.service order by at desc limit 1) latest
 """
-#: The processes of living workers of this machine that run nothing.
-_IDLE: Final = """
+#: The workers of this machine that have jobs, by their processes.
+_BUSY: Final = """
 select pid from job_workers w
- where host = $1 and not exists (select from jobs where worker_id = w.id and state = 'active')
+ where host = $1 and exists (select from jobs where worker_id = w.id and state = 'active')
 """
 
 Start = Callable[[str, list[str]], Awaitable[Keeper]]
@@ -65,8 +65,10 @@ class Workers:
             while len(keepers) < wanted:
                 await self.add(service)
             if len(keepers) > wanted:
-                idle = {row["pid"] for row in await connection.fetch(_IDLE, socket.gethostname())}
-                spare = [number for number in sorted(keepers, reverse=True) if keepers[number].pid in idle]
+                busy = {row["pid"] for row in await connection.fetch(_BUSY, socket.gethostname())}
+                spare = [
+                    number for number in sorted(keepers, reverse=True) if keepers[number].pid not in busy
+                ]
                 for number in spare[: len(keepers) - wanted]:
                     await keepers[number].end()
                     del keepers[number]

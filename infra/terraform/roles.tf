@@ -111,6 +111,36 @@ resource "aws_iam_role_policy" "worker" {
   policy = data.aws_iam_policy_document.worker.json
 }
 
+# A worker asks ECS's agent, which acts with the task's role, not to stop it while it runs a long job.
+data "aws_iam_policy_document" "protection" {
+  statement {
+    sid       = "Protection"
+    actions   = ["ecs:GetTaskProtection", "ecs:UpdateTaskProtection"]
+    resources = ["${local.arn}:ecs:${var.region}:${local.account}:task/${local.name}/*"]
+  }
+}
+
+resource "aws_iam_role_policy" "protection" {
+  name   = "protection"
+  role   = aws_iam_role.process["worker"].id
+  policy = data.aws_iam_policy_document.protection.json
+}
+
+# The dispatcher decides how many workers there are, and about nothing else.
+data "aws_iam_policy_document" "dispatcher" {
+  statement {
+    sid       = "Scaling"
+    actions   = ["ecs:UpdateService"]
+    resources = [for queue in keys(local.queues) : "${local.arn}:ecs:${var.region}:${local.account}:service/${local.name}/worker-${queue}"]
+  }
+}
+
+resource "aws_iam_role_policy" "dispatcher" {
+  name   = "scaling"
+  role   = aws_iam_role.process["dispatcher"].id
+  policy = data.aws_iam_policy_document.dispatcher.json
+}
+
 # ECS itself moves the balancer's weights during blue/green.
 data "aws_iam_policy_document" "ecs" {
   statement {

@@ -77,7 +77,8 @@ resource "aws_appautoscaling_policy" "web" {
 }
 
 locals {
-  # A worker that is asked to end finishes what it has; until it is gone, its follower works beside it.
+  # A worker that is asked to end finishes what it has; until it is gone, its follower works beside it. How many workers there
+  # are, the dispatcher decides (tasks/scaling.py): these numbers are only where it begins.
   behind = var.is_running ? merge(
     { dispatcher = { count = 1 } },
     { for name, queue in local.queues : "worker-${name}" => { count = queue.min } },
@@ -106,68 +107,4 @@ resource "aws_ecs_service" "behind" {
   lifecycle {
     ignore_changes = [task_definition, desired_count]
   }
-}
-
-# Workers: one more for each two minutes in which the oldest job waits longer than its queue allows; one less when nothing
-# has waited for a quarter of an hour. A worker that is asked to end hands back what it cannot finish, so that no job loses an
-# attempt by this.
-
-resource "aws_appautoscaling_target" "workers" {
-  for_each           = var.is_running ? local.queues : {}
-  service_namespace  = "ecs"
-  scalable_dimension = "ecs:service:DesiredCount"
-  resource_id        = "service/${aws_ecs_cluster.this.name}/${aws_ecs_service.behind["worker-${each.key}"].name}"
-  min_capacity       = each.value.min
-  max_capacity       = each.value.max
-}
-
-locals {
-  # Each way to scale: by how many tasks, from which distance of its alarm's threshold, and how long to wait before the next.
-  ways = {
-    more = { pause = 120, steps = [{ by = 1, from = 0, to = 300 }, { by = 2, from = 300, to = null }] }
-    less = { pause = 300, steps = [{ by = -1, from = null, to = 0 }] }
-  }
-  scaled = merge([
-    for way in keys(local.ways) : {
-      for queue in keys(aws_appautoscaling_target.workers) : "${queue} ${way}" => { queue = queue, way = way }
-    }
-  ]...)
-}
-
-resource "aws_appautoscaling_policy" "workers" {
-  for_each           = local.scaled
-  name               = each.value.way
-  policy_type        = "StepScaling"
-  service_namespace  = "ecs"
-  scalable_dimension = "ecs:service:DesiredCount"
-  resource_id        = aws_appautoscaling_target.workers[each.value.queue].resource_id
-  step_scaling_policy_configuration {
-    adjustment_type         = "ChangeInCapacity"
-    cooldown                = local.ways[each.value.way].pause
-    metric_aggregation_type = "Maximum"
-    dynamic "step_adjustment" {
-      for_each = local.ways[each.value.way].steps
-      content {
-        scaling_adjustment          = step_adjustment.value.by
-        metric_interval_lower_bound = step_adjustment.value.from
-        metric_interval_upper_bound = step_adjustment.value.to
-      }
-    }
-  }
-}
-
-resource "aws_cloudwatch_metric_alarm" "workers" {
-  for_each            = local.scaled
-  alarm_name          = "${local.name}-${each.value.queue}-${each.value.way}"
-  alarm_description   = "Moves the number of workers; nobody has to do anything"
-  namespace           = local.namespace
-  metric_name         = aws_cloudwatch_log_metric_filter.standing["OldestReadySeconds"].name
-  dimensions          = { Queue = each.value.queue }
-  statistic           = "Maximum"
-  period              = 60
-  comparison_operator = each.value.way == "more" ? "GreaterThanThreshold" : "LessThanThreshold"
-  threshold           = each.value.way == "more" ? local.queues[each.value.queue].age_seconds : 1
-  evaluation_periods  = each.value.way == "more" ? 1 : 15
-  treat_missing_data  = each.value.way == "more" ? "notBreaching" : "breaching" # nothing told: nothing waits
-  alarm_actions       = [aws_appautoscaling_policy.workers[each.key].arn]
 }

@@ -43,6 +43,9 @@ locals {
       FILE_S3_BUCKET             = aws_s3_bucket.this["files"].id
       FILE_S3_REGION             = var.region
       JOB_DRAIN_SECONDS          = tostring(local.drain_seconds)
+      SCALING_BACKEND            = "ecs"
+      ECS_CLUSTER                = aws_ecs_cluster.this.name
+      ECS_REGION                 = var.region
     },
     var.settings,
   )

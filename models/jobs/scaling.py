@@ -63,9 +63,9 @@ class Scaler:
 
     def __init__(self, service: Service, *, hold: float, wanted: int, at: float) -> None:
         self.service = service
-        self.wanted = wanted
+        self.wanted = min(wanted, service.most)
         self._hold = hold
-        self._wishes = [(at, wanted)]
+        self._wishes = [(at, self.wanted)]
         self._raised = 0
         self._raised_at = at
 
@@ -78,14 +78,16 @@ class Scaler:
         }
         queue = max(needs, key=lambda name: needs[name])
         load, slots = loads[queue], service.queues[queue].slots
-        why = f"{load.ready} wait and {load.running} run in {queue}, {slots} to a worker"
+        why = "nothing waits or runs"
+        if needs[queue]:
+            why = f"{load.ready} wait and {load.running} run in {queue}, {slots} to a worker"
         latest = self._raise(loads, present, at)
         if self._raised > needs[queue]:
             why += f"; {latest} waits too long for that"
         asked = max(needs[queue], self._raised)
         wish = min(max(asked, service.least), service.most)
         if wish != asked:
-            why += f"; {service.least} to {service.most} may be"
+            why += f"; there may be {service.least} to {service.most}"
         self._wishes = [one for one in self._wishes if one[0] > at - self._hold] + [(at, wish)]
         self.wanted = max(wished for _, wished in self._wishes)
         return Decision(

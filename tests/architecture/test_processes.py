@@ -10,7 +10,6 @@ from alembic.script import ScriptDirectory
 from infra.local.embedded import EmbeddedPostgres
 from infra.local.processes import commands
 from infra.local.readiness import newest_revision
-from infra.local.run import FIRST, THEN
 from models.jobs.message import Job
 from models.migrations import configuration
 from tasks.runs import RUNNERS
@@ -57,12 +56,12 @@ def test_every_module_with_runners_is_loaded_by_the_worker():
     assert with_runners == set(PARTS)
 
 
-def test_the_procfile_starts_modules_that_exist_and_the_local_runner_starts_them_all():
+def test_the_procfile_starts_modules_that_exist():
     found = commands()
     started = {kind: command[command.index("-m") + 1] for kind, command in found.items()}
 
     assert all(importlib.util.find_spec(module) for module in started.values())
-    assert started.keys() == {"release", *(name.partition(".")[0] for name in (*FIRST, *THEN))}
+    assert started.keys() == {"release", "web", "worker", "dispatcher"}
 
 
 def test_the_tables_are_what_the_migrations_build(postgres: EmbeddedPostgres, migrated: str):

@@ -10,7 +10,7 @@ from models.base.settings import LlmSettings, Settings
 from tasks.world import World
 from tests.articles.author import Author
 from tests.llm.server import ModelServer
-from tests.web.site import Site, site
+from tests.web.site import Site, lasting_site
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -19,12 +19,19 @@ def providers() -> None:
     importlib.import_module("tasks.llm.providers")
 
 
-@pytest.fixture
-async def server() -> AsyncIterator[ModelServer]:
-    """A provider that an author sits behind."""
+@pytest.fixture(scope="session")
+async def lasting_server() -> AsyncIterator[ModelServer]:
     async with ModelServer() as server:
-        server.answer = Author()
         yield server
+
+
+@pytest.fixture
+def server(lasting_server: ModelServer) -> ModelServer:
+    """A provider that an author sits behind, and that nobody has asked yet."""
+    lasting_server.answer = Author()
+    lasting_server.calls.clear()
+    lasting_server.called.clear()
+    return lasting_server
 
 
 @pytest.fixture
@@ -57,7 +64,6 @@ def world(world: World, server: ModelServer) -> World:
 
 
 @pytest.fixture
-async def shopfront(world: World) -> AsyncIterator[Site]:
+async def shopfront(world: World) -> Site:
     """The site of this world."""
-    async with site(world.settings, database=world.database, redis=world.redis) as one:
-        yield one
+    return await lasting_site(world.settings, world.database, world.redis)

@@ -14,8 +14,10 @@ from models.jobs import board as glance
 from models.jobs import queries
 from models.jobs.board import Health
 from models.jobs.filter import Filter
+from models.jobs.fleet import decided
 from models.jobs.limits import Limit, set_limit
 from models.jobs.queues import limit_queue, pause
+from models.jobs.scaling import Decision
 from models.jobs.states import JobState
 from models.jobs.tables import AttemptRow, JobRow, LogRow, WorkerRow
 from tests.board.conftest import Board
@@ -181,3 +183,14 @@ async def test_the_board_looks_again_although_nothing_tells_it_to(board: Board):
     async with aclosing(hub.changes(every=0.01)) as changes, asyncio.timeout(5):
         for _ in range(3):
             await anext(changes)
+
+
+async def test_the_page_of_workers_says_how_many_are_wanted_and_why(board: Board):
+    why = "9 wait and 3 run in orders, 4 to a worker"
+    decision = Decision("worker-orders", 9, 3, timedelta(seconds=75), present=1, wanted=3, why=why)
+    async with board.database.transaction() as session:
+        await decided(session, decision)
+    ed = await board.browser(Role.EDITOR)
+    screen = await ed.open("/admin/queues/workers")
+    for told in ("worker-orders", why, "1 min 15 s"):
+        assert told in screen.text

@@ -19,6 +19,8 @@ APPLIED = {
     "MAIL_SES_CONFIGURATION_SET": "galley-production",
     "MAIL_SES_TOPIC": "arn:aws:sns:eu-central-1:123456789012:galley-production-mail",
     "JOB_DRAIN_SECONDS": "100",
+    "ECS_CLUSTER": "galley-production",
+    "ECS_REGION": "eu-central-1",
 }
 FILLED = {
     "DATABASE_URL": "postgresql://galley_a:secret@database.internal:5432/galley",
@@ -74,6 +76,7 @@ def test_the_product_starts_with_what_terraform_gives_it(monkeypatch: pytest.Mon
     assert set(APPLIED) <= set(given)
     assert settings.is_test_mode is False
     assert settings.mail.way == "ses"
+    assert settings.scaling.scaling_backend == "ecs"
 
 
 def test_nobody_is_killed_who_still_has_time_to_end():
@@ -111,6 +114,7 @@ def test_every_alarm_has_its_page_in_the_runbooks_and_every_page_its_alarm():
     alarms = (TERRAFORM / "alarms.tf").read_text()
     named = set(re.findall(r"runbooks\.md#([a-z-]+)\"", alarms))
     named |= set(re.findall(r"^ +([a-z]+-[a-z-]+) += \{", alarms, re.MULTILINE)) | {"cache-full"}
+    named |= set(re.findall(r"- alert: ([a-z-]+)", (ROOT / "infra" / "observe" / "alerts.yml").read_text()))
     pages = re.findall(r"^## `([a-z-]+)`$", (ROOT / "docs" / "runbooks.md").read_text(), re.MULTILINE)
 
     assert sorted(pages) == sorted(named)

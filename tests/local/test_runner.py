@@ -22,6 +22,8 @@ from tests.local.copy import Copy
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("local")]
 
 PRODUCT = r"-m (web|infra\.sandbox|tasks\.(worker|dispatcher))|bin/postgres -D|redis-server .*:\d+|valkey-server .*:\d+"
+#: The worker that is always there; others come and go, see test_workers.
+WORKER = r"-m tasks\.worker --queues .*orders"
 SITES = ("Cairn &amp; Contour", "Counter &amp; Crate", "The Second Pour")
 
 
@@ -54,7 +56,7 @@ def test_the_first_start_brings_a_shop_with_something_to_sell(copy: Copy):
         (r"-m web$", 1),
         (r"-m tasks\.dispatcher$", 1),
         (r"-m infra\.sandbox$", 1),
-        (r"-m tasks\.worker$", 2),
+        (WORKER, 1),
     ):
         copy.until(partial(copy.runs, command, count), f"{count} of {command}")
 
@@ -105,12 +107,12 @@ def test_a_second_start_on_the_same_port_names_a_free_one(copy: Copy, folder: Pa
 
 
 def test_a_killed_worker_is_started_again(copy: Copy):
-    victim = min(copy.pids(r"-m tasks\.worker$"))
+    victim = min(copy.pids(WORKER))
 
     os.kill(victim, signal.SIGKILL)
 
     copy.until(lambda: "was ended by SIGKILL; again in" in copy.words, "the death is told")
-    copy.until(lambda: len(copy.pids(r"-m tasks\.worker$") - {victim}) == 2, "there are two workers again")
+    copy.until(lambda: copy.pids(WORKER) - {victim} != set(), "there is a worker again")
 
 
 def test_killed_servers_come_back_and_pages_with_them(copy: Copy):
@@ -138,7 +140,7 @@ def test_ctrl_c_ends_everything_and_the_next_start_goes_on_where_this_one_was(co
 
     # And a runner that is killed, as the out-of-memory killer does it, leaves nothing behind.
     family = [one for one in again.family() if one.is_running()]
-    assert len(family) >= 7
+    assert len(family) >= 6
     assert again.end(signal.SIGKILL) == -signal.SIGKILL
     assert psutil.wait_procs(family, timeout=20)[1] == []
 

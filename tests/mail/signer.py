@@ -63,6 +63,12 @@ class Sns:
     confirmed: list[dict[str, str]] = field(default_factory=list)
     status: int = 200
 
+    def begin_anew(self) -> None:
+        """Have a certificate that is valid, and no memory."""
+        self.files, self.status = {PATH: certificate_of("sns")}, 200
+        self.fetched.clear()
+        self.confirmed.clear()
+
     def message(self, text: str = "", *, signer: str = "sns", version: str = "2", **fields: str) -> bytes:
         """A signed message as SNS posts it. `fields` replace what it would say."""
         said = {
@@ -128,7 +134,8 @@ def event(letter_id: UUID | None, kind: str, **told: Any) -> dict[str, Any]:
 @asynccontextmanager
 async def serving_sns() -> AsyncIterator[Sns]:
     """SNS while the block lasts, with a certificate that is valid."""
-    sns = Sns(files={PATH: certificate_of("sns")})
+    sns = Sns()
+    sns.begin_anew()
     server = await asyncio.start_server(sns.serve, "127.0.0.1", 0)
     sns.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     yield sns

@@ -23,7 +23,7 @@ from models.mail.states import SuppressionReason
 from models.mail.suppressions import suppress, suppression_of
 from models.mail.tables import EmailMessage
 from tests.mail.conftest import letter_of
-from tests.web.site import Site, settings_for, site
+from tests.web.site import Site, lasting_site, settings_for
 
 ADA = "ada@example.com"
 OneOf = Callable[..., Awaitable[Browser]]
@@ -35,9 +35,8 @@ def settings(database_url: str, redis_server: EmbeddedRedis) -> Settings:
 
 
 @pytest.fixture
-async def shop(settings: Settings, database: Database, redis: Redis) -> AsyncIterator[Site]:
-    async with site(settings, database=database, redis=redis) as one:
-        yield one
+async def shop(settings: Settings, database: Database, redis: Redis) -> Site:
+    return await lasting_site(settings, database, redis)
 
 
 @pytest.fixture

@@ -23,15 +23,24 @@ from tasks.world import World
 from tests.mail.conftest import letter_of
 from tests.mail.signer import PATH, TOPIC, Sns, certificate_of, serving_sns
 from tests.mail.test_feedback import BOUNCE, letter
-from tests.web.site import Site, settings_for, site
+from tests.web.site import Site, lasting_site, settings_for, site
+from web.mail.webhook import _certificates
 
 PLAIN = {"Content-Type": "text/plain; charset=UTF-8"}
 
 
-@pytest.fixture
-async def sns() -> AsyncIterator[Sns]:
+@pytest.fixture(scope="module")
+async def lasting_sns() -> AsyncIterator[Sns]:
     async with serving_sns() as one:
         yield one
+
+
+@pytest.fixture
+def sns(lasting_sns: Sns) -> Sns:
+    """SNS as it is at first, and not known to the application."""
+    _certificates._kept.clear()
+    lasting_sns.begin_anew()
+    return lasting_sns
 
 
 @pytest.fixture
@@ -42,9 +51,8 @@ def settings(database_url: str, redis_server: EmbeddedRedis, sns: Sns) -> Settin
 
 
 @pytest.fixture
-async def shop(settings: Settings, database: Database, redis: Redis) -> AsyncIterator[Site]:
-    async with site(settings, database=database, redis=redis) as one:
-        yield one
+async def shop(settings: Settings, database: Database, redis: Redis) -> Site:
+    return await lasting_site(settings, database, redis)
 
 
 @pytest.fixture

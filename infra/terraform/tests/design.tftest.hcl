@@ -33,15 +33,22 @@ run "production_survives_the_loss_of_a_zone" {
   }
 }
 
-run "workers_never_all_go_home" {
+run "the_dispatcher_scales_the_workers_and_nothing_else" {
   command = plan
   assert {
-    condition     = alltrue([for one in aws_appautoscaling_target.workers : one.min_capacity >= 1 && one.max_capacity > one.min_capacity])
-    error_message = "Nobody would begin a job, or nobody would help."
+    condition = alltrue([
+      for one in data.aws_iam_policy_document.dispatcher.statement[0].resources :
+      can(regex(":service/galley-production/worker-[a-z]+$", one))
+    ])
+    error_message = "The dispatcher may change a service that is no worker."
   }
   assert {
-    condition     = aws_cloudwatch_metric_alarm.workers["mail less"].treat_missing_data == "breaching"
-    error_message = "A queue in which nothing waits is not told of, and its workers would stay for ever."
+    condition     = length(data.aws_iam_policy_document.dispatcher.statement[0].resources) == length(local.queues)
+    error_message = "There is a worker service that nobody scales."
+  }
+  assert {
+    condition     = alltrue([for queue in local.queues : queue.min < queue.max])
+    error_message = "Nobody would help."
   }
 }
 
