@@ -285,7 +285,7 @@ async def test_every_database_connection_cut_at_once_loses_nothing(crew: Crew, d
                 text(
                     "select pg_terminate_backend(pid) from pg_stat_activity"
                     " where datname = current_database() and pid <> pg_backend_pid()"
-                    " and application_name <> 'tests'"
+                    " and application_name not like 'tests%'"
                 )
             )
         await asyncio.sleep(0.3)
