@@ -3,11 +3,11 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, cast
 from uuid import UUID
 
 import structlog
-from sqlalchemy import select, update
+from sqlalchemy import Table, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -48,6 +48,10 @@ DISPUTES: Final = (
 )
 HANDLED: Final = SESSIONS + REFUNDS + CHARGES + DISPUTES
 
+# Made once, and of the table: hundreds of events a second may come, and making it costs as much as running it.
+_EVENTS: Final = cast("Table", StripeEvent.__table__)
+_WRITE_DOWN: Final = insert(_EVENTS).on_conflict_do_nothing(index_elements=["id"]).returning(_EVENTS.c.id)
+
 
 async def write_down_event(
     session: AsyncSession, event: EventFacts, *, is_live: bool, any_version: bool = False
@@ -77,8 +81,7 @@ async def write_down_event(
         "state": state,
         "problem": problem,
     }
-    written = insert(StripeEvent).values(row).on_conflict_do_nothing(index_elements=["id"])
-    if await session.scalar(written.returning(StripeEvent.id)) is None:
+    if await session.scalar(_WRITE_DOWN, row) is None:
         return False
     if problem is not None:
         log.error("payments.event_ignored", stripe_event=event.id, type=event.type, problem=problem)

@@ -22,6 +22,7 @@ from web.csrf import FIELD
 
 
 # ---------------------------------------------------------------- scanners and previews
+@pytest.mark.slow
 async def test_looking_at_a_link_a_hundred_times_uses_nothing_up(
     browsers: Browsers, database: Database, keys: Keys
 ) -> None:

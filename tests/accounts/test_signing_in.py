@@ -82,6 +82,7 @@ async def test_fifty_presses_in_other_browsers_use_nothing_up(database: Database
     assert await try_link(database, letter.token)
 
 
+@pytest.mark.slow
 async def test_three_hundred_guesses_at_once_are_five(database: Database, keys: Keys) -> None:
     request, letter = await asked(database, keys)
     wrong = letter.other_code
@@ -290,6 +291,7 @@ async def test_one_address_gets_three_letters_in_ten_minutes_whoever_asks(
     assert timedelta(minutes=9) < refusal.value.retry_after <= timedelta(minutes=10)
 
 
+@pytest.mark.slow
 async def test_one_address_gets_five_letters_an_hour_and_twenty_a_day(database: Database, keys: Keys) -> None:
     at = now()
     written = 0

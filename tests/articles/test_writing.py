@@ -96,6 +96,7 @@ async def test_another_version_is_written_anew(world: World, author: Author) -> 
     assert author.asked["outline"] == 2
 
 
+@pytest.mark.slow
 async def test_a_provider_that_fails_for_a_moment_costs_an_attempt_and_no_answer(
     world: World, database: Database, author: Author
 ) -> None:
@@ -149,6 +150,7 @@ async def test_markup_and_addresses_are_not_taken_from_a_model(
     assert manuscript.qc_attempts == 1
 
 
+@pytest.mark.slow
 async def test_three_articles_that_do_not_pass_are_a_failure_with_a_refund(
     world: World, database: Database, author: Author
 ) -> None:

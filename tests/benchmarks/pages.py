@@ -164,7 +164,7 @@ async def measure(
     """Buy something, then ask for pages, the new order's among them; and again when there are `orders`."""
     async with Browser(url) as customer, Browser(url) as editor:
         order, ready = await buy(url, customer)
-        await Tour(url)._sign_in(editor, "admin@example.com")
+        await Tour(url)._sign_in(editor, EDITOR)
         pages = PAGES | {"your orders": "/orders", "an order": order}
         desk = {
             "overview": "/admin",

@@ -85,6 +85,7 @@ async def test_an_approval_between_opening_and_saving_is_a_conflict_and_keeps_it
     assert await published_text(desk.database, desk.shop.article.id) == published
 
 
+@pytest.mark.slow
 async def test_an_approval_and_an_edit_at_the_same_moment_never_lose_the_link(desk: Desk):
     order = await desk.submitted()
     token = await seen(desk)

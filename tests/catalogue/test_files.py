@@ -41,6 +41,7 @@ files = st.builds(
 )
 
 
+@pytest.mark.slow
 @given(files)
 def test_what_is_written_is_read_back_as_it_was(file: ArticleFile):
     assert parsed(written(file)) == file

@@ -77,6 +77,7 @@ async def test_a_hiccup_is_tried_again_and_leaves_its_traces(world: World) -> No
     ]
 
 
+@pytest.mark.slow
 async def test_the_last_failure_buries_the_job_and_asks_for_what_was_to_follow(
     world: World, effects: None
 ) -> None:

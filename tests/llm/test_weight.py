@@ -4,6 +4,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 PROBE = """
 import sys
 import tasks.llm, tasks.writing.model
@@ -12,6 +14,7 @@ sys.exit(f"imported: {heavy}" if heavy else 0)
 """
 
 
+@pytest.mark.slow
 def test_importing_the_module_does_not_import_the_libraries():
     done = subprocess.run(
         [sys.executable, "-c", PROBE],

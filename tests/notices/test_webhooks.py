@@ -54,6 +54,7 @@ async def test_an_event_that_nobody_has_named_is_a_mistake_of_ours(exchange: Exc
             await announce(session, "notification.creted", {})
 
 
+@pytest.mark.slow
 async def test_a_receiver_that_fails_gets_it_again_under_the_same_id(exchange: Exchange):
     _, secret = await exchange.endpoint()
     exchange.receiver.answers = [("503 Busy", "come back"), ("302 Found", "")]

@@ -16,6 +16,7 @@ async def desk(world):
         yield one
 
 
+@pytest.mark.slow
 async def test_the_oldest_is_first_and_pages_leave_nothing_out(desk: Desk):
     ids = await desk.fill_queue(120)
     async with desk.database.transaction() as session:

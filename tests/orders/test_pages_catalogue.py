@@ -1,5 +1,6 @@
 """The catalogue: found by its address, page by page, at a cost that does not grow."""
 
+import pytest
 from sqlalchemy import select
 
 from infra.local.visitor import Browser
@@ -58,6 +59,7 @@ async def _titles(ada: Browser, path: str) -> list[str]:
     return [words for words, href in screen.links.items() if href.count("/") == 3 and "/catalogue/" in href]
 
 
+@pytest.mark.slow
 async def test_a_page_asks_the_database_as_often_for_many_rows_as_for_few(shop: Shop):
     async with shop.site.browser() as ada:
         order = await shop.buy(ada)

@@ -20,6 +20,7 @@ from tests.payments.shop import Shop, body, event
 from tests.payments.slice import told
 
 
+@pytest.mark.slow
 async def test_eighty_at_once_from_three_sides_sell_once(shop: Shop) -> None:
     await shop.sandbox.trouble_webhooks(drop=100)
     checkout = await shop.opened()

@@ -46,6 +46,7 @@ async def test_the_page_confirms_a_payment_that_no_webhook_has_told_of(shop: Sho
     assert (await shop.look(checkout)).state is CheckoutState.PAID
 
 
+@pytest.mark.slow
 async def test_the_page_does_not_wait_for_a_slow_stripe(shop: Shop) -> None:
     await shop.sandbox.trouble_webhooks(drop=100)
     checkout = await shop.opened()
@@ -57,6 +58,7 @@ async def test_the_page_does_not_wait_for_a_slow_stripe(shop: Shop) -> None:
     assert (await shop.look(checkout)).state is CheckoutState.OPEN
 
 
+@pytest.mark.slow
 async def test_no_transaction_is_open_while_stripe_is_slow(shop: Shop) -> None:
     checkout = await shop.expect()
     await shop.sandbox.order_fault("slow", method="POST", path="/v1/checkout/sessions", seconds=2)

@@ -48,6 +48,7 @@ async def test_pressing_twice_gives_back_once(shop: Shop) -> None:
     assert (await shop.sandbox.state())["objects"]["refund"] == 1
 
 
+@pytest.mark.slow
 async def test_two_workers_on_one_refund_give_it_once(shop: Shop) -> None:
     checkout = await shop.bought()
     refund = await shop.refund(checkout, "failed")
@@ -59,6 +60,7 @@ async def test_two_workers_on_one_refund_give_it_once(shop: Shop) -> None:
     assert (await shop.look(checkout)).refunded_cents == PRICE
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("days", [0, 2])
 async def test_an_answer_that_is_lost_gives_back_once_also_days_later(shop: Shop, days: int) -> None:
     checkout = await shop.bought()

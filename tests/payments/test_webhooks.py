@@ -20,6 +20,7 @@ from tests.web.site import site
 PATHS = ("/webhooks/stripe", "/api/v1/purchase/webhook")
 
 
+@pytest.mark.slow
 async def test_one_event_fifty_times_at_once_sells_once(shop: Shop) -> None:
     await shop.sandbox.trouble_webhooks(drop=100)
     checkout = await shop.opened()

@@ -91,6 +91,7 @@ async def test_the_sessions_address_cannot_be_changed_by_the_customer(buyer: Buy
     assert details.email == "ada@example.com"
 
 
+@pytest.mark.slow
 async def test_fifty_presses_of_the_button_make_one_charge(buyer: Buyer, sandbox: SandboxClient):
     session = await buyer.begin()
     answers = await asyncio.gather(*(_post(session.url) for _ in range(50)))

@@ -50,6 +50,7 @@ async def test_an_empty_outbox_says_what_will_be_in_it(browser: Browser):
     assert "No letters yet" in (await browser.open("/dev/mail")).text
 
 
+@pytest.mark.slow
 async def test_letters_are_listed_newest_first_page_by_page(probed: Site, browser: Browser):
     await wrote(probed, *(letter(f"Letter {number:02}") for number in range(35)))
     first = await browser.open("/dev/mail")
