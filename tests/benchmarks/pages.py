@@ -26,6 +26,7 @@ import psutil
 
 from infra.local.embedded import free_port
 from infra.local.folder import DataFolder
+from infra.local.people import EDITOR
 from infra.local.postgres import Postgres
 from infra.local.tour import Tour
 from infra.local.visitor import Browser
@@ -164,13 +165,14 @@ async def measure(
     """Buy something, then ask for pages, the new order's among them; and again when there are `orders`."""
     async with Browser(url) as customer, Browser(url) as editor:
         order, ready = await buy(url, customer)
+        await editor.submit((await editor.open("/sign-in")).form("sign-in"), email=EDITOR)
         await Tour(url)._sign_in(editor, EDITOR)
         pages = PAGES | {"your orders": "/orders", "an order": order}
         desk = {
             "overview": "/admin",
             "orders": "/admin/orders",
             "search": "/admin/search?q=example",
-            "money": "/admin/money",
+            "queue": "/admin/review",
         }
         took = {}
         for count in (1, orders):
