@@ -24,7 +24,8 @@ STORY: Final = (
     ("email_messages", "about = 'order/' || $1::uuid::text", ("key", "provider_id")),
     ("jobs", "subject = 'order/' || $1::uuid::text", ("unique_key",)),
 )  # fmt: skip
-_STEP: Final = 1_000_000  # more than any number in the story
+_KINDS: Final = "select column_name, udt_name from information_schema.columns where table_name = $1"
+_STEP: Final = 1000  # more than any number in the story
 
 
 async def copy(url: str, order_id: UUID, count: int) -> None:
@@ -40,8 +41,10 @@ async def copy(url: str, order_id: UUID, count: int) -> None:
             # References go round in a circle, and every one of them is copied with what it refers to.
             await connection.execute("set local session_replication_role = replica")
             for table, _, counted in STORY:
+                columns = await connection.fetch(_KINDS, table)
+                kinds = {name: kind for name, kind in columns}  # noqa: C416 - rows are not pairs to mypy
                 for row in story[table]:
-                    values = [_value(name, value, ids, counted) for name, value in row.items()]
+                    values = [_value(name, kinds[name], value, ids, counted) for name, value in row.items()]
                     await connection.execute(
                         f"insert into {table} ({', '.join(row.keys())}) overriding system value"
                         f" select {', '.join(values)} from {table} one, generate_series(1, {count}) n"
@@ -52,15 +55,17 @@ async def copy(url: str, order_id: UUID, count: int) -> None:
         await connection.close()
 
 
-def _value(name: str, value: object, ids: Collection[UUID], counted: Sequence[str]) -> str:
-    """What a copy has in this column: other ids, other numbers, and the rest as it is."""
+def _value(name: str, kind: str, value: object, ids: Collection[UUID], counted: Sequence[str]) -> str:
+    """What a copy has in this column of a kind: other ids, other numbers, and the rest as it is."""
     column = f"one.{name}"
     if isinstance(value, UUID):
         return f"md5(n || '{value}')::uuid" if value in ids else column
     if name in counted and value is not None:
         return f"{column} + n * {_STEP}" if isinstance(value, int) else f"{column} || '-' || n"
     if isinstance(value, str):
+        told = f"{column}::text"  # JSON is text here as well
         for one in ids:
             if str(one) in value:
-                column = f"replace({column}, '{one}', md5(n || '{one}')::uuid::text)"
+                told = f"replace({told}, '{one}', md5(n || '{one}')::uuid::text)"
+        return f"{told}::{kind}"
     return column
