@@ -12,18 +12,14 @@ from models.base.db import changed
 from models.jobs.board_tables import AlertRow
 from models.jobs.enqueue import Wish, enqueue_all
 from models.jobs.jobs import TellOfAlert
+from models.jobs.stepping import CLAIMABLE, queues_with
 
 ALERTS_SHOWN: Final = 100
 
 #: Every trouble there is now, as (kind, subject, words). A backlog is counted to its threshold and no further.
 _WATCH: Final = text(
-    """
-    with recursive lines (name) as (
-        (select queue from jobs where state = 'waiting' and blocked_by is null order by queue limit 1)
-         union all
-        select (select queue from jobs where state = 'waiting' and blocked_by is null and queue > lines.name
-                  order by queue limit 1)
-          from lines where lines.name is not null),
+    f"""
+    with recursive {queues_with(CLAIMABLE, name="lines")},
     waiting as (
         select lines.name, line.count, line.oldest_at
           from lines cross join lateral (
@@ -59,7 +55,7 @@ _WATCH: Final = text(
            and not exists (select from troubles t where t.kind = a.kind and t.subject = a.subject)
         returning id, true as is_over)
     select * from opened union all select * from resolved
-    """
+    """  # noqa: S608 - our own words, not a request's
 )
 _FORGET: Final = text("delete from job_alerts where resolved_at < now() - interval '90 days'")
 

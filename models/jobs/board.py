@@ -17,6 +17,7 @@ from models.base.clock import now
 from models.jobs.message import kinds
 from models.jobs.queries import arms_of
 from models.jobs.states import JobState
+from models.jobs.stepping import CLAIMABLE, queues_with
 from models.jobs.tables import JobRow, WorkerRow
 
 #: A longer line is not counted to its end.
@@ -26,16 +27,10 @@ TOO_LONG: Final = timedelta(minutes=5)
 #: Jobs that the page of a worker shows: it has no more slots than this in any sensible set-up.
 RUNNING_SHOWN: Final = 100
 
-#: Every queue that code, a worker, an operator or a waiting job names. The names of queues that have waiting jobs
-#: are found by one step into the index for each (a "loose index scan"), not by reading all that waits.
+#: Every queue that code, a worker, an operator or a waiting job names.
 _QUEUES: Final = text(
-    """
-    with recursive lines (name) as (
-        (select queue from jobs where state = 'waiting' and blocked_by is null order by queue limit 1)
-         union all
-        select (select queue from jobs where state = 'waiting' and blocked_by is null and queue > lines.name
-                 order by queue limit 1)
-          from lines where lines.name is not null),
+    f"""
+    with recursive {queues_with(CLAIMABLE, name="lines")},
     held as (
         select queue, count(*) from (
                select queue from jobs where blocked_by is not null and state = 'waiting' limit :most + 1) blocked
@@ -72,7 +67,7 @@ _QUEUES: Final = text(
              from (select run_at from jobs where queue = names.name and state = 'waiting' and blocked_by is null
                     order by rank_at, id limit 100) first) oldest
      order by names.name
-    """
+    """  # noqa: S608 - our own words, not a request's
 )
 
 _LIMITS: Final = text(

@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from models.base.clock import now
 from models.jobs.rules import first_id
+from models.jobs.stepping import ENDED, queues_with
 
 #: The upper ends of the buckets, in seconds; one more holds what took longer. About 2.2 steps to the tenfold: a
 #: percentile read from them is wrong by a third at most.
@@ -43,11 +44,7 @@ _EMPTY: Final = f"array[{', '.join(['0'] * (len(BUCKETS) + 1))}]::bigint[]"
 #: Queues are stepped through by the index of what has finished.
 _ROLL_UP: Final = text(
     f"""
-    with recursive queues (name) as (
-        (select queue from jobs where finished_at is not null order by queue limit 1)
-         union all
-        select (select queue from jobs where finished_at is not null and queue > queues.name order by queue limit 1)
-          from queues where queues.name is not null),
+    with recursive {queues_with(ENDED, name="queues")},
     ended as (
         select date_trunc('minute', one.finished_at, 'UTC') as minute, queue, kind,
                count(*) filter (where state = 'completed') as completed, count(*) filter (where state = 'dead') as dead,

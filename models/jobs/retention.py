@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from models.base.db import changed
 from models.base.errors import Invalid
+from models.jobs.stepping import ENDED, queues_with
 from models.jobs.tables import QueueRow
 
 LONGEST_DAYS: Final = 3650
@@ -18,12 +19,8 @@ LONGEST_DAYS: Final = 3650
 #: Dead jobs are kept: somebody has to look at them. So are those of a flow that goes on, whose children may ask for
 #: their results, and those that hold money and did not complete. Queues are stepped through by their index.
 _FORGET = text(
-    """
-    with recursive queues (name) as (
-        (select queue from jobs where finished_at is not null order by queue limit 1)
-         union all
-        select (select queue from jobs where finished_at is not null and queue > queues.name order by queue limit 1)
-          from queues where queues.name is not null),
+    f"""
+    with recursive {queues_with(ENDED, name="queues")},
     kept as (
         select queues.name, interval '1 day' * coalesce(
                    job_queues.keep_days, cast(cast(:by_queue as jsonb) ->> queues.name as int), :days) as age
@@ -36,7 +33,7 @@ _FORGET = text(
                      and (state = 'completed' or state = 'cancelled' and not is_held)
                      and not exists (select from job_flows flow where flow.id = flow_id and flow.finished_at is null)
                    order by finished_at limit :limit for update skip locked) old))
-    """
+    """  # noqa: S608 - our own words, not a request's
 )
 
 _FORGET_FLOWS = text(

@@ -1,0 +1,23 @@
+"""Which queues there are among many rows: found by one step into an index for each, not by reading all the rows.
+
+PostgreSQL has no such plan of its own for `select distinct` (its wiki calls the emulation a "loose index scan").
+"""
+
+from typing import Final
+
+#: What a claim may take. The index `jobs_claimable` has these rows, in the order of their queues.
+CLAIMABLE: Final = "state = 'waiting' and blocked_by is null"
+#: What has ended, as the index `jobs_finished` has it.
+ENDED: Final = "finished_at is not null"
+
+
+def queues_with(which: str, *, name: str) -> str:
+    """The recursive part `name (name)` of a query: each queue that has rows of which `which` is true, and one null.
+
+    There must be an index on (queue, …) of exactly those rows.
+    """
+    return f"""{name} (name) as (
+        (select queue from jobs where {which} order by queue limit 1)
+         union all
+        select (select queue from jobs where {which} and queue > {name}.name order by queue limit 1)
+          from {name} where {name}.name is not null)"""  # noqa: S608 - our own words, not a request's
