@@ -10,7 +10,7 @@ from datetime import timedelta
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import select, update
+from sqlalchemy import func, select, update
 
 from infra.sandbox.client import BANK, CARD_PAYS
 from models.accounts.states import Role
@@ -84,8 +84,9 @@ class Crowd(Town):
         empty = {"session_id": None, "session_url": None, "payment_intent_id": None, "charge_id": None}
         fresh = {"payment_state": None, "paid_at": None, "captured_cents": 0, "refunded_cents": 0}
         async with self.database.transaction() as session:
-            query = select(Checkout.attempt).where(Checkout.subject == first.subject).with_for_update()
-            attempt = max((await session.scalars(query)).all()) + 1
+            await session.get_one(Checkout, first.id, with_for_update=True)
+            query = select(func.max(Checkout.attempt)).where(Checkout.subject == first.subject)
+            attempt = (await session.scalar(query) or 0) + 1
             new = {"id": again, "attempt": attempt, "state": CheckoutState.NEW, "created_at": now()}
             second = Checkout(**(row | messages | empty | fresh | new))
             session.add(second)

@@ -106,14 +106,17 @@ async def tell(town: Crowd, bursts: Sequence[Burst]) -> None:
     await town.begin()
     story: list[str] = []
     for burst in bursts:
-        try:
-            came = await asyncio.gather(*(_outcome(town, act, pick) for act, pick in burst))
-        except Exception as fault:
-            fault.add_note("\n".join(["after", *story, str(burst)]))
-            raise
+        # Everybody is waited for, also when one fails: nobody acts on into the next story.
+        came = await asyncio.gather(
+            *(_outcome(town, act, pick) for act, pick in burst), return_exceptions=True
+        )
+        for fault in came:
+            if isinstance(fault, BaseException):
+                fault.add_note("\n".join(["after", *story, str(burst)]))
+                raise fault
         story += [" | ".join(f"{act}({pick}): {what}" for (act, pick), what in zip(burst, came, strict=True))]
         for (act, _), what in zip(burst, came, strict=True):
-            event(f"{act}: {what.split(':')[0]}")
+            event(f"{act}: {str(what).split(':')[0]}")
         await _look(town, story)
     await town.comes_to_rest()
     await _look(town, [*story, "(comes to rest)"], AFTER_A_WHILE)

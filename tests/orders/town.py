@@ -46,6 +46,11 @@ Scale is slower and does more harm. Where the water is hard, a kettle wants vine
 )
 
 
+_LEFT: Final = (
+    "select kind, state, attempt, args, error from jobs where state in ('scheduled', 'waiting', 'active')"
+)
+
+
 class Impossible(Exception):
     """There is nothing here yet that this could be done to."""
 
@@ -86,7 +91,9 @@ class Town:
             await self.works()
             if not await self.hurries() and not (await self.sandbox.state())["deliveries"]["waiting"]:
                 return
-        raise AssertionError("the workers never come to rest")
+        async with self.database.transaction() as session:
+            left = await session.execute(text(_LEFT))
+        raise AssertionError(f"the workers never come to rest: {left.all()}")
 
     async def hurries(self, kinds: str = "kind <> 'payments.give_refund'") -> int:
         """Let what was put off be done now. A refund that waits for a dispute waits on."""
