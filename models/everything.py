@@ -12,6 +12,7 @@ import models.jobs.tables
 import models.mail.tables
 import models.notices.tables
 import models.orders.care.tables
+import models.orders.desk.tables
 import models.orders.tables
 import models.payments.tables
 import models.usage.tables

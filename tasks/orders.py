@@ -26,7 +26,7 @@ from models.orders.quality import check_integration
 from models.orders.tables import Draft
 from models.orders.text.comparison import edit_made, moved_to
 from models.orders.text.edits import BadEdit, Edit, Wrap, splice
-from models.orders.truths import verdicts
+from models.orders.truths import keep_verdicts, verdicts
 from models.orders.writing import making
 from models.orders.writing.briefs import Brief, Draught
 from models.orders.writing.making import Stale
@@ -228,9 +228,11 @@ async def fail_generation(job: FailGeneration, work: Work) -> None:
 
 @runs(CheckTruths)
 async def check_truths(job: CheckTruths, work: Work) -> None:  # noqa: ARG001 - the clock asks for nothing in particular
-    """Ask every truth, and tell of those that are broken."""
+    """Ask every truth, keep the answers, and tell of those that are broken."""
     async with work.finish() as session:
-        for verdict in await verdicts(session):
+        found = await verdicts(session)
+        await keep_verdicts(session, found, now())
+        for verdict in found:
             if not verdict.is_kept:
                 count = len(verdict.breaches)
                 log.error("truth.broken", truth=verdict.truth, count=count)

@@ -11,8 +11,10 @@ from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import or_, select, text
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from models.orders.desk.tables import AskedTruth
 from models.orders.states import ArticleStatus
 from models.orders.tables import Article, Order, Version
 from models.orders.text.markdown import href_of
@@ -120,12 +122,47 @@ class Verdict:
 
 
 async def verdicts(session: AsyncSession) -> list[Verdict]:
-    """Every truth of orders and of payments, the broken ones first."""
-    broken: dict[str, list[tuple[str, Any]]] = {truth: [] for truth in (*TRUTHS, *payments.TRUTHS)}
+    """Ask every truth of orders and of payments; the broken ones come first.
+
+    The more orders there are the longer it takes, so the schedule asks, and pages show what was answered last.
+    """
+    broken: dict[str, list[tuple[str, Any]]] = {}
     for truth, query in {**TRUTHS, **payments.TRUTHS}.items():
         rows = await session.execute(text(f"select * from ({query}) broken limit {MOST}"))  # noqa: S608 - our own words, not a request's
         broken[truth] = [(about, since) for about, since in rows]
     broken[UNDELIVERED] = await _without_link(session, broken[UNDELIVERED])
+    return await _verdicts(session, broken)
+
+
+async def keep_verdicts(session: AsyncSession, found: Sequence[Verdict], at: datetime) -> None:
+    """Keep what the truths answered at that moment, for `last_verdicts`."""
+    answers = [
+        {
+            "truth": one.truth,
+            "asked_at": at,
+            "breaches": [(breach.about, breach.since and breach.since.isoformat()) for breach in one.breaches],
+        }
+        for one in found
+    ]
+    statement = insert(AskedTruth)
+    new = {name: statement.excluded[name] for name in ("asked_at", "breaches")}
+    await session.execute(statement.on_conflict_do_update(index_elements=["truth"], set_=new), answers)
+
+
+async def last_verdicts(session: AsyncSession) -> tuple[datetime | None, list[Verdict]]:
+    """When the truths were last asked, and what they answered. None and nothing until they have been."""
+    rows = {row.truth: row for row in await session.scalars(select(AskedTruth))}
+    broken = {
+        truth: [(about, since and datetime.fromisoformat(since)) for about, since in rows[truth].breaches]
+        for truth in (*TRUTHS, *payments.TRUTHS)
+        if truth in rows
+    }
+    return min((rows[truth].asked_at for truth in broken), default=None), await _verdicts(session, broken)
+
+
+async def _verdicts(
+    session: AsyncSession, broken: Mapping[str, Sequence[tuple[str, datetime | None]]]
+) -> list[Verdict]:
     known = await _orders_behind(session, {about for rows in broken.values() for about, _ in rows})
     found = [
         Verdict(truth, [Breach(about, since, known.get(about)) for about, since in rows])

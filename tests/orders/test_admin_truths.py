@@ -5,11 +5,12 @@ from collections.abc import Sequence
 import pytest
 from sqlalchemy import text
 
+from models.base.clock import now
 from models.base.db import Database
 from models.jobs import enqueue
 from models.orders.jobs import CheckTruths
 from models.orders.reviewing import approve
-from models.orders.truths import TRUTHS, UNDELIVERED, verdicts
+from models.orders.truths import TRUTHS, UNDELIVERED, keep_verdicts, last_verdicts, verdicts
 from tasks.testing import run_everything
 from tests.orders.builders import make_shop, the_order
 from tests.orders.desk import Desk, open_desk
@@ -176,22 +177,42 @@ async def test_an_order_that_did_not_hear_of_its_refund_is_found(desk: Desk):
     assert APART in await broken(desk.database)
 
 
-async def test_the_first_page_counts_what_is_broken_and_leads_to_the_order(desk: Desk):
+async def test_the_first_page_counts_what_was_broken_when_last_asked_and_leads_to_the_order(desk: Desk):
     order = await desk.written()
     async with await desk.browser(desk.shop.people.editor) as ed:
-        whole = await ed.open("/admin")
-        await change(desk.database, "update orders set status = 'FAILED'")
-        screen = await ed.open("/admin")
-        assert screen.link("G-1001") == f"/admin/orders/{order.id}"
-        assert "the money has not gone back and is not disputed: 1 time" in screen.text
+        never = await ed.open("/admin")
+        assert "were asked" not in never.text
+        assert "truths hold" not in never.text
         # A finding of the payments leads to the order behind the checkout too.
         await change(
             desk.database,
+            "update orders set status = 'FAILED'",
             "update payments_checkouts set state = 'mismatch', paid_at = now() - interval '2 hours'",
         )
+        await ed.submit(
+            next(form for form in (await ed.open("/admin")).forms if form.action.endswith("/truths"))
+        )
+        await run_everything(desk.world)
         screen = await ed.open("/admin")
+        assert screen.link("G-1001") == f"/admin/orders/{order.id}"
+        assert "the money has not gone back and is not disputed: 1 time" in screen.text
         assert "Something else was paid than was owed" in screen.text
-    assert "All 19 truths hold" in whole.text or "Paid, but nobody was told" in whole.text
+
+
+async def test_the_last_answer_is_kept_whole(desk: Desk):
+    async with desk.database.transaction() as session:
+        assert await last_verdicts(session) == (None, [])
+    await desk.written()
+    await change(desk.database, "update orders set status = 'FAILED'")
+    async with desk.database.transaction() as session:
+        said = await verdicts(session)
+        await keep_verdicts(session, said, at := now())
+        assert await last_verdicts(session) == (at, said)
+        assert not said[0].is_kept
+    await change(desk.database, "update orders set status = 'QUALITY_CHECK'")
+    async with desk.database.transaction() as session:
+        await keep_verdicts(session, await verdicts(session), now())
+        assert all(one.is_kept for one in (await last_verdicts(session))[1] if one.truth in TRUTHS)
 
 
 async def test_every_truth_of_orders_is_asked(database: Database):

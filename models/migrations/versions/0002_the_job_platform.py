@@ -194,6 +194,13 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("notices_endpoints_pkey")),
     )
     op.create_table(
+        "orders_truths",
+        sa.Column("truth", sa.Text(), nullable=False),
+        sa.Column("asked_at", postgresql.TIMESTAMP(timezone=True), nullable=False),
+        sa.Column("breaches", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.PrimaryKeyConstraint("truth", name=op.f("orders_truths_pkey")),
+    )
+    op.create_table(
         "accounts_idempotency_keys",
         sa.Column("person_id", sa.Uuid(), nullable=False),
         sa.Column("key", sa.Text(), nullable=False),
@@ -604,6 +611,7 @@ def downgrade() -> None:
     op.drop_index("exports_expiry", table_name="exports")
     op.drop_table("exports")
     op.drop_table("accounts_idempotency_keys")
+    op.drop_table("orders_truths")
     op.drop_table("notices_endpoints")
     op.drop_index("job_scalings_at", table_name="job_scalings")
     op.drop_table("job_scalings")

@@ -8,7 +8,7 @@ from web.orders.admin.care import Care
 from web.orders.admin.decisions import Decisions
 from web.orders.admin.money import Money
 from web.orders.admin.orders import AllOrders
-from web.orders.admin.overview import overview
+from web.orders.admin.overview import ask_again, overview
 from web.orders.admin.people import People
 from web.orders.admin.review import ReviewQueue
 from web.orders.admin.search import find, show_person
@@ -18,6 +18,7 @@ __all__ = ["handlers"]
 
 handlers: list[Any] = [
     overview,
+    ask_again,
     ReviewQueue,
     AllOrders,
     Decisions,

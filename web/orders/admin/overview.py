@@ -2,17 +2,19 @@
 
 from typing import Final
 
-from litestar import Response, get
+from litestar import Response, get, post
 
 from models.base.clock import now
+from models.jobs import enqueue
 from models.orders.desk.attention import RECENTLY, REVENUE_OF, SHOWN, attention
 from models.orders.desk.queries import waiting_for_review
 from models.orders.desk.second_person import waiting_requests
+from models.orders.jobs import CheckTruths
 from models.orders.rules import order_number
 from models.orders.states import FailReason
-from models.orders.truths import Breach, verdicts
+from models.orders.truths import Breach, last_verdicts
 from web.guards import editor
-from web.pages import page
+from web.pages import page, redirect
 from web.params import Transaction, Who
 
 #: Rows of a broken truth that are listed; the rest are counted.
@@ -30,7 +32,8 @@ FAILURES: Final = {
 
 @get("/admin", guards=[editor])
 async def overview(session: Transaction, visitor: Who) -> Response[None]:
-    """What needs somebody, and the truths."""
+    """What needs somebody, and what the truths answered last."""
+    asked_at, answers = await last_verdicts(session)
     waiting, oldest = await waiting_for_review(session)
     found = await attention(session, now())
     truths = [
@@ -40,7 +43,7 @@ async def overview(session: Transaction, visitor: Who) -> Response[None]:
             "count": len(one.breaches),
             "breaches": [_breach(breach) for breach in one.breaches[:LISTED]],
         }
-        for one in await verdicts(session)
+        for one in answers
     ]
     return page(
         "orders/admin/overview.html",
@@ -52,10 +55,18 @@ async def overview(session: Transaction, visitor: Who) -> Response[None]:
         failures=FAILURES,
         number=order_number,
         truths=truths,
+        asked_at=asked_at,
         broken=sum(not one["is_kept"] for one in truths),
         recently=RECENTLY.days,
         revenue_of=REVENUE_OF.days,
     )
+
+
+@post("/admin/truths", guards=[editor])
+async def ask_again(session: Transaction) -> Response[None]:
+    """Have every truth asked now, not only when the schedule comes to it."""
+    await enqueue(session, CheckTruths(), unique="schedule/orders.check_truths")
+    return redirect("/admin", notice="The truths are being asked. Open this page again in a moment.")
 
 
 def _breach(breach: Breach) -> dict[str, object]:
