@@ -11,6 +11,7 @@ import hashlib
 import hmac
 import json
 import os
+import re
 import secrets
 import shutil
 import statistics
@@ -22,6 +23,8 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import cast
+from urllib.parse import urlsplit
 
 import httpx2
 
@@ -91,26 +94,81 @@ def event(number: int) -> tuple[bytes, str]:
     return payload, f"t={at},v1={digest}"
 
 
+class Line(asyncio.Protocol):
+    """One connection kept alive that carries one request at a time. A client's library takes as much of the machine as
+    the server under test, so this reads no more of an answer than its status and length.
+    """
+
+    def __init__(self) -> None:
+        self._received = b""
+        self._answer: asyncio.Future[int] | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Connected."""
+        self._transport = cast("asyncio.Transport", transport)
+
+    def data_received(self, data: bytes) -> None:
+        """Resolve the answer once its head and body are here."""
+        self._received += data
+        head, end, body = self._received.partition(b"\r\n\r\n")
+        if end and self._answer is not None:
+            length = re.search(rb"(?i)content-length: (\d+)", head)
+            if len(body) >= (int(length[1]) if length else 0):
+                self._received = b""
+                self._answer.set_result(int(head[9:12]))
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Nobody waits for ever."""
+        if self._answer is not None and not self._answer.done():
+            self._answer.set_exception(exc or ConnectionResetError())
+
+    async def send(self, request: bytes) -> int:
+        """The status of the answer."""
+        self._answer = asyncio.get_running_loop().create_future()
+        self._transport.write(request)
+        return await self._answer
+
+
+def request(url: str, number: int) -> bytes:
+    """The delivery of an event, as it goes over the wire."""
+    payload, signature = event(number)
+    host, path = url.removeprefix("http://").split("/", 1)
+    return (
+        f"POST /{path} HTTP/1.1\r\nHost: {host}\r\nContent-Type: application/json; charset=utf-8\r\n"
+        f"Stripe-Signature: {signature}\r\nContent-Length: {len(payload)}\r\n\r\n"
+    ).encode() + payload
+
+
 async def deliver(url: str, rate: float, seconds: float) -> tuple[list[float], Counter[int]]:
     """Send at a fixed rate, whether the last has been answered or not. Milliseconds, and answers by status."""
     took: list[float] = []
     statuses: Counter[int] = Counter()
-    limits = httpx2.Limits(max_connections=200, max_keepalive_connections=200)
-    async with httpx2.AsyncClient(trust_env=False, timeout=30, limits=limits) as client:
+    address = urlsplit(url)
+    idle: list[Line] = []
+    # Signed beforehand: what is measured is the answering.
+    requests = [request(url, number) for number in range(int(rate * seconds))]
 
-        async def one(number: int, due: float) -> None:
-            payload, header = event(number)
-            answer = await client.post(url, content=payload, headers={"Stripe-Signature": header})
-            # From when it should have been sent: a stalled server must not slow its own measurement.
-            took.append((time.monotonic() - due) * 1000)
-            statuses[answer.status_code] += 1
+    async def one(line: Line, number: int, due: float) -> None:
+        statuses[await line.send(requests[number])] += 1
+        # From when it should have been sent: a stalled server must not slow its own measurement.
+        took.append((time.monotonic() - due) * 1000)
+        idle.append(line)
 
-        began, running = time.monotonic(), []
-        for number in range(int(rate * seconds)):
-            due = began + number / rate
-            await asyncio.sleep(max(0.0, due - time.monotonic()))
-            running.append(asyncio.create_task(one(number, due)))
-        await asyncio.gather(*running)
+    began, running = time.monotonic(), []
+    for number in range(len(requests)):
+        due = began + number / rate
+        await asyncio.sleep(max(0.0, due - time.monotonic()))
+        line = (
+            idle.pop()
+            if idle
+            else (
+                await asyncio.get_running_loop().create_connection(
+                    Line, str(address.hostname), address.port or 80
+                )
+            )[1]
+        )
+        running.append(asyncio.create_task(one(line, number, due)))
+    await asyncio.gather(*running)
     return took, statuses
 
 
