@@ -8,6 +8,8 @@ UV_VERSION := 0.13.9
 INSTALLED_UV := $(shell command -v uv 2>/dev/null)
 UV := $(or $(INSTALLED_UV),$(BIN)/uv)
 MAKE_VENV := $(if $(INSTALLED_UV),$(UV) venv --quiet --python $(PYTHON),$(PYTHON) -m venv) $(VENV)
+# Compiled once, every later process starts sooner: a test run and the product start many.
+unexport PYTHONDONTWRITEBYTECODE
 INSTALL := $(UV) pip install --quiet --python $(BIN)/python --require-hashes
 
 .PHONY: help up demo test check infra-check image reliability bench format lock clean
