@@ -79,6 +79,8 @@ STATUSES: Final[dict[int, Trouble]] = {
     415: Trouble(415, "We could not read that", "What you sent is not a form.", "Start from the first page."),
 }
 
+#: PostgreSQL's word for a character that no text of it can hold: a NUL, which nobody types and no form sends.
+UNWRITABLE: Final = "22021"
 #: Seconds above which a wait is told in minutes.
 EASILY_COUNTED: Final = 90
 
@@ -162,6 +164,8 @@ def on_fault(request: AnyRequest, error: Exception) -> Response[Any]:
         log.error("web.database_away", error=str(error), **where)
         here = request.url.path if request.method == "GET" else "/"
         return answer(request, replace(AWAY, href=here), headers={"Retry-After": "30"})
+    if isinstance(error, DBAPIError) and _state(error) == UNWRITABLE:
+        return answer(request, STATUSES[400])
     log.error("web.fault", exc_info=error, **where)
     return answer(request, FAULT)
 
@@ -173,10 +177,13 @@ def is_database_away(error: BaseException) -> bool:
     if isinstance(error, PoolTimeout):
         return True
     if isinstance(error, DBAPIError):
-        state = str(getattr(error.orig, "sqlstate", None) or "")
-        return error.connection_invalidated or state.startswith(("08", "57P", "53"))
+        return error.connection_invalidated or _state(error).startswith(("08", "57P", "53"))
     # The driver lets the socket's own errors through; others of the same type mean something else.
     return isinstance(error, OSError) and "asyncpg" in _rooms(error)
+
+
+def _state(error: DBAPIError) -> str:
+    return str(getattr(error.orig, "sqlstate", None) or "")
 
 
 def _rooms(error: BaseException) -> Iterator[str]:
