@@ -1,4 +1,6 @@
-"""Takes out of an environment what this product never opens: the hundreds of other services that boto3 knows."""
+"""Takes out of an environment what this product never opens: the hundreds of other services that boto3 knows, and what
+only compilers and editors read.
+"""
 
 import shutil
 import sysconfig
@@ -8,8 +10,19 @@ from typing import Final
 #: Letters go through sesv2, their events come from sns, files lie in s3, `infra.aws` moves services (ecs), roles are had
 #: from sts.
 SERVICES: Final = frozenset({"ecs", "s3", "sesv2", "sns", "sts"})
+#: Files of these kinds are read by compilers and editors.
+UNREAD: Final = frozenset({".c", ".h", ".pxd", ".pxi", ".pyi", ".pyx"})
 
-if __name__ == "__main__":
-    for service in (Path(sysconfig.get_path("purelib")) / "botocore" / "data").iterdir():
+
+def trim(packages: Path) -> None:
+    """Take it out of this `site-packages`."""
+    for service in (packages / "botocore" / "data").iterdir():
         if service.is_dir() and service.name not in SERVICES:
             shutil.rmtree(service)
+    for file in packages.rglob("*"):
+        if file.suffix in UNREAD:
+            file.unlink()
+
+
+if __name__ == "__main__":
+    trim(Path(sysconfig.get_path("purelib")))

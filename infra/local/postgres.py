@@ -62,7 +62,7 @@ class Postgres:
         where = ("-D", str(self.data), "-h", "", "-k", str(self._sockets))
         return Program(
             "postgres",
-            (str(_binary("postgres")), *where, "-c", "max_connections=120"),
+            (str(binary("postgres")), *where, "-c", "max_connections=120"),
             log=self.log,
             user=self._user,
             # SIGINT is its "fast" way to end: clients are cut off, what was committed is on the disk.
@@ -70,6 +70,22 @@ class Postgres:
             orphaned_by=signal.SIGINT,
             grace=20,
         )
+
+    def start(self, *options: str) -> subprocess.Popen[bytes]:
+        """Run it without a keeper: whoever asks for it ends it."""
+        program = self.program()
+        user, group = program.user or (None, None)
+        with self.log.open("ab") as out:
+            return subprocess.Popen(
+                (*program.command, *options),
+                stdout=out,
+                stderr=out,
+                user=user,
+                group=group,
+                extra_groups=program.user and [],
+                start_new_session=True,
+                cwd="/",
+            )
 
     async def is_ready(self) -> bool:
         """Whether it answers."""
@@ -99,9 +115,9 @@ class Postgres:
     def _url(self, database: str) -> str:
         return f"postgresql://postgres@/{database}?host={quote(str(self._sockets), safe='/')}"
 
-    def _run(self, binary: str, *arguments: object) -> subprocess.CompletedProcess[str]:
+    def _run(self, name: str, *arguments: object) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [str(_binary(binary)), *map(str, arguments)],
+            [str(binary(name)), *map(str, arguments)],
             check=False,
             text=True,
             stdout=subprocess.PIPE,
@@ -126,7 +142,8 @@ class Postgres:
         return short
 
 
-def _binary(name: str) -> Path:
+def binary(name: str) -> Path:
+    """Where one of its programs lies; raise `CannotStart` if there is none."""
     # Found without importing the package: that would look for folders and lock files that we do not use.
     from importlib.util import find_spec
 
@@ -162,7 +179,7 @@ def _server_user(data: Path) -> tuple[int, int] | None:
 
 def _let_through(folder: Path) -> None:
     """Let PostgreSQL's user walk to its folder and its binaries: to pass, not to list or read."""
-    for end in (folder, _binary("postgres")):
+    for end in (folder, binary("postgres")):
         for parent in end.parents:
             mode = stat.S_IMODE(parent.stat().st_mode)
             if not mode & stat.S_IXOTH:

@@ -2,25 +2,10 @@
 
 import asyncio
 import re
-from pathlib import Path
-from typing import Final
 
 import asyncpg
 
-from infra.local.processes import ROOT
-
-VERSIONS: Final = ROOT / "models" / "migrations" / "versions"
-_REVISION = re.compile(r"^(down_revision|revision)\b[^=]*= *\"(.+)\"", re.MULTILINE)
-
-
-def newest_revision(folder: Path = VERSIONS) -> str:
-    """The revision that no other builds on. Read from the files: Alembic takes a second to say the same."""
-    found: dict[str, set[str]] = {"revision": set(), "down_revision": set()}
-    for file in folder.glob("*.py"):
-        for kind, revision in _REVISION.findall(file.read_text()):
-            found[kind].add(revision)
-    (newest,) = found["revision"] - found["down_revision"]
-    return newest
+from models.migrations import newest_revision
 
 
 async def is_migrated(url: str) -> bool:

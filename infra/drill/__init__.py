@@ -1,0 +1,1 @@
+"""Is what would be restored really what there was? `make drill` tries it on the running product."""
