@@ -126,16 +126,22 @@ class HeadIsGet:
             return
         is_over = False
 
+        async def as_head(message: Message) -> None:
+            # The server looks here for whether a body is owed.
+            scope["method"] = "HEAD"
+            await send(message)
+            scope["method"] = "GET"
+
         async def without_body(message: Message) -> None:
             nonlocal is_over
             if message["type"] == "http.response.start":
-                await send(message)
+                await as_head(message)
                 if _is_stream(message):
                     is_over = True
-                    await send({"type": "http.response.body", "body": b"", "more_body": False})
+                    await as_head({"type": "http.response.body", "body": b"", "more_body": False})
             elif message["type"] == "http.response.body" and not message["more_body"] and not is_over:
                 is_over = True
-                await send({"type": "http.response.body", "body": b"", "more_body": False})
+                await as_head({"type": "http.response.body", "body": b"", "more_body": False})
 
         async def gone() -> Any:
             return {"type": "http.disconnect"} if is_over else await receive()

@@ -118,7 +118,7 @@ def clean(value: str, *, is_prose: bool = False) -> str:
     for character in value:
         hidden = unicodedata.category(character) in {"Cc", "Cs"} or character in BIDI_CONTROLS
         if hidden and character not in allowed:
-            raise ValueError("Remove the characters that cannot be seen, or type it instead of pasting it")
+            raise ValueError("Remove the characters that cannot be seen, or type it instead of pasting it.")
     return value
 
 
@@ -138,7 +138,7 @@ def text(
                 raise ValueError(missing)
             return value
         if len(value) > max_length:
-            raise ValueError(f"Shorten this to {max_length:,} characters; it has {len(value):,}")
+            raise ValueError(f"Shorten this to {max_length:,} characters; it has {len(value):,}.")
         return then(value) if then is not None else value
 
     return reader
@@ -176,9 +176,9 @@ def whole(missing: str, *, least: int, most: int) -> Reader:
         if not value:
             raise ValueError(missing)
         if not WHOLE.fullmatch(value):
-            raise ValueError("Enter a whole number, like 12")
+            raise ValueError("Enter a whole number, like 12.")
         if not least <= int(value) <= most:
-            raise ValueError(f"Enter a number from {least:,} to {most:,}")
+            raise ValueError(f"Enter a number from {least:,} to {most:,}.")
         return int(value)
 
     return reader

@@ -1,6 +1,7 @@
 """What handlers ask for, by name: write `session: Transaction`, `visitor: Who`, `form: Submitted`.
 
-Path and query parameters are Litestar's own `FromPath[UUID]` and `FromQuery[str]`.
+Path and query parameters are Litestar's own `FromPath[UUID]` and `FromQuery[str]`. A dependency must not refuse: what one
+raises leaves the transaction, another one, to the garbage collector (Litestar 2.25). Handlers and guards refuse.
 """
 
 from typing import TypeAlias

@@ -125,12 +125,6 @@ async def history_of(session: AsyncSession, subject: str, *, limit: int = 100) -
     return (await session.scalars(entries.order_by(AuditEntry.id.desc()).limit(limit))).all()
 
 
-async def deeds_of(session: AsyncSession, person_id: UUID, *, limit: int = 100) -> Sequence[AuditEntry]:
-    """What this person did, latest first."""
-    entries = select(AuditEntry).where(AuditEntry.actor_id == person_id)
-    return (await session.scalars(entries.order_by(AuditEntry.id.desc()).limit(limit))).all()
-
-
 async def search(
     session: AsyncSession,
     *,

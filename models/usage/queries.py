@@ -1,6 +1,5 @@
 """What has been asked of models, and what it has cost so far."""
 
-from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
 
@@ -8,16 +7,6 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from models.usage.tables import ModelCallRow
-
-
-async def calls_of(session: AsyncSession, subject: str) -> Sequence[ModelCallRow]:
-    """Every call made for the subject, oldest first."""
-    query = (
-        select(ModelCallRow)
-        .where(ModelCallRow.subject == subject)
-        .order_by(ModelCallRow.started_at, ModelCallRow.id)
-    )
-    return (await session.scalars(query)).all()
 
 
 async def kept_answer(session: AsyncSession, subject: str, once: str) -> ModelCallRow | None:

@@ -9,7 +9,7 @@ from sqlalchemy import event, text
 
 from models.accounts import actions, queries, sessions
 from models.accounts.__main__ import main as command_line
-from models.accounts.audit import deeds_of, history_of
+from models.accounts.audit import history_of, search
 from models.accounts.states import Role
 from models.accounts.tables import Person, Session
 from models.base.clock import now
@@ -73,7 +73,7 @@ async def test_a_new_role_ends_every_session_and_is_written_down(database: Datab
     assert not await finds(database, token)
     async with database.transaction() as session:
         assert (await queries.person(session, person.id)).role is Role.EDITOR
-        (entry,) = await deeds_of(session, boss.id)
+        [(entry, _)] = (await search(session, person_id=boss.id, action="role.")).items
         assert (entry.action, entry.subject, entry.detail) == (
             "role.changed",
             f"person/{person.id}",

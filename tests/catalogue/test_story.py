@@ -1,9 +1,10 @@
 """An editor keeps the catalogue, through its pages alone and without scripts."""
 
+from itertools import product
 from typing import Any
 
 from infra.local.visitor import Browser, Screen
-from models.accounts.audit import deeds_of
+from models.accounts.audit import search
 from tests.orders.desk import Desk
 
 ARTICLES = "/admin/sites/second-pour/articles"
@@ -69,7 +70,8 @@ async def test_an_editor_writes_publishes_changes_and_restores_an_article(desk: 
         assert "Kettles, Plainly" in (await ed.open(f"{ARTICLES}?q=gooseneck&status=published")).links
         assert "No article is like that" in (await ed.open(f"{ARTICLES}?q=gooseneck&status=draft")).text
     async with desk.database.transaction() as session:
-        deeds = [one.action for one in await deeds_of(session, desk.shop.people.editor.id)]
+        found = await search(session, person_id=desk.shop.people.editor.id, action="article.")
+    deeds = [entry.action for entry, _ in found.items]
     done = ["created", "published", "edited", "restored", "unpublished", "published"]
     assert deeds == [f"article.{one}" for one in reversed(done)]
 
@@ -93,10 +95,10 @@ async def test_readers_of_every_former_address_are_led_to_the_present_one(desk: 
         screen = await ed.open(f"{ARTICLES}/{desk.shop.article.id}")
         for slug in ("elsewhere", "grinding", "at-last"):
             screen = await ed.submit(screen.form("article-form"), slug=slug)
-        for former in ("grinding", "elsewhere"):
-            left = await ed.client.get(f"/articles/second-pour/{former}", follow_redirects=False)
+        for home, former in product(("/articles", "/catalogue"), ("grinding", "elsewhere")):
+            left = await ed.client.get(f"{home}/second-pour/{former}", follow_redirects=False)
             assert left.status_code == 301
-            assert left.headers["location"].endswith("/articles/second-pour/at-last")
+            assert left.headers["location"].endswith(f"{home}/second-pour/at-last")
         assert (await ed.open("/articles/second-pour/at-last")).status == 200
 
 

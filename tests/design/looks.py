@@ -23,6 +23,7 @@ CSP = (
 class Person:
     email: str = "ada@lovelace.example"
     role: str = "customer"
+    unread: int = 2
 
 
 @dataclass(frozen=True)

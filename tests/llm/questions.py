@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 
 from pydantic import BaseModel, ConfigDict
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
 
-from models.usage.queries import calls_of
 from models.usage.tables import ModelCallRow
 from tasks.llm import Answer, Llm
 
@@ -30,6 +31,12 @@ async def ask(llm: Llm, *, subject: str = SUBJECT, article: str = "The harbour w
         instructions="Find the most telling word.",
         max_output_tokens=500,
     )
+
+
+async def calls_of(session: AsyncSession, subject: str) -> Sequence[ModelCallRow]:
+    """Every call made for the subject, oldest first."""
+    query = select(ModelCallRow).where(ModelCallRow.subject == subject)
+    return (await session.scalars(query.order_by(ModelCallRow.started_at, ModelCallRow.id))).all()
 
 
 async def ledger(llm: Llm, subject: str = SUBJECT) -> Sequence[ModelCallRow]:

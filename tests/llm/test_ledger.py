@@ -19,14 +19,14 @@ from models.everything import SCHEDULES
 from models.jobs import enqueue
 from models.usage.actions import LOST_AFTER, Ending, begin_call, finish_call, give_up_lost_calls
 from models.usage.jobs import GiveUpLostCalls
-from models.usage.queries import calls_of, spent_cents
+from models.usage.queries import spent_cents
 from models.usage.rules import MOVES, Budget, BudgetSpent, CallState
 from models.usage.tables import ModelCallRow
 from tasks.llm import Llm
 from tasks.testing import run_everything
 from tasks.world import World
 from tests.llm.conftest import MakeLlm
-from tests.llm.questions import GOOD, SUBJECT, ask, ledger
+from tests.llm.questions import GOOD, SUBJECT, ask, calls_of, ledger
 from tests.llm.script import Say, Silence
 from tests.llm.server import ModelServer
 

@@ -1,7 +1,9 @@
 """Every answer, whatever it is, carries the same protection, can be found again, and is no larger than it must be."""
 
+import asyncio
 import re
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import structlog
@@ -112,6 +114,16 @@ async def test_head_is_get_without_a_body(browser: Browser):
     assert int(headed.headers["content-length"]) > 0
 
 
+async def test_a_connection_outlives_head(served_site: Site):
+    # The server counts what it sends; a body that it misses is a fault, and ends the connection.
+    host = urlsplit(served_site.base_url).netloc
+    reader, writer = await asyncio.open_connection(*host.split(":"))
+    for ask in ("HEAD /notes", "GET /notes"):
+        writer.write(f"{ask} HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
+        assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 200"), ask
+    writer.close()
+
+
 async def test_head_of_a_stream_ends(browser: Browser):
     answer = await browser.client.head("/notes/live")
 
@@ -120,10 +132,11 @@ async def test_head_of_a_stream_ends(browser: Browser):
 
 
 async def test_another_method_is_told_which_ones_there_are(browser: Browser):
-    answer = await browser.client.delete("/members")
+    for method in ("DELETE", "TRACE"):
+        answer = await browser.client.request(method, "/members")
 
-    assert answer.status_code == 405
-    assert "GET" in answer.headers["allow"]
+        assert answer.status_code == 405
+        assert "GET" in answer.headers["allow"]
 
 
 @pytest.mark.parametrize("path", ["/things/7", "/things/not-a-uuid", "/things/..%2f..%2fetc", "/dev/mail/1"])

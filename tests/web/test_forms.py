@@ -60,7 +60,7 @@ def test_everything_wrong_is_said_at_once():
     assert caught.value.fields == {
         "name": "Enter a name",
         "colour": "Choose a colour",
-        "count": "Enter a whole number, like 12",
+        "count": "Enter a whole number, like 12.",
         "thing": "Choose a thing",
         "agreed": "Agree to go on",
     }
@@ -69,18 +69,18 @@ def test_everything_wrong_is_said_at_once():
 @pytest.mark.parametrize(
     ("field", "value", "words"),
     [
-        ("name", "x" * 11, "Shorten this to 10 characters; it has 11"),
+        ("name", "x" * 11, "Shorten this to 10 characters; it has 11."),
         ("name", "quiet", "Speak up"),
-        ("name", "a\x00b", "Remove the characters that cannot be seen, or type it instead of pasting it"),
-        ("name", "a\u202eb", "Remove the characters that cannot be seen, or type it instead of pasting it"),
-        ("name", "a\nb", "Remove the characters that cannot be seen, or type it instead of pasting it"),
+        ("name", "a\x00b", "Remove the characters that cannot be seen, or type it instead of pasting it."),
+        ("name", "a\u202eb", "Remove the characters that cannot be seen, or type it instead of pasting it."),
+        ("name", "a\nb", "Remove the characters that cannot be seen, or type it instead of pasting it."),
         ("count", "", "Enter how many"),
-        ("count", "0", "Enter a number from 1 to 99"),
-        ("count", "100", "Enter a number from 1 to 99"),
-        ("count", "-1", "Enter a number from 1 to 99"),
-        ("count", "\u0663", "Enter a whole number, like 12"),
-        ("count", "9" * 5000, "Enter a whole number, like 12"),
-        ("count", "--3", "Enter a whole number, like 12"),
+        ("count", "0", "Enter a number from 1 to 99."),
+        ("count", "100", "Enter a number from 1 to 99."),
+        ("count", "-1", "Enter a number from 1 to 99."),
+        ("count", "\u0663", "Enter a whole number, like 12."),
+        ("count", "9" * 5000, "Enter a whole number, like 12."),
+        ("count", "--3", "Enter a whole number, like 12."),
     ],
 )
 def test_each_mistake_is_said_at_its_field(field: str, value: str, words: str):

@@ -30,7 +30,7 @@ async def test_a_form_that_is_wrong_is_shown_again_with_everything_in_it(browser
 
     assert again.status == 422
     assert "Shorten this to 40 characters; it has 50" in again.text
-    assert "Enter a whole number, like 12" in again.text
+    assert "Enter a whole number, like 12." in again.text
     assert again.form("note").fields["words"] == "x" * 50
 
 

@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 import pytest
+import structlog
 from sqlalchemy import text
 
 from infra.local.embedded import EmbeddedRedis
@@ -119,8 +120,11 @@ async def test_doors_that_are_not_for_everybody_look_like_walls(
 ):
     await probed.sign_in(browser, "grace@example.com", role)
 
-    assert (await browser.open("/editors")).status == editors
-    assert (await browser.open("/admins")).status == admins
+    with structlog.testing.capture_logs() as lines:
+        assert (await browser.open("/editors")).status == editors
+        assert (await browser.open("/admins")).status == admins
+    refused = [line["wanted"] for line in lines if line["event"] == "web.role_refused"]
+    assert refused == ["editor"] * (editors == 404) + ["admin"] * (admins == 404)
 
 
 async def test_what_cannot_be_undone_wants_a_fresh_sign_in(probed: Site, browser: Browser):

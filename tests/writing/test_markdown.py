@@ -71,7 +71,7 @@ def tags(html: str) -> list[tuple[str, dict[str, str]]]:
 
 @pytest.mark.parametrize("payload", PAYLOADS)
 def test_nothing_that_could_run_survives_rendering(payload: str) -> None:
-    for tag, attributes in tags(render(payload, rel="sponsored", highlight="https://a.example")):
+    for tag, attributes in tags(render(payload, rel="sponsored")):
         assert tag in SAFE_TAGS
         assert not [name for name in attributes if name.startswith("on") or name == "style"]
         for name in ("href", "src"):
@@ -89,14 +89,6 @@ def test_rel_may_be_asked_for_each_link() -> None:
         "[a](https://a.example) [b](//b.example)", rel=lambda href: "nofollow" if "b.ex" in href else None
     )
     assert [a.get("rel") for _, a in tags(html)[1:]] == [None, "nofollow"]
-
-
-def test_the_ordered_link_is_highlighted_whatever_form_its_address_has() -> None:
-    html = render(
-        "[x](https://xn--bcher-kva.example/%C3%BC) [y](https://y.example)",
-        highlight="https://bücher.example/ü",
-    )
-    assert [a.get("class") for _, a in tags(html)[1:]] == ["link-new", None]
 
 
 def test_front_matter_is_not_shown_and_a_rule_is_not_front_matter() -> None:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from models.orders.quality import check_integration
 from models.orders.text.comparison import changed_paragraph, edit_made
-from models.orders.text.diff import changed_html
+from models.orders.text.diff import changes
 from models.orders.text.edits import Edit, Wrap, places, splice
 from models.orders.text.markdown import href_of, links, outline, parse, render
 from tasks.writing.basic import propose
@@ -60,9 +60,10 @@ def examine(text: str, anchor: str, url: str, tries: int) -> int:
         made = edit_made(text, proposal.markdown)
         assert made is not None
         assert made.paragraph == proposal.edit.paragraph
-        shown = changed_html(text, proposal.markdown, url)
-        assert shown is not None
-        assert shown.after.count("link-new") == shown.after.count("<ins>") == 1
+        shown = [
+            part for block in changes(text, proposal.markdown) for part in block.segments if part.is_new_link
+        ]
+        assert "".join(part.text for part in shown) == anchor
         markdowns.add(proposal.markdown)
         earlier.append(proposal.edit)
     assert len(markdowns) == tries

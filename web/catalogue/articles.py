@@ -1,5 +1,6 @@
 """A site's articles for editors: the list, and the page on which one is written."""
 
+from collections.abc import Awaitable, Callable
 from dataclasses import asdict
 from typing import Any, Final
 from uuid import UUID
@@ -9,6 +10,7 @@ from litestar.params import FromPath
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from models.accounts.states import Role
+from models.accounts.tables import Person
 from models.base.errors import Conflict, Invalid
 from models.orders.care.archiving import archive
 from models.orders.catalogue.admin_queries import articles_of
@@ -16,7 +18,6 @@ from models.orders.catalogue.editing import (
     Editable,
     EditConflict,
     create_article,
-    editable,
     obstacle,
     save_article,
     unpublish,
@@ -25,10 +26,11 @@ from models.orders.catalogue.paid_links import running_orders, sold_in
 from models.orders.catalogue.publications import site_of
 from models.orders.catalogue.rules import ArticleFacts
 from models.orders.states import ArticleStatus
-from models.orders.tables import Site
+from models.orders.tables import Article, Site
+from web.catalogue.edited import ARTICLE, Edited, home_of
 from web.catalogue.forms import LARGEST_ARTICLE_FORM, article_facts, markdown_of
 from web.catalogue.preview import preview_of
-from web.forms import shown
+from web.forms import FormData, shown
 from web.guards import admin, editor
 from web.lists import address, listed, searched
 from web.orders.admin.forms import one_of
@@ -52,6 +54,7 @@ class Articles(Controller):
 
     path = "/admin/sites/{slug:str}/articles"
     guards = [editor]  # noqa: RUF012 - Litestar reads it as a class attribute
+    dependencies = ARTICLE
 
     @get()
     async def index(
@@ -114,23 +117,15 @@ class Articles(Controller):
         return fragment("catalogue/_preview.html", visitor=visitor, preview=preview_of(markdown, site))
 
     @get("/{article_id:uuid}")
-    async def show(
-        self, session: Transaction, visitor: Who, slug: FromPath[str], article_id: FromPath[UUID]
-    ) -> Response[None]:
+    async def show(self, session: Transaction, visitor: Who, read: Edited) -> Response[None]:
         """The article in its form."""
-        return await _editing(session, visitor, await editable(session, slug, article_id))
+        return await _editing(session, visitor, await read())
 
     @post("/{article_id:uuid}", request_max_body_size=LARGEST_ARTICLE_FORM)
-    async def save(
-        self,
-        session: Transaction,
-        visitor: Who,
-        form: Submitted,
-        slug: FromPath[str],
-        article_id: FromPath[UUID],
-    ) -> Response[None]:
+    async def save(self, session: Transaction, visitor: Who, form: Submitted, read: Edited) -> Response[None]:
         """Save it, publish it, or only look at it. Who comes second sees both texts, and nothing is lost."""
-        there = await editable(session, slug, article_id)
+        there = await read()
+        slug, article_id = there.site.slug, there.article.id
         typed = asdict(there.facts) | {"seen": ""} | shown(form)
         wish = typed.get("then")
         # Saving brings the very same rows up to date.
@@ -152,7 +147,7 @@ class Articles(Controller):
         except Invalid as refusal:
             return await _editing(session, visitor, there, typed, problems=refusal.fields)
         except EditConflict:
-            there = await editable(session, slug, article_id)
+            there = await read()
             return await _editing(session, visitor, there, typed, is_conflict=True)
         words = "Published." if wish == "publish" else "Saved. Readers do not see it yet."
         if saved.seen == before:
@@ -162,48 +157,26 @@ class Articles(Controller):
         return redirect(f"/admin/sites/{slug}/articles/{article_id}", notice=words)
 
     @get(["/{article_id:uuid}/withdrawal", "/{article_id:uuid}/archival"])
-    async def ask_withdrawal(
-        self, session: Transaction, visitor: Who, slug: FromPath[str], article_id: FromPath[UUID]
-    ) -> Response[None]:
+    async def ask_withdrawal(self, session: Transaction, visitor: Who, read: Edited) -> Response[None]:
         """Really take it offline?"""
-        return await _withdrawing(session, visitor, await editable(session, slug, article_id))
+        return await _withdrawing(session, visitor, await read())
 
     @post("/{article_id:uuid}/withdrawal")
     async def withdraw(
-        self,
-        session: Transaction,
-        visitor: Who,
-        form: Submitted,
-        slug: FromPath[str],
-        article_id: FromPath[UUID],
+        self, session: Transaction, visitor: Who, form: Submitted, read: Edited
     ) -> Response[None]:
         """Take it offline, unless somebody has paid for being in it."""
-        there = await editable(session, slug, article_id)
-        try:
-            await unpublish(session, slug, article_id, shown(form).get("seen", ""), visitor.somebody)
-        except Conflict as refusal:
-            return await _withdrawing(session, visitor, there, refusal.words)
-        return redirect(
-            f"/admin/sites/{slug}/articles/{article_id}", notice="Offline. Nobody can read it now."
+        return await _taken(
+            session, visitor, form, await read(), unpublish, "Offline. Nobody can read it now."
         )
 
     @post("/{article_id:uuid}/archival", guards=[admin])
     async def archive(
-        self,
-        session: Transaction,
-        visitor: Who,
-        form: Submitted,
-        slug: FromPath[str],
-        article_id: FromPath[UUID],
+        self, session: Transaction, visitor: Who, form: Submitted, read: Edited
     ) -> Response[None]:
         """Take it down for good, also from those who have paid for being in it."""
-        there = await editable(session, slug, article_id)
-        try:
-            await archive(session, slug, article_id, shown(form).get("seen", ""), visitor.somebody)
-        except Conflict as refusal:
-            return await _withdrawing(session, visitor, there, refusal.words)
         words = "Taken down. Readers are told that it is gone."
-        return redirect(f"/admin/sites/{slug}/articles/{article_id}", notice=words)
+        return await _taken(session, visitor, form, await read(), archive, words)
 
 
 def _writing(
@@ -273,6 +246,21 @@ def _conflict(there: Editable, typed: dict[str, Any], text: str) -> dict[str, An
             if name != "markdown" and facts[name] != typed.get(name, "")
         ],
     }
+
+
+async def _taken(
+    session: AsyncSession,
+    visitor: Visitor,
+    form: FormData,
+    there: Editable,
+    take: Callable[[AsyncSession, str, UUID, str, Person], Awaitable[Article]],
+    words: str,
+) -> Response[None]:
+    try:
+        await take(session, there.site.slug, there.article.id, shown(form).get("seen", ""), visitor.somebody)
+    except Conflict as refusal:
+        return await _withdrawing(session, visitor, there, refusal.words)
+    return redirect(home_of(there), notice=words)
 
 
 async def _withdrawing(

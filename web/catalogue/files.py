@@ -17,7 +17,6 @@ from models.accounts.states import Role
 from models.base.clock import now
 from models.base.db import Database
 from models.base.errors import Invalid
-from models.orders.catalogue.editing import editable
 from models.orders.catalogue.files import FIELDS
 from models.orders.catalogue.importing import (
     LARGEST_FILE,
@@ -30,6 +29,7 @@ from models.orders.catalogue.importing import (
 )
 from models.orders.catalogue.publications import site_of
 from models.orders.tables import Site
+from web.catalogue.edited import ARTICLE, Edited
 from web.guards import editor
 from web.pages import page, redirect
 from web.params import Data, Transaction, Who
@@ -44,6 +44,7 @@ class Files(Controller):
 
     path = "/admin/sites/{slug:str}"
     guards = [editor]  # noqa: RUF012 - Litestar reads it as a class attribute
+    dependencies = ARTICLE
 
     @get("/import")
     async def ask(self, session: Transaction, visitor: Who, slug: FromPath[str]) -> Response[None]:
@@ -100,11 +101,9 @@ class Files(Controller):
         )
 
     @get("/articles/{article_id:uuid}/export")
-    async def one(
-        self, session: Transaction, slug: FromPath[str], article_id: FromPath[UUID]
-    ) -> Response[bytes]:
+    async def one(self, read: Edited) -> Response[bytes]:
         """One article as a file."""
-        there = await editable(session, slug, article_id)
+        there = await read()
         name = f'attachment; filename="{there.article.slug}.md"'
         return Response(
             file_of(there.article, there.head.markdown).encode(),

@@ -1,16 +1,14 @@
 """What placements cost in a site and in its articles, and did before. Everybody at the desk sees it; admins set it."""
 
-from uuid import UUID
-
 from litestar import Controller, Response, get, post
 from litestar.params import FromPath, FromQuery
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from models.base.errors import Invalid
-from models.orders.catalogue.editing import editable
 from models.orders.catalogue.prices import prices, same_priced, set_article_price, set_site_price
 from models.orders.catalogue.publications import site_of
 from models.orders.tables import Article, Site
+from web.catalogue.edited import ARTICLE, Edited, home_of
 from web.catalogue.forms import cents_of
 from web.forms import shown
 from web.guards import admin, editor
@@ -25,6 +23,7 @@ class Prices(Controller):
 
     path = "/admin/sites/{slug:str}"
     guards = [editor]  # noqa: RUF012 - Litestar reads it as a class attribute
+    dependencies = ARTICLE
 
     @get("/prices")
     async def of_site(
@@ -67,25 +66,19 @@ class Prices(Controller):
         self,
         session: Transaction,
         visitor: Who,
-        slug: FromPath[str],
-        article_id: FromPath[UUID],
+        read: Edited,
         cursor: FromQuery[str | None] = None,
     ) -> Response[None]:
         """What a placement in this article costs."""
-        there = await editable(session, slug, article_id)
+        there = await read()
         return await _history(session, visitor, there.site, there.article, cursor=cursor)
 
     @post("/articles/{article_id:uuid}/prices", guards=[admin])
     async def set_of_article(
-        self,
-        session: Transaction,
-        visitor: Who,
-        form: Submitted,
-        slug: FromPath[str],
-        article_id: FromPath[UUID],
+        self, session: Transaction, visitor: Who, form: Submitted, read: Edited
     ) -> Response[None]:
         """Set it. Orders that are paid for, or at the checkout, keep theirs."""
-        there = await editable(session, slug, article_id)
+        there = await read()
         try:
             is_new = await set_article_price(
                 session, there.site, there.article, cents_of(form), visitor.somebody
@@ -96,7 +89,7 @@ class Prices(Controller):
                 session, visitor, there.site, there.article, problems=refusal.fields, typed=typed
             )
         words = "The price is set." if is_new else "This is the price already."
-        return redirect(f"/admin/sites/{slug}/articles/{article_id}/prices", notice=words)
+        return redirect(f"{home_of(there)}/prices", notice=words)
 
 
 async def _history(

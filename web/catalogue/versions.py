@@ -1,15 +1,14 @@
 """The versions of an article: what it was, what changed between any two, and the way back."""
 
-from uuid import UUID
-
 from litestar import Controller, Response, get, post
 from litestar.params import FromPath, FromQuery
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from models.base.errors import Conflict, NotFound
 from models.orders.catalogue.admin_queries import versions_of
-from models.orders.catalogue.editing import Editable, editable, restore, version_of
+from models.orders.catalogue.editing import Editable, restore, version_of
 from models.orders.tables import Version
+from web.catalogue.edited import ARTICLE, Edited, home_of
 from web.forms import shown
 from web.guards import editor
 from web.lists import listed
@@ -24,20 +23,20 @@ class Versions(Controller):
 
     path = "/admin/sites/{slug:str}/articles/{article_id:uuid}/versions"
     guards = [editor]  # noqa: RUF012 - Litestar reads it as a class attribute
+    dependencies = ARTICLE
 
     @get()
     async def index(
         self,
         session: Transaction,
         visitor: Who,
-        slug: FromPath[str],
-        article_id: FromPath[UUID],
+        read: Edited,
         cursor: FromQuery[str | None] = None,
     ) -> Response[None]:
         """A page of the versions, the latest first."""
-        there = await editable(session, slug, article_id)
+        there = await read()
         found = await versions_of(session, there.article, cursor or None)
-        here = f"/admin/sites/{slug}/articles/{article_id}/versions"
+        here = f"{home_of(there)}/versions"
         shown = listed(found, here, cursor)
         return page("catalogue/versions.html", visitor=visitor, there=there, here=here, **shown)
 
@@ -46,13 +45,12 @@ class Versions(Controller):
         self,
         session: Transaction,
         visitor: Who,
-        slug: FromPath[str],
-        article_id: FromPath[UUID],
+        read: Edited,
         number: FromPath[int],
         against: FromQuery[str | None] = None,
     ) -> Response[None]:
         """What a version changed in the one it was made from, or differs by from the one that is asked for."""
-        there = await editable(session, slug, article_id)
+        there = await read()
         version = await version_of(session, there.article, number)
         return await _shown(session, visitor, there, version, against)
 
@@ -62,22 +60,21 @@ class Versions(Controller):
         session: Transaction,
         visitor: Who,
         form: Submitted,
-        slug: FromPath[str],
-        article_id: FromPath[UUID],
+        read: Edited,
         number: FromPath[int],
     ) -> Response[None]:
         """Make a new version with this old text."""
-        there = await editable(session, slug, article_id)
+        there = await read()
+        slug, article_id = there.site.slug, there.article.id
         version = await version_of(session, there.article, number)
         try:
             saved = await restore(
                 session, slug, article_id, number, shown(form).get("seen", ""), visitor.somebody
             )
         except Conflict as refusal:
-            there = await editable(session, slug, article_id)
-            return await _shown(session, visitor, there, version, None, refusal.words)
+            return await _shown(session, visitor, await read(), version, None, refusal.words)
         words = f"The text of version {number} is back, as version {saved.head.number}."
-        return redirect(f"/admin/sites/{slug}/articles/{article_id}", notice=words)
+        return redirect(home_of(saved), notice=words)
 
 
 async def _shown(
@@ -97,7 +94,7 @@ async def _shown(
         version=version,
         other=other,
         problem=problem,
-        here=f"/admin/sites/{there.site.slug}/articles/{there.article.id}/versions",
+        here=f"{home_of(there)}/versions",
         blocks=blocks_of(other.markdown, version.markdown) if other is not None else [],
     )
 

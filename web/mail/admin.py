@@ -7,6 +7,7 @@ from litestar import Controller, Request, Response, get, post
 from litestar.params import FromPath, FromQuery
 
 from models.accounts.audit import audit
+from models.accounts.queries import person_by_email
 from models.accounts.states import Role
 from models.base.errors import Conflict
 from models.mail import queries
@@ -121,9 +122,14 @@ class MailDesk(Controller):
     async def lift(self, session: Transaction, visitor: Who, form: Submitted) -> Response[None]:
         """Write to an address again. It travels in the form: addresses in addresses end up in logs."""
         silenced = _field(form, "address")
-        if not await lift_suppression(session, silenced):
+        lifted = await lift_suppression(session, silenced)
+        if lifted is None:
             return redirect(SUPPRESSIONS, notice="That address was not suppressed any more.")
-        await audit(session, visitor.somebody, "suppression.lifted", f"address/{silenced}", address=silenced)
+        # By whose it is, and not by the address itself: nothing can be taken out of the log when they leave.
+        owner = await person_by_email(session, lifted.address)
+        subject = f"person/{owner.id}" if owner else f"letter/{lifted.letter_id}"
+        told = {"reason": lifted.reason.value, "letter": str(lifted.letter_id)}
+        await audit(session, visitor.somebody, "suppression.lifted", subject, **told)
         return redirect(SUPPRESSIONS, notice=f"We write to {silenced} again.")
 
 

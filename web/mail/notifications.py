@@ -53,8 +53,10 @@ class Notifications(Controller):
     async def write_again(self, session: Transaction, visitor: Who) -> Response[None]:
         """My mailbox takes letters again. If the next one bounces, we stop again."""
         person = visitor.somebody
-        if await lift_suppression(session, person.email):
-            await audit(session, person, "suppression.lifted", f"person/{person.id}", address=person.email)
+        lifted = await lift_suppression(session, person.email)
+        if lifted is not None:
+            reason = lifted.reason.value
+            await audit(session, person, "suppression.lifted", f"person/{person.id}", reason=reason)
         return redirect(NOTIFICATIONS, notice="We write to you again.")
 
 

@@ -6,6 +6,7 @@ from typing import Any, Final
 from litestar import Controller, Request, Response, get
 from litestar.params import FromPath
 
+from models.base.errors import NotFound
 from models.base.settings import Settings
 from models.orders.article_orders import sells_articles
 from models.orders.catalogue.queries import (
@@ -15,6 +16,7 @@ from models.orders.catalogue.queries import (
     Search,
     Sort,
     catalogue,
+    moved_to,
     offers,
     open_site,
     published_article,
@@ -103,8 +105,18 @@ class Catalogue(Controller):
         site: FromPath[str],
         article: FromPath[str],
     ) -> Response[None]:
-        """One article as it is published, with what a link in it costs and what is promised for that."""
-        found = await published_article(session, site, article, is_for_sale=True)
+        """One article as it is published, with what a link in it costs and what is promised for that.
+
+        An address that it had before leads on to the present one.
+        """
+        try:
+            found = await published_article(session, site, article, is_for_sale=True)
+        except NotFound:
+            slug = await moved_to(session, site, article)
+            if slug is None:
+                raise
+            onward = {"Location": f"/catalogue/{site}/{slug}"}
+            return Response(None, status_code=301, media_type="text/html", headers=onward)
         sold = await sold_links(session, found.article.id)
         return page(
             "orders/article.html",

@@ -11,7 +11,7 @@ from models.base.clock import now
 from models.base.settings import Settings
 from models.orders.care.guarantee import is_owed
 from models.orders.care.messages import can_be_written_about, messages_of
-from models.orders.queries import History, OrderView, history_of, versions_of
+from models.orders.queries import History, OrderView, bought_with, history_of, versions_of
 from models.orders.reviewing import regenerable_at
 from models.orders.rules import day_words, order_number
 from models.orders.states import REASON_WORDS, REASONS_OF, FailReason, LinkState, OrderStatus, Product
@@ -100,6 +100,9 @@ async def facts_of(
         "due": day_words(order.review_due_at) if order.review_due_at else None,
         "failure": _failure(order, history),
         "receipt": _receipt(view, history, person.email),
+        "together": [
+            (one, order_number(number)) for one, number in await bought_with(session, view.checkout)
+        ],
         "events_shown": events_of(history, person.email),
         "rules": settings.orders,
         "problem": None,

@@ -6,12 +6,10 @@ from dataclasses import dataclass
 from difflib import SequenceMatcher
 from typing import Literal
 
-from models.orders.text.comparison import changed_paragraph, inserted_at, insertion, new_links
-from models.orders.text.markdown import Block, Link, clean, href_of, parse, render
+from models.orders.text.comparison import inserted_at, new_links
+from models.orders.text.markdown import Block, Link, parse
 
 _PIECE = re.compile(r"\s+|\w+(?:['\u2019-]\w+)*|[^\w\s]")
-# Private-use characters that mark, through rendering, where the new words begin and end.
-_BEGIN, _END = "\ue0b1", "\ue0b2"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,14 +30,6 @@ class DiffBlock:
     kind: Literal["same", "changed", "added", "removed"]
     segments: tuple[Segment, ...]
     heading_path: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class ChangedHtml:
-    """The changed paragraph as safe HTML: as it was, and as it is with the new words in `<ins>`."""
-
-    before: str
-    after: str
 
 
 def changes(before: str, after: str) -> list[DiffBlock]:
@@ -119,23 +109,3 @@ def _extend(
             found[-1] = Segment(kind, last.text + text, href, is_new)
         else:
             found.append(Segment(kind, text, href, is_new))
-
-
-def changed_html(before: str, after: str, url: str) -> ChangedHtml | None:
-    """The changed paragraph of an integration, ready to show side by side; None if there is no such one paragraph.
-
-    The link to `url` has the class `link-new`, as in `render`.
-    """
-    pair = changed_paragraph(before, after)
-    if pair is None:
-        return None
-    was, now = pair
-    old = render(was.source, within=before)
-    found = insertion(before, after)
-    if found is None or href_of(url) != found.link.href or _BEGIN in now.source or _END in now.source:
-        return ChangedHtml(old, render(now.source, highlight=url, within=after))
-    lead = len(found.inserted) - len(found.inserted.lstrip())
-    start, end = found.start + lead, found.start + len(found.inserted.rstrip())
-    marked = f"{now.source[:start]}{_BEGIN}{now.source[start:end]}{_END}{now.source[end:]}"
-    html = render(marked, highlight=url, within=after).replace(_BEGIN, "<ins>").replace(_END, "</ins>")
-    return ChangedHtml(old, clean(html))

@@ -2,12 +2,11 @@
 within ten minutes of its sign-in, as on the pages.
 """
 
-from typing import Annotated, Any, Final, TypeAlias
+from typing import Annotated, Any, Final
 from uuid import UUID
 
 import msgspec
 from litestar import Controller, Request, Response, get, post
-from litestar.di import NamedDependency, Provide
 from litestar.params import FromPath, FromQuery
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -28,6 +27,7 @@ from web.json_bodies import json_body
 from web.orders.admin.forms import filter_of
 from web.orders.forms import first_values
 from web.params import Config, Transaction, Who
+from web.visitor import Visitor
 
 AnyRequest = Request[Any, Any, Any]
 
@@ -70,21 +70,17 @@ class ArticleOrder(msgspec.Struct, forbid_unknown_fields=True):
     notes: str = ""
 
 
-def decider(visitor: Who) -> Person:
+def decider(visitor: Visitor) -> Person:
     """Who decides. Raises `SignInWanted` for a session that is too old to decide with."""
     if visitor.scopes is None and not visitor.signed_in_within(RECENT):
         raise SignInWanted(is_again=True)
     return visitor.somebody
 
 
-Decider: TypeAlias = NamedDependency[Person]
-
-
 class AdminOrders(Controller):
     """Every order, and those that editors place themselves."""
 
     path = "/api/v1/admin"
-    dependencies = {"person": Provide(decider, sync_to_thread=False)}  # noqa: RUF012 - Litestar reads it as a class attribute
 
     @get("/orders", guards=[scope(Scope.ADMIN_READ)])
     async def index(
@@ -97,9 +93,10 @@ class AdminOrders(Controller):
 
     @post("/article-orders", status_code=201, guards=[scope(Scope.ADMIN_WRITE)])
     async def order_article(
-        self, request: AnyRequest, session: Transaction, person: Decider, settings: Config
+        self, request: AnyRequest, session: Transaction, visitor: Who, settings: Config
     ) -> dict[str, Any]:
         """Have an article written for a site. Its text waits in a draft of that site."""
+        person = decider(visitor)
         told = await json_body(request, ArticleOrder)
         site = (await session.scalars(select(Site).where(Site.slug == told.site))).one_or_none()
         if site is None:
@@ -117,18 +114,18 @@ class AdminDecisions(Controller):
 
     path = "/api/v1/admin/orders/{order_id:uuid}"
     guards = [scope(Scope.ADMIN_WRITE)]  # noqa: RUF012 - Litestar reads it as a class attribute
-    dependencies = {"person": Provide(decider, sync_to_thread=False)}  # noqa: RUF012 - as above
 
     @post("/approve", status_code=200)
     async def approve(
         self,
         request: AnyRequest,
         session: Transaction,
-        person: Decider,
+        visitor: Who,
         settings: Config,
         order_id: FromPath[UUID],
     ) -> Response[dict[str, Any]]:
         """Publish the version, or have its link placed anew where the article has changed meanwhile."""
+        person = decider(visitor)
         told = await json_body(request, Approval)
         order = await approve(session, settings, order_id, person, seen=told.versionId)
         is_published = order.status is OrderStatus.COMPLETED
@@ -139,11 +136,12 @@ class AdminDecisions(Controller):
         self,
         request: AnyRequest,
         session: Transaction,
-        person: Decider,
+        visitor: Who,
         settings: Config,
         order_id: FromPath[UUID],
     ) -> Response[dict[str, Any]]:
         """Return the order to its customer."""
+        person = decider(visitor)
         told = await json_body(request, Return)
         await send_back(session, settings, order_id, person, told.reason, seen=told.versionId)
         return await _decided(session, order_id, "It is with the customer now.")
@@ -153,11 +151,12 @@ class AdminDecisions(Controller):
         self,
         request: AnyRequest,
         session: Transaction,
-        person: Decider,
+        visitor: Who,
         settings: Config,
         order_id: FromPath[UUID],
     ) -> Response[dict[str, Any]]:
         """End the order and give the money back."""
+        person = decider(visitor)
         told = await json_body(request, Return)
         is_done = await reject_or_ask(session, settings, order_id, person, told.reason, seen=told.versionId)
         return await _decided(session, order_id, REJECTED if is_done else SECOND_PERSON)
@@ -167,11 +166,12 @@ class AdminDecisions(Controller):
         self,
         request: AnyRequest,
         session: Transaction,
-        person: Decider,
+        visitor: Who,
         settings: Config,
         order_id: FromPath[UUID],
     ) -> Response[dict[str, Any]]:
         """Give an ended order's money back."""
+        person = decider(visitor)
         told = await json_body(request, Refund)
         is_done = await refund_or_ask(session, settings, order_id, person, told.reason)
         return await _decided(session, order_id, "The refund is on its way." if is_done else SECOND_PERSON)

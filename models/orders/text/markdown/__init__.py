@@ -23,7 +23,7 @@ from models.orders.text.markdown.reading import (
     word_count,
     words,
 )
-from models.orders.text.markdown.rendering import clean, render
+from models.orders.text.markdown.rendering import render
 
 __all__ = [
     "Block",
@@ -31,7 +31,6 @@ __all__ = [
     "Document",
     "Link",
     "Span",
-    "clean",
     "first_paragraph",
     "headings",
     "href_of",

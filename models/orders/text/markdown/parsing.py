@@ -6,10 +6,10 @@ a splice and a check can compare bytes. CommonMark and tables; raw HTML is text.
 
 import re
 from bisect import bisect_right
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Any, Literal
+from typing import Literal
 
 from markdown_it import MarkdownIt
 from markdown_it.rules_inline import StateInline, autolink, backtick, emphasis, image
@@ -94,8 +94,6 @@ class Document:
     front_matter: str
     blocks: tuple[Block, ...]
     line_starts: tuple[int, ...]
-    references: Mapping[str, Any]
-    """What `[label]: …` lines define, as the parser keeps it."""
 
     def position(self, block: Block, offset: int) -> int:
         """Where in the whole text the character `offset` of `block.source` stands."""
@@ -172,8 +170,7 @@ def parse(markdown: str) -> Document:
     blocks: list[Block] = []
     path: list[tuple[int, str]] = []
     paragraphs = 0
-    env: dict[str, Any] = {}
-    for tokens in _top_level(parser().parse(body, env)):
+    for tokens in _top_level(parser().parse(body)):
         block = _block(tokens, index=len(blocks), lines=lines, first_line=first_line, path=path)
         if block.kind == "paragraph":
             paragraphs += 1
@@ -181,7 +178,7 @@ def parse(markdown: str) -> Document:
         elif block.kind == "heading":
             path = [step for step in path if step[0] < block.level] + [(block.level, block.text)]
         blocks.append(block)
-    return Document(markdown, front_matter, tuple(blocks), line_starts, env.get("references", {}))
+    return Document(markdown, front_matter, tuple(blocks), line_starts)
 
 
 def _top_level(tokens: Sequence[Token]) -> Iterator[Sequence[Token]]:
