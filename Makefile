@@ -12,7 +12,7 @@ MAKE_VENV := $(if $(INSTALLED_UV),$(UV) venv --quiet --python $(PYTHON),$(PYTHON
 unexport PYTHONDONTWRITEBYTECODE
 INSTALL := $(UV) pip install --quiet --python $(BIN)/python --require-hashes
 
-.PHONY: help up demo test check infra-check image reliability bench format lock clean
+.PHONY: help up demo test check audit infra-check image drill reliability bench format lock clean
 .DEFAULT_GOAL := help
 
 help: ## Show this list
@@ -35,7 +35,11 @@ check: $(VENV)/.dev ## Run every static check, then every test: what CI runs
 	$(BIN)/mypy .
 	$(BIN)/lint-imports
 	$(BIN)/python web/vendor.py check
+	$(BIN)/python -m infra.dependencies
 	$(PYTEST)
+
+audit: $(VENV)/.dev $(UV) ## Ask for known holes in what is locked; needs the network, and says so without one
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m infra.dependencies audit
 
 infra-check: $(VENV)/.dev $(UV) ## Check infra/terraform without AWS; needs terraform
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m infra.checks
@@ -45,7 +49,10 @@ BUILDER := $(firstword $(shell command -v buildah podman docker 2>/dev/null))
 image: ## Build the container image `galley` with buildah, podman or docker (IMAGE_FLAGS=…)
 	@test -n "$(BUILDER)" || { echo "Install buildah, podman or docker." >&2; exit 2; }
 	$(BUILDER) build $(if $(findstring docker,$(BUILDER)),,--format docker --ignorefile infra/image/Containerfile.dockerignore) \
-	  $(IMAGE_FLAGS) --tag galley --file infra/image/Containerfile .
+	  --build-arg RELEASE="$$(git describe --always --dirty 2>/dev/null)" $(IMAGE_FLAGS) --tag galley --file infra/image/Containerfile .
+
+drill: $(VENV)/.product ## Back the running product up, restore it beside itself, and compare (GALLEY_DATA=.data)
+	@$(BIN)/python -m infra.drill
 
 reliability: $(VENV)/.dev ## Let every fault happen at full size: writes tests/reliability/figures.json
 	$(BIN)/python -m tests.reliability

@@ -1,7 +1,7 @@
 """How many workers there are: decided by the acting dispatcher, made true by whoever starts workers here.
 
-On AWS each decision is told to ECS. On one machine the local runner reads what stands in `job_scalings`. Nobody scales
-where SCALING_BACKEND is none.
+On AWS each decision is told to ECS. On one machine the local runner reads what stands in `job_scalings`. Elsewhere, as
+on Kubernetes, somebody reads the metric `workers_wanted`. Nobody scales where SCALING_BACKEND is none.
 """
 
 import asyncio
@@ -14,6 +14,7 @@ from typing import Any, Final
 import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from models.base import metrics
 from models.base.clock import now
 from models.base.settings import Settings
 from models.base.settings_group import ScalingSettings
@@ -27,7 +28,7 @@ from tasks.world import World
 log = structlog.get_logger(__name__)
 
 #: Seconds between two looks. A process starts in two seconds, a task on Fargate in about a minute.
-PACE: Final[Mapping[str, float]] = {"ecs": 10, "local": 1}
+PACE: Final[Mapping[str, float]] = {"ecs": 10, "local": 1, "metrics": 10}
 
 
 async def scale(world: World) -> None:
@@ -83,6 +84,7 @@ class Scaling:
                     before=before,
                     why=decision.why,
                 )
+            metrics.WORKERS_WANTED.labels(service.name).set(decision.wanted)
             decisions.append(decision)
         return decisions
 
@@ -129,5 +131,5 @@ def services_of(backend: str) -> list[Service]:
         most = max(QUEUES[queue]["max"] for queue in names)
         if backend == "local":
             most = min(most, max(2, os.cpu_count() or 1))
-        found.append(Service(name, terms, min(QUEUES[queue]["min"] for queue in names), most))
+        found.append(Service(name, terms, max(QUEUES[queue]["min"] for queue in names), most))
     return found

@@ -9,6 +9,7 @@ the cookies, and so the token, out of everything that another site can make a br
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+import structlog
 from litestar import Request
 from litestar.enums import ScopeType
 from litestar.middleware import ASGIMiddleware
@@ -19,6 +20,8 @@ from models.base.errors import Forbidden
 from web import forms
 from web.bearer import bearer_of
 from web.visitor import stranger
+
+log = structlog.get_logger(__name__)
 
 FIELD: Final = "_csrf_token"
 HEADER: Final = "x-csrf-token"
@@ -36,8 +39,12 @@ class CsrfCheck(ASGIMiddleware):
         # A program that shows a token has no cookies that another site could make it send.
         is_checked = request.route_handler.opt.get("csrf", True) and bearer_of(request) is None
         if request.method not in SAFE and is_checked:
-            _check_origin(request)
-            await _check_token(request)
+            try:
+                _check_origin(request)
+                await _check_token(request)
+            except Forbidden:
+                log.warning("web.form_refused", route=scope.get("path_template"))
+                raise
         await next_app(scope, receive, send)
 
 

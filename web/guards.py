@@ -10,6 +10,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any, Final
 
+import structlog
 from litestar import Request, Response
 from litestar.handlers import BaseRouteHandler
 
@@ -22,6 +23,8 @@ from web import cookies
 from web.bearer import bearer_of
 from web.cookies import Connection, CookieJar
 from web.visitor import Visitor, recognise, stranger
+
+log = structlog.get_logger(__name__)
 
 Guard = Callable[[Connection, BaseRouteHandler], Awaitable[None]]
 
@@ -73,9 +76,11 @@ async def recently_signed_in(connection: Connection, _handler: BaseRouteHandler)
 def _at_least(role: Role) -> Guard:
     async def guard(connection: Connection, _handler: BaseRouteHandler) -> None:
         visitor = await _visitor(connection)
-        if not visitor.is_signed_in:
+        if visitor.person is None:
             raise SignInWanted
         if not visitor.has_role(role):
+            route = connection.scope.get("path_template")
+            log.warning("web.role_refused", person=str(visitor.person.id), wanted=role.value, route=route)
             raise NotFound
 
     guard.__doc__ = f"Let people in who may do what an {role} may."

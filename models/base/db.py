@@ -56,6 +56,11 @@ def new_id() -> UUID:
     return uuid_utils.compat.uuid7()
 
 
+def first_id(at: datetime) -> UUID:
+    """The smallest id that `new_id` can have made at that moment or later: 48 bits of milliseconds, then chance."""
+    return UUID(int=(max(0, int(at.timestamp() * 1000)) << 80) | (7 << 76) | (2 << 62))
+
+
 @dataclass(slots=True)
 class News:
     """What a transaction has to tell once it is committed: queues that have work, topics that have changed."""
@@ -80,7 +85,10 @@ def changed(session: AsyncSession, topic: str) -> None:
 
 def database_url(url: str) -> URL:
     """The URL in the form that SQLAlchemy and asyncpg want, whichever common form it came in."""
-    return make_url(url.replace("postgres://", "postgresql://", 1)).set(drivername="postgresql+asyncpg")
+    found = make_url(url.replace("postgres://", "postgresql://", 1)).set(drivername="postgresql+asyncpg")
+    # libpq's name, and asyncpg's for the same.
+    query = {"ssl" if name == "sslmode" else name: value for name, value in found.query.items()}
+    return found.set(query=query)
 
 
 class Database:
@@ -100,6 +108,8 @@ class Database:
             pool_timeout=10,
             pool_pre_ping=False,
             pool_recycle=1800,
+            # Errors are logged, and what people typed is among the parameters.
+            hide_parameters=True,
             connect_args={
                 "timeout": 5,
                 "command_timeout": 30,

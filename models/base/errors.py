@@ -60,11 +60,13 @@ class TooMany(Refusal):
 class Temporary(Exception):
     """The world was not ready: try again, not sooner than `retry_after` if it was said.
 
-    With a `limit`, the `limit_key` of jobs, none of those begins before then either: who answers 429 to one would
-    answer it to all.
+    With `is_crowded`, the other side is asked too often: no job with the same `limit_key` begins before then either,
+    for who answers 429 to one would answer it to all, and within an hour the attempt is not spent.
     """
 
-    def __init__(self, reason: str, retry_after: timedelta | None = None, limit: str | None = None) -> None:
+    def __init__(
+        self, reason: str, retry_after: timedelta | None = None, *, is_crowded: bool = False
+    ) -> None:
         super().__init__(reason)
         self.retry_after = retry_after
-        self.limit = limit
+        self.is_crowded = is_crowded

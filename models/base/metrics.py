@@ -53,6 +53,12 @@ JOBS_OLDEST_WAITING_SECONDS = Gauge(
 )
 JOBS_RUNNING = Gauge("jobs_running", "Jobs that workers hold.", ["queue"], registry=REGISTRY)
 JOBS_SLOTS = Gauge("jobs_slots", "Jobs that living workers could hold.", ["queue"], registry=REGISTRY)
+WORKERS_WANTED = Gauge(
+    "workers_wanted",
+    "How many workers there are to be, for whoever starts them.",
+    ["service"],
+    registry=REGISTRY,
+)
 JOBS_DEAD = Gauge("jobs_dead", "Jobs that were given up and wait for somebody to look.", registry=REGISTRY)
 MAIL_UNSETTLED = Gauge(
     "mail_unsettled", "Letters of which nobody knows whether they were sent.", registry=REGISTRY

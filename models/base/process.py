@@ -1,7 +1,12 @@
 """How every process of the product begins."""
 
+from typing import Final
+
 from models.base import logs, metrics, tracing
 from models.base.settings import Settings, start
+
+#: The advisory lock of the one dispatcher that acts. Any number, the same for every dispatcher of this product.
+DISPATCHER_LOCK: Final = 7_223_002
 
 
 def begin(process: str) -> Settings:

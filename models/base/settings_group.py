@@ -88,8 +88,9 @@ class AlertSettings(Group):
 class ScalingSettings(Group):
     """How many workers there are"""
 
-    scaling_backend: Literal["none", "ecs", "local"] = Field(
-        "none", description="who starts and ends workers: nobody, ECS, or the runner of `make up`"
+    scaling_backend: Literal["none", "ecs", "local", "metrics"] = Field(
+        "none",
+        description="who starts and ends workers: nobody, ECS, the runner of `make up`, or who reads `workers_wanted`",
     )
     scaling_hold_seconds: float = Field(
         300, ge=0, description="fewer workers only when no more were wanted for so long"
@@ -128,3 +129,7 @@ class CollectorSettings(Group):
         description="where OpenTelemetry traces are sent by OTLP over HTTP, for example http://localhost:4318",
     )
     sentry_dsn: SecretStr | None = Field(None, description="where Sentry is told of faults")
+    release: str | None = Field(
+        None,
+        description="what runs here, such as a commit, for them and for /admin/system; the image sets this",
+    )

@@ -35,7 +35,7 @@ def configure(settings: Settings, *, process: str) -> None:
         if collectors.otel_exporter_otlp_endpoint:
             _send_spans(collectors.otel_exporter_otlp_endpoint, process)
         if collectors.sentry_dsn:
-            _send_faults(collectors.sentry_dsn.get_secret_value(), settings.app.environment, process)
+            _send_faults(collectors.sentry_dsn.get_secret_value(), settings, process)
     except ImportError as error:
         sys.stderr.write(
             f"OTEL_EXPORTER_OTLP_ENDPOINT or SENTRY_DSN is set, but {error.name} is not installed. Install what"
@@ -78,7 +78,7 @@ def _send_spans(endpoint: str, process: str) -> None:
     _tracer = provider.get_tracer("galley")
 
 
-def _send_faults(dsn: str, environment: str, process: str) -> None:
+def _send_faults(dsn: str, settings: Settings, process: str) -> None:
     import sentry_sdk
 
     def named(event: Any, _hint: Any) -> Any:
@@ -89,7 +89,8 @@ def _send_faults(dsn: str, environment: str, process: str) -> None:
     # Errors that are logged are what it is told. No values of variables, no request: tokens and addresses are in both.
     sentry_sdk.init(
         dsn,
-        environment=environment,
+        environment=settings.app.environment,
+        release=settings.collectors.release,
         before_send=named,
         include_local_variables=False,
         max_request_body_size="never",

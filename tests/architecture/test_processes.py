@@ -9,9 +9,8 @@ from alembic.script import ScriptDirectory
 
 from infra.local.embedded import EmbeddedPostgres
 from infra.local.processes import commands
-from infra.local.readiness import newest_revision
 from models.jobs.message import Job
-from models.migrations import configuration
+from models.migrations import configuration, newest_revision
 from tasks.runs import RUNNERS
 from tasks.worker import PARTS, load_parts, slots_of
 from tests.architecture.tree import ROOT, files

@@ -1,6 +1,7 @@
 """What another site sends in a visitor's name is refused, whatever it has got hold of."""
 
 import pytest
+import structlog
 
 from infra.local.visitor import Browser
 from tests.web.probes import notes
@@ -32,10 +33,12 @@ async def test_the_token_may_come_as_a_header(probed: Site, browser: Browser):
 
 async def test_a_form_without_a_token_is_refused(probed: Site, browser: Browser):
     await browser.open("/notes")
-    answer = await browser.send("/notes", "post", NOTE)
+    with structlog.testing.capture_logs() as lines:
+        answer = await browser.send("/notes", "post", NOTE)
 
     assert answer.status == 403
     assert "Reload it and try again" in answer.text
+    assert ("web.form_refused", "/notes") in {(line["event"], line.get("route")) for line in lines}
     assert await written(probed) == []
 
 

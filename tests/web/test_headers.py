@@ -66,6 +66,9 @@ def missing(answer: httpx2.Response, path: str) -> list[str]:
         wrong.append("referrer-policy")
     if answer.status_code >= 400 and headers.get("cache-control") != "no-store":
         wrong.append(f"cache-control {headers.get('cache-control')}")
+    kind = headers.get("content-type", "")
+    if kind.startswith("text/") and "charset=utf-8" not in kind:
+        wrong.append(f"content-type {kind}")
     if "x-request-id" not in headers or "server" in headers:
         wrong.append("names")
     cookies = headers.get_list("set-cookie")

@@ -106,4 +106,5 @@ def _gone(request: AnyRequest, words: str) -> Response[None]:
     jar: CookieJar = request.app.state.jar
     response = redirect("/", notice=words)
     response.set_cookie(jar.drop(cookies.SESSION))
+    response.headers["Clear-Site-Data"] = '"storage"'
     return response
