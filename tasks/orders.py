@@ -30,6 +30,7 @@ from models.orders.truths import keep_verdicts, verdicts
 from models.orders.writing import making
 from models.orders.writing.briefs import Brief, Draught
 from models.orders.writing.making import Stale
+from models.usage.rules import BudgetSpent
 from tasks.runs import Work, runs
 from tasks.world import World
 from tasks.writing import basic
@@ -123,8 +124,8 @@ async def write(brief: Brief, work: Work) -> Draught:
     if (same := _same_again(brief)) is not None:
         text, edit = same, {"writer": "editor", "method": "rebase", "is_same": True}
         attempts, needs_editor = 1, False
-    elif (llm := llm_of(work.world)) is not None:
-        text, edit, attempts = await _by_model(llm, brief)
+    elif (made := await _by_model(brief, work)) is not None:
+        text, edit, attempts = made
         needs_editor = False
     else:
         proposal = _by_basic_writer(brief)
@@ -182,7 +183,10 @@ def _by_basic_writer(brief: Brief) -> basic.Proposal:
     return proposal
 
 
-async def _by_model(llm: "Llm", brief: Brief) -> tuple[str, dict[str, Any], int]:
+async def _by_model(brief: Brief, work: Work) -> tuple[str, dict[str, Any], int] | None:
+    """What a model made; None if there is none to ask, or no money left to ask it."""
+    if (llm := llm_of(work.world)) is None:
+        return None
     from tasks.writing.model import NotPlaced, propose_with_model
 
     try:
@@ -196,7 +200,12 @@ async def _by_model(llm: "Llm", brief: Brief) -> tuple[str, dict[str, Any], int]
             previous=_earlier_edits(brief),
         )
     except NotPlaced as not_placed:
-        raise ValueError(f"the model found no acceptable place: {not_placed.words}") from not_placed
+        words = f"the model found no acceptable place: {not_placed.words}"
+        raise (Exhausted(words) if brief.earlier else ValueError(words)) from not_placed
+    except BudgetSpent as spent:
+        # A day on which much was sold must not be one on which everything is given back.
+        work.log(f"{spent.words} Basic mode takes over.")
+        return None
     return (
         proposal.markdown,
         asdict(proposal.edit) | {"writer": proposal.model, "method": "sentence"},

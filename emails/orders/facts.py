@@ -35,7 +35,7 @@ class RequestReceived(Paid, Receipt):
 
 
 class BacklinkReady(Placement, Receipt):
-    review_deadline: str  # "5 December 2026"
+    review_deadline: str  # to the minute, since it is kept to the minute: "5 December 2026, 14:20 UTC"
 
 
 class RegenerationReady(Placement):

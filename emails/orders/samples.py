@@ -20,7 +20,7 @@ _ADMIN: dict[str, object] = {
 _RECEIPT: dict[str, object] = {
     "invoice_url": "https://galley.example/invoices?payment=0197a3c2-5d0e-7b44-9a51-c0ffee104201"
 }
-_DEADLINE = "5 December 2026"
+_DEADLINE = "5 December 2026, 14:20 UTC"
 _PUBLIC_URL = "https://barista-weekly.example/choose-a-coffee-grinder"
 
 SAMPLES: Mapping[str, Mapping[str, object]] = {

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, case, literal, select, update
+from sqlalchemy import ColumnElement, ScalarSelect, case, literal, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from models.accounts.rules import LINK_LIFE, lifetime
@@ -17,6 +17,7 @@ from models.base.paging import PAGE_SIZE, Page, decode_cursor, page_of
 
 #: How exactly `last_seen_at` is kept: a write per page view would buy nothing.
 SEEN_EVERY: Final = timedelta(minutes=1)
+ZERO: Final = literal(0)
 
 
 class Found(NamedTuple):
@@ -25,6 +26,8 @@ class Found(NamedTuple):
     person: Person
     session_id: UUID
     authenticated_at: datetime
+    #: What was asked for besides.
+    besides: int
 
 
 class Pending(NamedTuple):
@@ -70,23 +73,25 @@ async def start(
     return row, token
 
 
-async def find(session: AsyncSession, token: str, at: datetime) -> Found | None:
+async def find(
+    session: AsyncSession, token: str, at: datetime, besides: ColumnElement[int] | ScalarSelect[int] = ZERO
+) -> Found | None:
     """The session that this secret opens, or None if it opens none any more.
 
-    Being asked for keeps a session from going idle.
+    Being asked for keeps a session from going idle. `besides` is read of the `Person` in the same round trip.
     """
     query = (
-        select(Person, Session.id, Session.authenticated_at, Session.last_seen_at)
+        select(Person, Session.id, Session.authenticated_at, Session.last_seen_at, besides)
         .join(Session, Session.person_id == Person.id)
         .where(Session.token_hash == fingerprint(token), *_alive(at))
     )
     row = (await session.execute(query)).one_or_none()
     if row is None:
         return None
-    person, session_id, authenticated_at, last_seen_at = row
+    person, session_id, authenticated_at, last_seen_at, count = row
     if last_seen_at < at - SEEN_EVERY:
         await _seen(session, session_id, at)
-    return Found(person, session_id, authenticated_at)
+    return Found(person, session_id, authenticated_at, count)
 
 
 async def find_pending(session: AsyncSession, token: str, at: datetime) -> Pending | None:

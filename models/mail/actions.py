@@ -6,7 +6,7 @@ from typing import Any, Final
 from uuid import UUID
 
 import structlog
-from sqlalchemy import case, func, null, select, update
+from sqlalchemy import Text, case, cast, func, null, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -24,6 +24,7 @@ from models.mail.rules import (
     RESENDS,
     SETTLING,
     can_be_resent,
+    is_nobodys,
     is_sent_again,
     is_stale,
     is_withheld_from,
@@ -76,7 +77,12 @@ async def write_letter(
 async def write_own_letter(
     session: AsyncSession, kind: str, to: str, facts: Mapping[str, Any], *, key: str, about: str
 ) -> UUID:
-    """Write the letter `kind` for a job that sends it itself, or find the one that it wrote before."""
+    """Write the letter `kind` for a job that sends it itself, or find the one that it wrote before.
+
+    One that was taken back when the job was cancelled gives its key up: a job that is tried again writes anew.
+    """
+    taken_back = update(EmailMessage).where(EmailMessage.key == key, EmailMessage.state == S.OBSOLETE)
+    await session.execute(taken_back.values(key=EmailMessage.key + "/" + cast(EmailMessage.id, Text)))
     made = await _insert(session, kind=kind, key=key, to_address=to, facts=dict(facts), about=about)
     query = select(EmailMessage.id).where(EmailMessage.key == key)
     return made or (await session.execute(query)).scalar_one()
@@ -121,16 +127,20 @@ async def next_step(session: AsyncSession, email_id: UUID, at: datetime) -> Emai
     ):
         moved = await _move(session, email_id, {S.UNKNOWN}, S.QUEUED)
     letter = moved or letter
-    if letter.state is S.QUEUED and (reason := await _obstacle(session, letter)):
+    if letter.state is S.QUEUED and (reason := await _obstacle(session, letter, at)):
         letter = await _move(session, email_id, {S.QUEUED}, S.WITHHELD, error=reason) or letter
     return letter
 
 
-async def _obstacle(session: AsyncSession, letter: EmailMessage) -> str | None:
+async def _obstacle(session: AsyncSession, letter: EmailMessage, at: datetime) -> str | None:
     """Why this letter may not be sent, asked again at every sending: the list may have grown while it waited."""
+    if is_nobodys(letter.to_address):
+        return "its reader has left"
     suppressed = await suppression_of(session, letter.to_address)
-    if suppressed and is_withheld_from(letter.kind, is_complaint=suppressed.is_complaint):
-        return f"the address is suppressed: {suppressed.why}"
+    if suppressed is not None:
+        since = at - suppressed.created_at
+        if is_withheld_from(letter.kind, is_complaint=suppressed.is_complaint, since=since):
+            return f"the address is suppressed: {suppressed.why}"
     category = category_of(letter.kind)
     if can_be_refused(category) and await is_muted(session, letter.to_address, category):
         return f"its reader does not want such letters: {ABOUT[category].title.lower()}"
@@ -206,6 +216,8 @@ async def send_again(session: AsyncSession, email_id: UUID) -> EmailMessage:
         raise Conflict("What was in this letter has expired. Its reader can ask for another one.")
     if not can_be_resent(letter.state, letter.expires_at):
         raise Conflict(f"This letter is {letter.state.value} and is not sent again.")
+    if not letter.facts:
+        raise Conflict("What stood in this letter is forgotten by now, so it cannot be written again.")
     moved = await _move(session, email_id, RESENDABLE, S.QUEUED)
     await enqueue(session, SendLetter(email_id=email_id), subject=letter.about)
     return moved or letter

@@ -83,11 +83,6 @@ _OF: Final[Mapping[str, Category]] = {
 }
 
 
-def is_sorted(kind: str) -> bool:
-    """Whether somebody has decided which category letters of this kind belong to."""
-    return kind in _OF or kind.startswith("accounts.")
-
-
 def category_of(kind: str) -> Category:
     """The category of a letter like `orders.published`. One that nobody has sorted yet cannot be refused."""
     return _OF.get(kind, Category.ACCOUNT)

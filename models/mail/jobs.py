@@ -15,8 +15,10 @@ class SendLetter(Job, frozen=True):
     queue: ClassVar[str] = "mail"
     #: Somebody looks at their inbox for it.
     priority: ClassVar[int] = 1
-    attempts: ClassVar[int] = 8
-    backoff: ClassVar[Backoff] = Backoff(first=timedelta(seconds=2), factor=3, limit=timedelta(minutes=15))
+    #: About a day of them: a mail server that is down over night, or a key that somebody has to renew, costs no letter.
+    #: RFC 5321, section 4.5.4.1, asks for even more patience. What is worthless by then expires by itself.
+    attempts: ClassVar[int] = 40
+    backoff: ClassVar[Backoff] = Backoff(limit=timedelta(hours=1))
     timeout: ClassVar[timedelta] = timedelta(minutes=1)
 
     email_id: UUID

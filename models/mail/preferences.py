@@ -55,12 +55,6 @@ async def unmute(session: AsyncSession, address: str, categories: Collection[Cat
     await session.execute(delete(Mute).where(*mine))
 
 
-async def move_preferences(session: AsyncSession, before: str, after: str) -> None:
-    """Take a person's choices along to their new address."""
-    await mute(session, after, await muted(session, before))
-    await unmute(session, before, list(Category))
-
-
 # ---------------------------------------------------------------- the link in a letter
 def unsubscribe_url(keys: Keys, public_url: str, address: str, category: Category) -> str:
     """The address at which letters of this category are refused with one press (RFC 8058).

@@ -21,8 +21,14 @@ _OUTSIDE = (
     defer(EmailMessage.sealed_facts, raiseload=True),
     defer(EmailMessage.facts, raiseload=True),
 )
-#: States that somebody may want to see to, counted on the tabs.
-TROUBLED = (LetterState.UNKNOWN, LetterState.FAILED, LetterState.BOUNCED, LetterState.COMPLAINED)
+#: States that somebody may want to see to, counted on the tabs. Queued letters are many when nobody takes them.
+TROUBLED = (
+    LetterState.UNKNOWN,
+    LetterState.FAILED,
+    LetterState.BOUNCED,
+    LetterState.COMPLAINED,
+    LetterState.QUEUED,
+)
 
 
 async def letters(

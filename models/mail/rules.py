@@ -14,6 +14,8 @@ RESENDS: Final = 1
 
 #: The letter that its reader asks for in this moment, in front of the page that waits for it.
 SIGN_IN: Final = "accounts.sign_in"
+#: After this long a mailbox that bounced may work again.
+SECOND_TRY: Final = timedelta(days=1)
 
 #: Nothing more is sent from here, so what opens doors is wiped.
 FINAL: Final = frozenset({S.SENT, S.FAILED, S.OBSOLETE, S.WITHHELD, S.DELIVERED, S.BOUNCED, S.COMPLAINED})
@@ -24,6 +26,11 @@ RESENDABLE: Final = frozenset({S.FAILED, S.UNKNOWN, S.WITHHELD})
 def address_key(address: str) -> str:
     """The form in which addresses are compared: settings may hold capitals, people's addresses never do."""
     return address.strip().lower()
+
+
+def is_nobodys(address: str) -> bool:
+    """Whether no mailbox can have this address (RFC 2606, section 2): it stands for somebody who has left."""
+    return address.endswith(".invalid")
 
 
 def is_stale(expires_at: datetime | None, at: datetime) -> bool:
@@ -44,10 +51,10 @@ def can_be_resent(state: S, expires_at: datetime | None) -> bool:
     return state in RESENDABLE and expires_at is None
 
 
-def is_withheld_from(kind: str, *, is_complaint: bool) -> bool:
-    """Whether letters of this kind are kept from a suppressed address.
+def is_withheld_from(kind: str, *, is_complaint: bool, since: timedelta) -> bool:
+    """Whether letters of this kind are kept from an address that has been suppressed for so long.
 
-    Nothing arrives where letters bounce. Who complained gets nothing either, but for the letter that they ask for
-    themselves: without it they could never again reach what they paid for.
+    All are but the letter that somebody asks for themselves: without it they could never again reach what they paid
+    for, nor say that their mailbox works. Where letters bounced it is tried once a day; a new bounce begins a new day.
     """
-    return not (is_complaint and kind == SIGN_IN)
+    return kind != SIGN_IN or not (is_complaint or since >= SECOND_TRY)

@@ -38,15 +38,13 @@ async def suppress(
     changed(session, "mail")
 
 
-async def lift_suppression(session: AsyncSession, address: str) -> bool:
-    """Write to this address again. False if it was not suppressed."""
-    lifted = (
-        delete(Suppression).where(Suppression.address == address_key(address)).returning(Suppression.address)
-    )
-    is_lifted = await session.scalar(lifted) is not None
-    if is_lifted:
+async def lift_suppression(session: AsyncSession, address: str) -> Suppression | None:
+    """Write to this address again. Returns why it was not written to; None if it was."""
+    mine = Suppression.address == address_key(address)
+    lifted = (await session.scalars(delete(Suppression).where(mine).returning(Suppression))).one_or_none()
+    if lifted is not None:
         changed(session, "mail")
-    return is_lifted
+    return lifted
 
 
 async def suppression_of(session: AsyncSession, address: str) -> Suppression | None:

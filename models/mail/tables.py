@@ -58,7 +58,11 @@ class EmailMessage(Row):
         Index(
             "email_messages_address", "to_address", "id", postgresql_ops={"to_address": "text_pattern_ops"}
         ),
-        Index("email_messages_kept", "created_at", postgresql_where=text("sealed_mime is not null")),
+        Index(
+            "email_messages_told",
+            "created_at",
+            postgresql_where=text("sealed_mime is not null or facts <> '{}'"),
+        ),
         Index("email_messages_provider", "provider_id", postgresql_where=text("provider_id is not null")),
     )
 

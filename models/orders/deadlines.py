@@ -4,15 +4,16 @@ from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import exists, func, select
+from sqlalchemy import BigInteger, cast, exists, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from models.accounts.rules import moment_words
 from models.base.settings import Settings
 from models.mail.tables import EmailMessage
 from models.orders.letters import facts_of, tell_customer
 from models.orders.moves import SYSTEM, held
 from models.orders.reviewing import hand_over, review_time
-from models.orders.rules import MOVABLE, REMINDER_DAYS, day_words
+from models.orders.rules import MOVABLE, REMINDER_DAYS
 from models.orders.states import FailReason, OrderStatus
 from models.orders.tables import Order
 from models.orders.writing.making import fail_order
@@ -55,7 +56,8 @@ async def _decide_instead(
 
 
 async def _remind(session: AsyncSession, settings: Settings, at: datetime, limit: int) -> None:
-    """Remind once per reminder day. The letter's key keeps it at once, however often this runs.
+    """Remind once per reminder day of each wait: who gets a version back from the editors has a new one. The letter's
+    key keeps it at once, however often this runs.
 
     Each day is asked for by itself, and who has the day's letter is left out: a crowd that was reminded does not
     stand before those that were not.
@@ -70,7 +72,8 @@ async def _remind_of_day(
 ) -> None:
     """Remind those that have waited for at least the first and less than the second of `days`."""
     begun = at + review_time(settings)
-    key = func.concat("review_reminder:", Order.id, ":", Order.generation, ":", days[0])
+    wait = cast(func.floor(func.extract("epoch", Order.review_due_at)), BigInteger)
+    key = func.concat("review_reminder:", Order.id, ":", wait, ":", days[0])
     waiting = (
         select(Order)
         .where(
@@ -86,7 +89,9 @@ async def _remind_of_day(
         assert order.review_due_at is not None
         left = order.review_due_at - at
         facts = await facts_of(session, order.id)
-        told = {"days_left": -(-left // timedelta(days=1)), "review_deadline": day_words(order.review_due_at)}
-        await tell_customer(
-            session, settings, facts, "review_reminder", f"{order.generation}:{days[0]}", **told
-        )
+        told = {
+            "days_left": -(-left // timedelta(days=1)),
+            "review_deadline": moment_words(order.review_due_at),
+        }
+        key_of_wait = f"{int(order.review_due_at.timestamp())}:{days[0]}"
+        await tell_customer(session, settings, facts, "review_reminder", key_of_wait, **told)

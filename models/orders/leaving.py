@@ -1,6 +1,6 @@
 """What orders say when somebody wants to leave, and what they forget of them: what was published stays."""
 
-from sqlalchemy import delete, exists, func, select, update
+from sqlalchemy import delete, exists, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from models.accounts.leaving import forgets, keeps, nobody
@@ -28,9 +28,10 @@ async def in_work(session: AsyncSession, person: Person) -> str | None:
 
 @forgets
 async def forget(session: AsyncSession, person: Person) -> None:
-    """Drafts go; of what was ordered, the words that the person wrote to us."""
+    """Drafts go, those too that they began before they had signed in; of what was ordered, their words to us."""
     ordered = exists().where(Order.draft_id == Draft.id)
-    await session.execute(delete(Draft).where(Draft.person_id == person.id, ~ordered))
+    begun = Draft.person_id.is_(None) & (Draft.email == person.email)
+    await session.execute(delete(Draft).where(or_(Draft.person_id == person.id, begun), ~ordered))
     blank = {"email": nobody(person), "notes": ""}
     await session.execute(update(Draft).where(Draft.person_id == person.id).values(blank))
     mine = Order.person_id == person.id

@@ -210,6 +210,7 @@ async def test_the_session_is_new_at_every_sign_in_and_dead_after_signing_out(
     screen = await ada.open("/account")
     screen = await ada.submit(screen.form("/sign-out"), follow=False)
     assert session_of(ada) is None
+    assert screen.response.headers["clear-site-data"] == '"storage"'
     for stolen in (first, second):
         assert stolen is not None
         thief.client.cookies.set("__Host-galley_session", stolen, domain="galley.test", path="/")

@@ -75,6 +75,17 @@ async def test_fifty_presses_at_once_make_one_session(database: Database, keys: 
     assert await sessions_made(database) == 1
 
 
+async def test_the_link_and_the_code_at_once_make_one_session(database: Database, keys: Keys) -> None:
+    request, letter = await asked(database, keys)
+    proofs = [
+        one
+        for _ in range(10)
+        for one in (try_link(database, letter.token), try_code(database, keys, request.id, letter.code))
+    ]
+    assert (await asyncio.gather(*proofs)).count(True) == 1
+    assert await sessions_made(database) == 1
+
+
 async def test_fifty_presses_in_other_browsers_use_nothing_up(database: Database, keys: Keys) -> None:
     _, letter = await asked(database, keys)
     presses = [try_link(database, letter.token, browser=f"scanner {n}") for n in range(50)]

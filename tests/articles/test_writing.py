@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 
 from models.base.db import Database, new_id
+from models.base.settings import LlmSettings
 from models.orders.reviewing import regenerate
 from models.orders.states import FailReason, OrderStatus
 from models.orders.writing.article_making import take_up_article
 from models.orders.writing.new_articles import ArticleBrief
 from models.usage.actions import begin_call
-from models.usage.queries import calls_of
 from models.usage.rules import Budget
 from tasks.llm import Llm, LlmOptions
 from tasks.testing import run_everything
@@ -22,9 +22,10 @@ from tasks.writing.article import Step, write_article
 from tests.articles.author import Author, paragraphs
 from tests.articles.conftest import with_model, with_settings
 from tests.articles.making import make_article_shop
-from tests.llm.script import Silence, Status
+from tests.llm.questions import calls_of
+from tests.llm.script import Say, Silence, Status
 from tests.llm.server import Call, ModelServer
-from tests.orders.builders import letters_of, refunds_of, the_order, versions_of
+from tests.orders.builders import letters_of, make_shop, refunds_of, the_order, versions_of
 
 CLAIM = ["This method is clinically proven, and it works for every kettle that was ever made. Try it today."]
 
@@ -184,6 +185,42 @@ async def test_a_spent_budget_ends_the_order_before_anything_is_asked(
     world: World, database: Database, server: ModelServer
 ) -> None:
     shop = await make_article_shop(database)
+    await run_everything(await poor(world, server))
+    order = await the_order(database, shop.draft.id)
+    assert (order.status, server.calls) == (OrderStatus.FAILED, [])
+    assert len(await refunds_of(database)) == 1
+
+
+async def test_a_spent_budget_leaves_links_to_the_basic_writer(
+    world: World, database: Database, server: ModelServer
+) -> None:
+    shop = await make_shop(database)
+    await run_everything(await poor(world, server))
+    order = await the_order(database, shop.draft.id)
+    [version] = await versions_of(database, order.id)
+    assert (order.status, server.calls) == (OrderStatus.QUALITY_CHECK, [])
+    assert version.edit is not None
+    assert version.edit["writer"] == "basic"
+
+
+async def test_a_second_placement_that_no_model_finds_leaves_the_first_to_choose(
+    world: World, database: Database, server: ModelServer
+) -> None:
+    shop = await make_shop(database)
+    without = world.settings.model_copy(update={"llm": LlmSettings(model=None)})
+    await run_everything(with_settings(world, without))
+    order = await the_order(database, shop.draft.id)
+    async with database.transaction() as session:
+        await regenerate(session, world.settings, order.id, shop.people.owner)
+    server.answer = lambda _: Say('{"paragraph": 1, "after_sentence": 1, "sentence": "Nothing of it."}')
+    await run_everything(world)
+    order = await the_order(database, shop.draft.id)
+    assert (order.status, len(await versions_of(database, order.id))) == (OrderStatus.QUALITY_CHECK, 1)
+    assert await refunds_of(database) == []
+
+
+async def poor(world: World, server: ModelServer) -> World:
+    """The world on a day on which a cent may be spent on models, and all but a hundredth of it is."""
     call: dict[str, Any] = {
         "kind": "find_word",
         "provider": "openai",
@@ -191,13 +228,9 @@ async def test_a_spent_budget_ends_the_order_before_anything_is_asked(
         "request_sha256": "0" * 64,
     }
     unlimited = Budget(per_subject_cents=0, per_day_cents=0)
-    async with database.transaction() as session:
+    async with world.database.transaction() as session:
         await begin_call(session, **call, subject="order/0", reserved_cents=Decimal("0.99"), budget=unlimited)
-    poor = with_settings(world, with_model(world.settings, server, budget_per_day_cents=1))
-    await run_everything(poor)
-    order = await the_order(database, shop.draft.id)
-    assert (order.status, server.calls) == (OrderStatus.FAILED, [])
-    assert len(await refunds_of(database)) == 1
+    return with_settings(world, with_model(world.settings, server, budget_per_day_cents=1))
 
 
 async def test_the_brief_of_a_version_has_the_site_and_its_articles_and_what_was_disliked(

@@ -72,6 +72,11 @@ async def test_the_text_of_an_old_letter_is_wiped_and_its_fate_is_kept(
 ) -> None:
     old = await letter(database, S.DELIVERED, sealed_mime=b"text", created_at=now() - timedelta(days=91))
     waiting = await letter(database, S.UNKNOWN, sealed_mime=b"text", created_at=now() - timedelta(days=91))
+    unheard = await letter(
+        database, S.UNKNOWN, lost=2, sealed_mime=b"x", created_at=now() - timedelta(days=91)
+    )
+    await put_back(database, unheard, timedelta(days=91))
+    never_sent = await letter(database, S.WITHHELD, created_at=now() - timedelta(days=91))
     new = await letter(database, S.DELIVERED, sealed_mime=b"text", created_at=now() - timedelta(days=89))
     async with database.transaction() as session:
         await session.execute(update(EmailMessage).values(facts={"title": "On grinders"}))
@@ -86,6 +91,7 @@ async def test_the_text_of_an_old_letter_is_wiped_and_its_fate_is_kept(
     await run_everything(world)
     one = await letter_of(database, old)
     assert (one.sealed_mime, one.facts, one.state) == (None, {}, S.DELIVERED)
+    assert [(await letter_of(database, one)).facts for one in (unheard, never_sent)] == [{}, {}]
     assert (await letter_of(database, waiting)).sealed_mime == b"text"
     assert (await letter_of(database, new)).sealed_mime == b"text"
     async with database.transaction() as session:

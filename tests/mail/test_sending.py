@@ -16,6 +16,7 @@ from models.base.errors import Temporary
 from models.jobs.states import JobState
 from models.jobs.tables import JobRow
 from models.mail.actions import begin_sending, drop_letters, next_step, settle_letters, write_letter
+from models.mail.jobs import SendLetter
 from models.mail.states import LetterState as S
 from models.mail.tables import EmailMessage
 from tasks.runs import Snooze
@@ -176,17 +177,19 @@ async def test_a_letter_that_was_not_taken_is_tried_again(
 async def test_a_letter_that_is_never_taken_fails_with_the_last_attempt(
     database: Database, deliver: Deliver, inbox: Mailbox
 ) -> None:
-    inbox[0].answers = ["not now"] * 9
+    inbox[0].answers = ["not now"]
     email_id = await business(database)
-    for _ in range(7):
-        with pytest.raises(Temporary):
-            await deliver()
-        await hand_back(database)
+    await come_to_the_last_attempt(database)
     await deliver()
     letter = await letter_of(database, email_id)
     assert letter.state is S.FAILED
     assert letter.error is not None
-    assert "given up after 8 attempts" in letter.error
+    assert "given up after 40 attempts" in letter.error
+
+
+def test_a_mail_server_that_is_down_over_night_costs_no_letter() -> None:
+    unlucky = (SendLetter.backoff.wait(attempt, luck=0) for attempt in range(1, SendLetter.attempts))
+    assert sum(unlucky, timedelta()) > timedelta(hours=12)
 
 
 async def test_a_refused_letter_fails_at_once(database: Database, deliver: Deliver, inbox: Mailbox) -> None:
@@ -205,10 +208,13 @@ async def test_a_letter_that_cannot_be_written_never_looks_as_if_it_were_on_its_
         email_id = await write_letter(
             session, "orders.refunded", "ada@example.com", {"amount_cents": 1}, key="bad"
         )
-    for _ in range(8):
-        with pytest.raises(TypeError, match="is missing"):
-            await deliver()
-        await hand_back(database)
+    with pytest.raises(TypeError, match="is missing"):
+        await deliver()
+    await hand_back(database)
+    assert (await letter_of(database, email_id)).state is S.QUEUED
+    await come_to_the_last_attempt(database)
+    with pytest.raises(TypeError, match="is missing"):
+        await deliver()
     assert (await letter_of(database, email_id)).state is S.FAILED
 
 
@@ -325,6 +331,11 @@ async def hand_back(database: Database) -> None:
     async with database.transaction() as session:
         job = (await session.scalars(select(JobRow).order_by(JobRow.id).limit(1))).one()
         job.state, job.worker_id, job.finished_at = JobState.WAITING, None, None
+
+
+async def come_to_the_last_attempt(database: Database) -> None:
+    async with database.transaction() as session:
+        await session.execute(update(JobRow).values(attempt=JobRow.max_attempts - 1))
 
 
 async def test_test_mode_stands_in_the_subject_of_what_was_sent(

@@ -3,6 +3,8 @@
 import pytest
 from sqlalchemy import text
 
+from models.base.clock import now
+from models.orders.desk.attention import DELAYED, attention
 from models.orders.desk.queries import Filter, found_orders
 from models.orders.reviewing import reject
 from models.orders.states import OrderStatus
@@ -183,6 +185,15 @@ async def test_test_orders_are_not_revenue_and_live_ones_count_without_what_went
         screen = await ed.open("/admin")
         assert "without refunds: $40.00." in screen.text
         assert "1 test order not counted" in screen.text
+
+
+async def test_a_letter_that_nobody_takes_is_shown_before_it_is_given_up(desk: Desk):
+    await desk.written()
+    await change(desk, "update email_messages set state = 'queued' where kind = 'orders.backlink_ready'")
+    async with desk.database.transaction() as session:
+        assert (await attention(session, now())).letters == []
+        [letter] = (await attention(session, now() + DELAYED)).letters
+    assert letter.kind == "orders.backlink_ready"
 
 
 async def test_the_first_page_shows_what_went_wrong_with_money_and_letters(desk: Desk):

@@ -53,6 +53,20 @@ async def test_a_customer_is_reminded_on_the_third_seventh_and_twelfth_day(
     assert told == [0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 2, 3, 3]
 
 
+async def test_a_customer_who_gets_a_version_back_is_reminded_anew(
+    world: World, database: Database, shop: Shop
+):
+    await tended(world, 7 * DAY)
+    order = await the_order(database, shop.draft.id)
+    assert order.version_id is not None
+    async with database.transaction() as session:
+        await submit(session, world.settings, order.id, order.version_id, shop.people.owner)
+        await send_back(session, world.settings, order.id, shop.people.editor, "Choose another one.")
+    await tended(world, 3 * DAY)
+    await tended(world, 7 * DAY)
+    assert await reminders(database) == 3
+
+
 async def test_a_crowd_that_was_reminded_does_not_keep_others_from_being_reminded(
     world: World, database: Database, shop: Shop
 ):

@@ -20,7 +20,11 @@ from tests.orders.selling import ANCHOR, OWNER, Shop
 
 async def test_who_has_an_order_in_work_stays_and_who_has_none_any_more_is_forgotten(shop: Shop):
     async with shop.site.browser() as ada:
-        await shop.buy(ada)
+        screen = await shop.buy(ada)
+        await ada.submit(screen.form("message-form"), words=f"Do write to {OWNER}.")
+        await shop.work()
+        async with shop.site.browser() as elsewhere:
+            await shop.order_form(elsewhere, target_url=shop.target("kettles"))
         screen = await ada.open("/account/data")
         assert "is in work" in screen.text
         forced = screen.form("/account/data/export").fields | {"email": OWNER}

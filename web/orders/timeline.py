@@ -76,7 +76,7 @@ STATES: Final[dict[str, Mark]] = {
     "unknown": ("sent, perhaps twice", "warn", "mail"),
     "bounced": ("came back: your mailbox did not take it", "bad", "return"),
     "failed": ("could not be sent", "bad", "warning"),
-    "withheld": ("was not sent: your address does not take our letters", "warn", "mail"),
+    "withheld": ("was not sent: you want none like it, or your mailbox takes none", "warn", "mail"),
     "complained": ("was marked as unwanted", "warn", "flag"),
 }
 REFUNDS: Final[dict[RefundState, Mark]] = {

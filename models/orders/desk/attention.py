@@ -9,6 +9,7 @@ from uuid import UUID
 from sqlalchemy import func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from models.base.db import first_id
 from models.jobs.states import JobState
 from models.jobs.tables import JobRow
 from models.mail.states import LetterState
@@ -24,6 +25,9 @@ from models.payments.tables import Checkout, Dispute, Refund, StripeEvent
 RECENTLY: Final = timedelta(days=7)
 REVENUE_OF: Final = timedelta(days=30)
 SHOWN: Final = 8
+
+#: How long a letter may wait before somebody should know: it was tried, and was not taken.
+DELAYED: Final = timedelta(minutes=15)
 
 _TROUBLED: Final = (LetterState.FAILED, LetterState.BOUNCED, LetterState.COMPLAINED)
 _OPEN_REFUNDS: Final = (RefundState.ASKED, RefundState.PENDING, RefundState.FAILED)
@@ -111,18 +115,14 @@ class Attention:
     test_orders: int
 
 
-def first_id(at: datetime) -> UUID:
-    """The least UUID of version 7 (RFC 9562) that can have been made at this moment: ids are a clock, and indexed."""
-    return UUID(int=int(at.timestamp() * 1000) << 80)
-
-
 async def attention(session: AsyncSession, at: datetime) -> Attention:
     """What needs a person at this moment, in a fixed number of queries."""
     failed = (Order.status == OrderStatus.FAILED, Order.updated_at > at - RECENTLY)
     latest = select(Order.id, Order.number, Order.fail_reason, Order.updated_at).where(*failed)
+    is_delayed = (EmailMessage.state == LetterState.QUEUED) & (EmailMessage.id < first_id(at - DELAYED))
     letters = (
         select(EmailMessage)
-        .where(EmailMessage.id >= first_id(at - RECENTLY), EmailMessage.state.in_(_TROUBLED))
+        .where(EmailMessage.id >= first_id(at - RECENTLY), or_(EmailMessage.state.in_(_TROUBLED), is_delayed))
         .order_by(EmailMessage.id.desc())
         .limit(SHOWN)
     )

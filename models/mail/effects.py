@@ -1,0 +1,43 @@
+"""The letters that a job has sent."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from models.jobs.effects import Effect, Effects, Known
+from models.jobs.tables import JobRow
+from models.mail.jobs import SendLetter
+from models.mail.states import LetterState as S
+from models.mail.tables import EmailMessage
+
+_UNDER_WAY: Final = frozenset({S.SENDING, S.UNKNOWN})
+_GONE: Final = frozenset({S.SENT, S.DELIVERED, S.BOUNCED, S.COMPLAINED})
+
+
+def effect_of(letter: EmailMessage, step: str) -> Effect:
+    """A letter as an effect: its provider takes no key, so a lost answer leaves a question, which the row keeps."""
+    if letter.state in _GONE:
+        known = Known.MAYBE_AGAIN if letter.lost else Known.ONCE
+    elif letter.state in _UNDER_WAY:
+        known = Known.UNSURE
+    else:
+        known = Known.NOT_YET if letter.state is S.QUEUED else Known.NEVER
+    about = letter.about or f"letter/{letter.id}"
+    words = f"It is {letter.state.value}: handed over {letter.attempts} times, {letter.lost} of them without an answer."
+    return Effect(about, step, f"letter {letter.kind}", letter.key, known, words)
+
+
+async def _letter(session: AsyncSession, job: JobRow) -> list[Effect]:
+    letter = await session.get(EmailMessage, SendLetter.read(job.args).email_id)
+    return [effect_of(letter, job.kind)] if letter is not None else []
+
+
+async def own_letters(session: AsyncSession, job: JobRow) -> list[Effect]:
+    """The letters that a job has written itself."""
+    query = select(EmailMessage).where(EmailMessage.about == f"job/{job.id}").order_by(EmailMessage.id)
+    return [effect_of(one, job.kind) for one in await session.scalars(query)]
+
+
+EFFECTS: Final[Mapping[str, Effects]] = {SendLetter.kind: _letter}
