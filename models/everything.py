@@ -1,5 +1,5 @@
 """Every table of the product, for migrations and for the test that compares them; every set of data, for reports;
-and everything that happens by the clock.
+everything that happens by the clock, and everything that jobs do to the outside world.
 """
 
 from collections.abc import Mapping
@@ -16,15 +16,22 @@ import models.orders.desk.tables
 import models.orders.tables
 import models.payments.tables
 import models.usage.tables
+from models.accounts import jobs as accounts_jobs
 from models.base.db import Row
 from models.exports import data_sets as platform
+from models.exports import effects as exports_effects
 from models.exports import jobs as exports_jobs
 from models.exports.data_sets import DataSet
+from models.jobs.effects import Effects
 from models.jobs.schedules import Schedule
+from models.mail import effects as mail_effects
 from models.mail import jobs as mail_jobs
+from models.notices import effects as notices_effects
 from models.notices import jobs as notices_jobs
 from models.orders import data_sets as orders
+from models.orders import effects as orders_effects
 from models.orders import jobs as orders_jobs
+from models.payments import effects as payments_effects
 from models.payments import jobs as payments_jobs
 from models.usage import jobs as usage_jobs
 
@@ -33,6 +40,7 @@ metadata = Row.metadata
 DATA_SETS: Final[Mapping[str, DataSet]] = {one.name: one for one in (*orders.DATA_SETS, *platform.DATA_SETS)}
 
 SCHEDULES: Final[tuple[Schedule, ...]] = (
+    *accounts_jobs.SCHEDULES,
     *mail_jobs.SCHEDULES,
     *usage_jobs.SCHEDULES,
     *exports_jobs.SCHEDULES,
@@ -41,4 +49,13 @@ SCHEDULES: Final[tuple[Schedule, ...]] = (
     *orders_jobs.SCHEDULES,
 )
 
-__all__ = ["DATA_SETS", "SCHEDULES", "metadata", "models"]
+#: What jobs do to the outside world, by their kinds.
+EFFECTS: Final[Mapping[str, Effects]] = {
+    **mail_effects.EFFECTS,
+    **exports_effects.EFFECTS,
+    **notices_effects.EFFECTS,
+    **payments_effects.EFFECTS,
+    **orders_effects.EFFECTS,
+}
+
+__all__ = ["DATA_SETS", "EFFECTS", "SCHEDULES", "metadata", "models"]

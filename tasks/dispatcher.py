@@ -19,13 +19,14 @@ from sqlalchemy import text
 from models.base.clock import now
 from models.base.crash_points import crash_point
 from models.base.db import Database, News
-from models.base.process import begin
+from models.base.process import DISPATCHER_LOCK, begin
 from models.base.settings import Settings
 from models.everything import SCHEDULES
 from models.jobs.actions import forget_workers, rescue
 from models.jobs.alerts import Thresholds, watch
 from models.jobs.fleet import forget_decisions
 from models.jobs.keys import forget_keys
+from models.jobs.limits import set_defaults
 from models.jobs.metrics import roll_up
 from models.jobs.retention import forget_finished
 from models.jobs.schedules import Schedule, fire_due
@@ -37,8 +38,6 @@ from tasks.world import World, open_world
 
 log = structlog.get_logger(__name__)
 
-#: Any number, the same for every dispatcher of this product.
-ADVISORY_LOCK: Final = 7_223_002
 TICK_SECONDS: Final = 0.25
 RESCUE_SECONDS: Final = 1.0
 MEASURE_SECONDS: Final = 15.0
@@ -116,6 +115,7 @@ class Dispatcher:
             await forget_finished(session, timedelta(days=self._world.settings.jobs.keep_days), KEEP_DAYS)
             await forget_keys(session)
             await forget_decisions(session)
+            await set_defaults(session)
         async with self._database.transaction() as session:
             await roll_up(session, now())
         async with self._database.transaction() as session:
@@ -142,7 +142,7 @@ async def _hold_and_act(world: World) -> None:
     lock = await connect(world.settings.database.url, "dispatcher lock")
     scaling: asyncio.Task[None] | None = None
     try:
-        while not await lock.fetchval("select pg_try_advisory_lock($1)", ADVISORY_LOCK):  # noqa: ASYNC110 - held elsewhere
+        while not await lock.fetchval("select pg_try_advisory_lock($1)", DISPATCHER_LOCK):  # noqa: ASYNC110 - held elsewhere
             await asyncio.sleep(1)
         log.info("dispatcher.acting")
         # Beside the ticks, which do not wait for ECS.

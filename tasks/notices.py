@@ -1,6 +1,7 @@
 """Runs what is told on request: letters, notices in inboxes, and webhooks."""
 
 from datetime import timedelta
+from http import HTTPStatus
 from time import perf_counter
 
 import orjson
@@ -11,7 +12,7 @@ from models.mail.actions import write_own_letter
 from models.notices.actions import announce, notify
 from models.notices.asking import person_at
 from models.notices.deliveries import Outcome, secrets_of, under_way, was_tried
-from models.notices.jobs import DeliverWebhook, Email, ForgetNotices, Notification
+from models.notices.jobs import LETTER, DeliverWebhook, Email, ForgetNotices, Notification
 from models.notices.retention import forget_old
 from models.notices.signing import headers
 from models.notices.states import DeliveryState
@@ -28,7 +29,7 @@ async def send_email(job: Email, work: Work) -> Result:
     async with work.transaction() as session:
         facts = {"subject": job.subject, "body": job.body}
         about = f"job/{work.job_id}"
-        email_id = await write_own_letter(session, "notices.message", job.to, facts, key=about, about=about)
+        email_id = await write_own_letter(session, LETTER, job.to, facts, key=about, about=about)
     return await send(email_id, work)
 
 
@@ -60,7 +61,8 @@ async def deliver_webhook(job: DeliverWebhook, work: Work) -> Result:
     async with work.transaction() as session:
         state = await was_tried(session, job.delivery_id, outcome, now(), is_last=work.is_last_attempt)
     if state is DeliveryState.WAITING:
-        raise Temporary(f"It answered {outcome.status}." if outcome.status else outcome.words, wait)
+        words = f"It answered {outcome.status}." if outcome.status else outcome.words
+        raise Temporary(words, wait, is_crowded=outcome.status == HTTPStatus.TOO_MANY_REQUESTS)
     return {"state": state.value, "status": outcome.status}
 
 

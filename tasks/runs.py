@@ -16,7 +16,6 @@ from models.base.clock import now
 from models.base.crash_points import crash_point
 from models.jobs.actions import complete, hold
 from models.jobs.flows import Parent, parents_of
-from models.jobs.limits import slow_down
 from models.jobs.message import Job
 from models.jobs.progress import LINES_SHOWN, Line, Progress
 from models.jobs.store import Claim, Fence
@@ -123,11 +122,6 @@ class Work:
             crash_point("in the last transaction, before its commit")
         crash_point("after the last transaction")
         self._attempt.outcome = "completed"
-
-    async def slow_down(self, limit: str, wait: timedelta) -> None:
-        """Let no job with this `limit_key` begin for so long: the other side has asked for silence. Counts at once."""
-        async with self.world.database.transaction() as session:
-            await slow_down(session, limit, wait)
 
     def step(self, done: int, total: int, words: str) -> None:
         """Say how far we are: `done` of `total` steps, and in words what is being done now."""

@@ -11,8 +11,10 @@ from uuid import UUID
 import msgspec
 import orjson
 import structlog
+from sqlalchemy.ext.asyncio import AsyncSession
 from taskiq import TaskiqResult
 
+from models.base.clock import now
 from models.base.crash_points import crash_point
 from models.base.errors import Refusal, Temporary
 from models.base.metrics import JOBS_RUN_SECONDS, JOBS_WAIT_SECONDS
@@ -33,6 +35,12 @@ log = structlog.get_logger(__name__)
 LINGER: Final = 0.002
 RETRY_PAUSE: Final = 0.5
 UNKNOWN_KIND_WAIT: Final = timedelta(seconds=30)
+#: For how long two releases are at work together: what is older and not understood is not understood by any.
+ROLL_OUT: Final = timedelta(hours=1)
+#: How long somebody who is asked too often is left alone, if they do not say.
+CROWDED_WAIT: Final = timedelta(seconds=10)
+#: For how long that spends no attempts of a job: nothing is wrong with it.
+CROWDED_PATIENCE: Final = timedelta(hours=1)
 
 
 class Settler:
@@ -96,10 +104,10 @@ class Settler:
             if attempt.is_cancelled:
                 await stopped(session, fence)
                 return "cancelled"
-            if isinstance(error, Snooze):
-                await snooze(session, fence, error.wait)
-                return "snoozed"
             assert error is not None
+            if (pause := await self._pause(session, claim, error)) is not None:
+                await snooze(session, fence, pause)
+                return "snoozed"
             failure = self._failure(attempt, error)
             trace = None if attempt.secrets else error
             if isinstance(error, Refusal | msgspec.ValidationError) or claim.attempt >= claim.max_attempts:
@@ -109,10 +117,25 @@ class Settler:
             is_temporary = isinstance(error, Temporary)
             log.warning("job.failed", error=failure.error, exc_info=None if is_temporary else trace)
             wait = error.retry_after if isinstance(error, Temporary) else None
-            if isinstance(error, Temporary) and error.limit is not None and wait is not None:
-                await slow_down(session, error.limit, wait)
             await fail(session, fence, failure, self._kinds[claim.kind].backoff, wait)
             return "failed"
+
+    async def _pause(self, session: AsyncSession, claim: Claim, error: BaseException) -> timedelta | None:
+        """How long it is put off without spending its attempt; None if it has failed."""
+        if isinstance(error, Snooze):
+            return error.wait
+        if isinstance(error, msgspec.ValidationError) and self._is_of_a_newer_release(claim):
+            return UNKNOWN_KIND_WAIT
+        if isinstance(error, Temporary) and error.is_crowded and claim.limit_key is not None:
+            wait = error.retry_after or CROWDED_WAIT
+            await slow_down(session, claim.limit_key, wait)
+            return wait if now() - claim.created_at < CROWDED_PATIENCE else None
+        return None
+
+    def _is_of_a_newer_release(self, claim: Claim) -> bool:
+        """Whether it carries what a release that is just being rolled out may have added to its kind."""
+        known = {one.encode_name for one in msgspec.structs.fields(self._kinds[claim.kind])}
+        return bool(orjson.loads(claim.args).keys() - known) and now() - claim.created_at < ROLL_OUT
 
     def _failure(self, attempt: Attempt, error: BaseException) -> Failure:
         is_told = isinstance(error, Refusal | Temporary)

@@ -31,6 +31,7 @@ log = structlog.get_logger(__name__)
 
 #: Where runners are: one module per slice, and one per platform package that has work to do.
 PARTS: Final = (
+    "tasks.accounts",
     "tasks.mail",
     "tasks.mail_feedback",
     "tasks.payments",

@@ -79,7 +79,9 @@ class Pages:
         """The text of a template. Pages and fragments of streams both come from here."""
         person = visitor.person
         frame = {
-            "person": None if person is None else {"email": person.email, "role": person.role.value},
+            "person": None
+            if person is None
+            else {"email": person.email, "role": person.role.value, "unread": visitor.unread},
             "is_test_mode": self.is_test_mode,
             "degraded": self.is_degraded(),
             "notice": notice,

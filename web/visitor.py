@@ -15,6 +15,7 @@ from models.accounts.tables import Person
 from models.base.clock import now
 from models.base.crypto import Keys, new_token
 from models.base.settings import AppSettings
+from models.notices.queries import unread_by
 from web import cookies
 from web.bearer import bearer_of
 from web.cookies import Connection, CookieJar
@@ -47,6 +48,8 @@ class Visitor:
     token_id: UUID | None = None
     #: What it opens; None for a session, which opens whatever the person may.
     scopes: frozenset[Scope] | None = None
+    #: How many notices in their inbox the person has not read.
+    unread: int = 0
 
     @property
     def is_signed_in(self) -> bool:
@@ -106,7 +109,7 @@ async def recognise(connection: Connection, session: AsyncSession) -> Visitor:
     visitor = stranger(connection)
     if visitor.session_token is None or connection.scope["state"].get("is_recognised"):
         return visitor
-    found = await sessions.find(session, visitor.session_token, now())
+    found = await sessions.find(session, visitor.session_token, now(), unread_by(Person.id))
     connection.scope["state"]["is_recognised"] = True
     if found is not None:
         visitor = replace(
@@ -114,6 +117,7 @@ async def recognise(connection: Connection, session: AsyncSession) -> Visitor:
             person=found.person,
             session_id=found.session_id,
             authenticated_at=found.authenticated_at,
+            unread=found.besides,
         )
         session.expunge(found.person)
         connection.scope["state"]["visitor"] = visitor

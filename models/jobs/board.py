@@ -3,7 +3,7 @@
 Nothing here counts a million rows: a number that is larger than `MOST_COUNTED` is told as that.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -44,7 +44,7 @@ _QUEUES: Final = text(
     select names.name, waiting.count as waiting, oldest.oldest_at, coalesce(held.count, 0) as held,
            coalesce(active.count, 0) as running, coalesce(slots.count, 0) as slots, job_queues.paused_at,
            job_queues.max_running, job_queues.rate_count, job_queues.rate_seconds, job_queues.rate_burst,
-           coalesce(lately.per_minute, 0) as per_minute, coalesce(lately.failed, 0) as failed
+           job_queues.keep_days, coalesce(lately.per_minute, 0) as per_minute, coalesce(lately.failed, 0) as failed
       from names
       left join job_queues using (name)
       left join (select queue, sum(failed + dead)::bigint as failed,
@@ -66,6 +66,7 @@ _QUEUES: Final = text(
            select min(run_at) as oldest_at
              from (select run_at from jobs where queue = names.name and state = 'waiting' and blocked_by is null
                     order by rank_at, id limit 100) first) oldest
+     where cast(:only as text) is null or names.name = :only
      order by names.name
     """  # noqa: S608 - our own words, not a request's
 )
@@ -117,6 +118,8 @@ class QueueView:
     rate_count: int | None
     rate_seconds: int | None
     rate_burst: int | None
+    #: For how many days what has finished is kept; None as the installation is set up.
+    keep_days: int | None
     #: Done in a minute, over the last five that are whole; attempts that failed within the hour.
     per_minute: float
     failed: int
@@ -165,10 +168,12 @@ class WorkerView:
     is_alive: bool
 
 
-async def queues(session: AsyncSession, lease: timedelta) -> list[QueueView]:
-    """Every queue, by its name."""
+async def queues(session: AsyncSession, lease: timedelta, only: str | None = None) -> list[QueueView]:
+    """Every queue, by its name; or the `only` one, if there is one of that name."""
     known = sorted({job.queue for job in kinds().values()})
-    rows = await session.execute(_QUEUES, {"known": known, "lease": lease, "most": MOST_COUNTED})
+    rows = await session.execute(
+        _QUEUES, {"known": known, "lease": lease, "most": MOST_COUNTED, "only": only}
+    )
     at = now()
     return [QueueView(**row, at=at) for row in rows.mappings()]
 
@@ -184,14 +189,16 @@ async def workers(session: AsyncSession, lease: timedelta) -> list[WorkerView]:
     return [WorkerView(row, running.get(row.id, ()), row.beat_at > silent_since) for row in rows]
 
 
-async def counts(session: AsyncSession) -> dict[JobState, int]:
-    """How many jobs are in each state, each counted to one more than `MOST_COUNTED`."""
+async def counts(
+    session: AsyncSession, states: Collection[JobState] = tuple(JobState)
+) -> dict[JobState, int]:
+    """How many jobs are in each of these states, each counted to one more than `MOST_COUNTED`."""
     numbers = []
-    for state in JobState:
+    for state in states:
         arms = [select(literal(1).label("one")).where(arm) for arm in arms_of(state)]
         some = union_all(*arms).limit(MOST_COUNTED + 1).subquery()
         numbers.append(select(func.count()).select_from(some).scalar_subquery())
-    return dict(zip(JobState, (await session.execute(select(*numbers))).one(), strict=True))
+    return dict(zip(states, (await session.execute(select(*numbers))).one(), strict=True))
 
 
 async def held_keys(session: AsyncSession) -> Sequence[LimitView]:

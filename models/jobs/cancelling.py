@@ -16,6 +16,7 @@ from models.base.errors import Conflict, NotFound
 from models.jobs import endings
 from models.jobs.actions import Failure, LostLease, remember
 from models.jobs.dead import refuse_held
+from models.jobs.message import Job, kinds
 from models.jobs.states import UNFINISHED, JobState
 from models.jobs.store import Fence
 from models.jobs.tables import JobRow
@@ -33,7 +34,7 @@ _CANCEL = text(
            blocked_by = case when state = 'active' then 'cancel' end,
            cancel_asked_at = coalesce(cancel_asked_at, clock_timestamp())
      where id = any(:ids) and state in ('scheduled', 'waiting', 'active') and not is_held
-    returning id, state, flow_id, subject
+    returning id, kind, state, flow_id, subject
     """
 ).bindparams(bindparam("ids", type_=ARRAY(Uuid())))
 
@@ -46,7 +47,7 @@ _STOPPED = text(
     update jobs set state = 'cancelled', finished_at = clock_timestamp(), blocked_by = null,
                     error = 'Cancelled while it ran.'
      where id = :job_id and attempt = :attempt and worker_id = :worker_id and finished_at is null
-    returning subject
+    returning kind, subject
     """
 )
 
@@ -82,10 +83,12 @@ async def cancel_all(session: AsyncSession, job_ids: Sequence[UUID]) -> int:
         # In the transaction, unlike the bells of work: it is rare, and is to be heard by whoever runs the job.
         await session.execute(_NOTIFY, {"ids": running, "bell": BELL})
     ended: dict[UUID | None, list[UUID]] = {}
+    known = kinds()
     for row in rows:
         _tell(session, row.id, row.subject)
         if row.state != JobState.ACTIVE:
             ended.setdefault(row.flow_id, []).append(row.id)
+            await known.get(row.kind, Job).take_back(session, row.id)
     for flow_id, ids in ended.items():
         await endings.settle(session, flow_id, ids)
     return len(rows)
@@ -102,6 +105,7 @@ async def stopped(session: AsyncSession, fence: Fence) -> None:
     if row is None:
         raise LostLease(str(fence.job_id))
     await remember(session, fence, "cancelled", Failure("Cancelled while it ran."))
+    await kinds().get(row.kind, Job).take_back(session, fence.job_id)
     await endings.settle(session, fence.flow_id, [fence.job_id])
     _tell(session, fence.job_id, row.subject)
 

@@ -157,7 +157,7 @@ def _row(wish: Wish, at: datetime, turn: Turn | None) -> tuple[object, ...]:
         job.holds_money,
         wish.frees_key,
         wish.share,
-        wish.limit,
+        wish.limit or job.limit,
         _sealed(wish),
     )
 

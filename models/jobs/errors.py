@@ -17,6 +17,8 @@ from models.jobs.board_tables import ErrorRow
 
 #: Groups that are told about: the most recent. Whoever has more has one problem, not a hundred.
 GROUPS_SHOWN: Final = 100
+#: They are made of so many dead letters, the latest, however many there are.
+MOST_GROUPED: Final = 10_000
 LONGEST_NOTE: Final = 2000
 
 #: What differs from one error to the next of the same cause, the most particular first.
@@ -39,7 +41,8 @@ _GROUPS: Final = text(
            dead.example_id, known.note, known.understood_at
       from (select fingerprint, array_agg(distinct kind) as kinds, count(*), min(finished_at) as first_at,
                    max(finished_at) as last_at, (array_agg(id order by id desc))[1] as example_id
-              from jobs where state = 'dead' and fingerprint is not null group by fingerprint) dead
+              from (select * from jobs where state = 'dead' order by id desc limit :most) latest
+             where fingerprint is not null group by fingerprint) dead
       join jobs newest on newest.id = dead.example_id
       left join job_errors known on known.fingerprint = dead.fingerprint
      where cast(:is_understood as boolean) is null or (known.fingerprint is not null) = :is_understood
@@ -75,7 +78,9 @@ def fingerprint(error: str, traceback: str | None = None) -> str:
 
 async def groups(session: AsyncSession, *, is_understood: bool | None = None) -> list[Group]:
     """The dead letters by what they died of, the latest first; only those that are (not) understood, if that is said."""
-    rows = await session.execute(_GROUPS, {"is_understood": is_understood, "limit": GROUPS_SHOWN})
+    rows = await session.execute(
+        _GROUPS, {"is_understood": is_understood, "limit": GROUPS_SHOWN, "most": MOST_GROUPED}
+    )
     return [Group(**row) for row in rows.mappings()]
 
 

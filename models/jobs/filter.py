@@ -14,8 +14,8 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Text, cast, func, or_
 
 from models.base.clock import now
+from models.base.db import first_id
 from models.base.errors import Invalid
-from models.jobs.rules import first_id
 from models.jobs.states import JobState
 from models.jobs.tables import JobRow
 

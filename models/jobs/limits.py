@@ -1,14 +1,18 @@
 """What jobs with a common key are held to: so many at once, so many in a time. `gates` keeps to it.
 
-A job gets its key when it is asked for: `enqueue(session, FetchPage(...), limit="host/example.com")`. A key without
-a limit of its own has that of its kind, `host/*`, for itself; without either it has none.
+A job gets its key when it is asked for, `enqueue(session, FetchPage(...), limit=host_key(url))`, or from its message. A
+key without a limit of its own has that of its kind, `host/*`, for itself; without either it has none.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from math import ceil
+from typing import Final
+from urllib.parse import urlsplit
 
 from sqlalchemy import text
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from models.base.errors import Invalid
@@ -58,34 +62,33 @@ class Limit:
         for name, number in numbers.items():
             setattr(row, name, number)
 
-    @classmethod
-    def of(cls, row: LimitRow | QueueRow | None) -> "Limit":
-        """What a row says."""
-        if row is None:
-            return cls()
-        rate = None
-        if row.rate_count is not None and row.rate_seconds is not None:
-            rate = Rate(row.rate_count, row.rate_seconds, row.rate_burst)
-        return cls(row.max_running, rate)
+
+#: What an installation begins with. A row that says nothing stands where an operator has lifted one of these.
+DEFAULTS: Final[Mapping[str, Limit]] = {"host/*": Limit(max_running=2)}
+
+
+def host_key(url: str) -> str:
+    """The key of jobs that ask the host of this address for something: strangers' servers are asked politely."""
+    return f"host/{urlsplit(url).hostname or 'unknown'}"
 
 
 async def set_limit(session: AsyncSession, key: str, limit: Limit | None) -> None:
     """Hold the jobs of a key, or of each key of a kind (`host/*`), to a limit from now on; None lifts it."""
     row = await session.get(LimitRow, key)
-    if limit is None:
+    if limit is None and key not in DEFAULTS:
         if row is not None:
             await session.delete(row)
         return
     if row is None:
         row = LimitRow(key=key)
         session.add(row)
-    limit.write(row)
+    (limit or Limit()).write(row)
 
 
-async def limit_of(session: AsyncSession, key: str) -> Limit:
-    """What the jobs of a key are held to."""
-    row = await session.get(LimitRow, key) or await session.get(LimitRow, f"{key.split('/', 1)[0]}/*")
-    return Limit.of(row)
+async def set_defaults(session: AsyncSession) -> None:
+    """Begin with `DEFAULTS`, where nobody has decided anything."""
+    rows = [{"key": key, "max_running": limit.max_running} for key, limit in DEFAULTS.items()]
+    await session.execute(insert(LimitRow).values(rows).on_conflict_do_nothing())
 
 
 async def slow_down(session: AsyncSession, key: str, wait: timedelta) -> None:

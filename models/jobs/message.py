@@ -4,8 +4,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, ClassVar, Self
+from uuid import UUID
 
 import msgspec
+from sqlalchemy.ext.asyncio import AsyncSession
 
 MAX_ARGS_BYTES = 64 * 1024
 
@@ -24,8 +26,9 @@ class Backoff:
 
     def wait(self, attempt: int, luck: float) -> timedelta:
         """The pause after `attempt` (from 1) has failed; `luck` is a random number from 0 to 1."""
-        whole = min(self.first * self.factor ** (attempt - 1), self.limit)
-        return whole * (0.5 + luck / 2)
+        # Compared as numbers: the power of a late attempt is longer than a timedelta can be.
+        grown = min(self.factor ** (attempt - 1), self.limit / self.first)
+        return self.first * grown * (0.5 + luck / 2)
 
 
 class Job(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -45,6 +48,8 @@ class Job(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     timeout: ClassVar[timedelta] = timedelta(minutes=5)
     #: It works for somebody who has paid: its jobs may be tried again, and never be cancelled or removed.
     holds_money: ClassVar[bool] = False
+    #: What its jobs are held to a limit by together, unless whoever asks says otherwise: see `limits`.
+    limit: ClassVar[str | None] = None
     #: Fields that are sealed in the row, and shown nowhere.
     secrets: ClassVar[tuple[str, ...]] = ()
 
@@ -63,6 +68,10 @@ class Job(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
         if self.secrets:
             raise TypeError(f"{self.kind} has secrets, and would be stored with them in the open")
         return {"kind": self.kind, "args": self.args()}
+
+    @classmethod
+    async def take_back(cls, session: AsyncSession, job_id: UUID) -> None:
+        """Undo what such a job has begun, in the transaction that cancels it. Most leave nothing half done."""
 
     def _built(self) -> dict[str, Any]:
         built: dict[str, Any] = msgspec.to_builtins(self, builtin_types=())

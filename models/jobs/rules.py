@@ -2,7 +2,6 @@
 
 from datetime import datetime, timedelta
 from typing import Final
-from uuid import UUID
 
 #: What one step of priority is worth in waiting. A job with priority 5 that has waited 10 minutes longer than
 #: one with priority 3 goes before it: low priorities are late, never starved.
@@ -19,11 +18,6 @@ def rank(run_at: datetime, priority: int) -> datetime:
     if priority not in PRIORITIES:
         raise ValueError(f"priority is {priority}, and must be from 0 to 9")
     return run_at + AGING * priority
-
-
-def first_id(at: datetime) -> UUID:
-    """The smallest id (a UUID of version 7: 48 bits of milliseconds, then chance) that a job of that moment can have."""
-    return UUID(int=(max(0, int(at.timestamp() * 1000)) << 80) | (7 << 76) | (2 << 62))
 
 
 def in_words(span: timedelta) -> str:

@@ -14,6 +14,7 @@ from uuid import UUID
 import msgspec
 import structlog
 from sqlalchemy import select, text
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from models.base.clock import now
@@ -24,6 +25,7 @@ from models.jobs.cron import Cron
 from models.jobs.dead import check_args
 from models.jobs.enqueue import enqueue
 from models.jobs.message import Job, kinds, unpack
+from models.jobs.rules import in_words
 from models.jobs.tables import ScheduleRow
 
 log = structlog.get_logger(__name__)
@@ -77,6 +79,8 @@ class ScheduleView:
     paused_at: datetime | None
     fired_at: datetime | None
     next_at: datetime | None
+    #: Its rhythm as whoever changes it has seen it: see `edit`.
+    seen: str
 
 
 async def fire(session: AsyncSession, schedule: Schedule, at: datetime) -> bool:
@@ -129,15 +133,24 @@ async def all_schedules(
                 paused_at=row.paused_at if row else None,
                 fired_at=row.fired_at if row else None,
                 next_at=None if is_paused else schedule.next(at),
+                seen=_seen(rhythm),
             )
         )
     return found
 
 
-async def edit(session: AsyncSession, known: Iterable[Schedule], name: str, cron: str, zone: str) -> None:
-    """Give a schedule another rhythm, from now on. Raises `Invalid` naming `cron` or `zone`, or `NotFound`."""
+async def edit(
+    session: AsyncSession, known: Iterable[Schedule], name: str, cron: str, zone: str, *, seen: str
+) -> None:
+    """Give a schedule another rhythm, from now on. Raises `Invalid` naming `cron` or `zone`, or `NotFound`, and
+    `Conflict` if its rhythm is not any more what was `seen`: two people change it at once.
+    """
     rhythm = Cron.read(cron, zone)
     schedule, row = await _take(session, known, name)
+    if _seen(schedule.rhythm) != seen:
+        raise Conflict(
+            f"Somebody else has changed this schedule meanwhile, to {_seen(schedule.rhythm)}. Save again to change that."
+        )
     row.cron, row.zone = rhythm.expression, zone
     row.slot = replace(schedule, rhythm=rhythm).slot(now())
 
@@ -220,6 +233,10 @@ async def remove(session: AsyncSession, name: str) -> None:
     changed(session, "schedules")
 
 
+def _seen(rhythm: timedelta | Cron) -> str:
+    return f"{rhythm.expression} {rhythm.zone}" if isinstance(rhythm, Cron) else f"every {in_words(rhythm)}"
+
+
 async def _rows(session: AsyncSession) -> dict[str, ScheduleRow]:
     query = select(ScheduleRow).execution_options(populate_existing=True)
     return {row.name: row for row in await session.scalars(query)}
@@ -245,13 +262,14 @@ def _in_force(known: Iterable[Schedule], rows: dict[str, ScheduleRow]) -> Iterat
 
 async def _take(session: AsyncSession, known: Iterable[Schedule], name: str) -> tuple[Schedule, ScheduleRow]:
     """The schedule in force and its row, which is held until the transaction ends, and made if it never fired."""
+    known = tuple(known)
+    if original := next((one for one in known if one.name == name), None):
+        new = insert(ScheduleRow).values(name=name, slot=original.slot(now()))
+        await session.execute(new.on_conflict_do_nothing())
     query = select(ScheduleRow).where(ScheduleRow.name == name).with_for_update()
     row = await session.scalar(query.execution_options(populate_existing=True))
     schedule = next((one for one in _in_force(known, {name: row} if row else {}) if one.name == name), None)
-    if schedule is None:
+    if schedule is None or row is None:
         raise NotFound("There is no such schedule.")
-    if row is None:
-        row = ScheduleRow(name=name, slot=schedule.slot(now()), fired_at=None)
-        session.add(row)
     changed(session, "schedules")
     return schedule, row

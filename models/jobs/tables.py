@@ -86,6 +86,8 @@ class JobRow(Row):
             "blocked_by",
             "rank_at",
             "id",
+            # The board counts them by queue without looking at their rows.
+            postgresql_include=["queue", "state"],
             postgresql_where=text("blocked_by is not null and state in ('scheduled', 'waiting')"),
         ),
         Index("jobs_anyway", "queue", "rank_at", postgresql_where=text("run_anyway and state = 'waiting'")),

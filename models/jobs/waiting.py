@@ -53,14 +53,14 @@ async def _own(session: AsyncSession, job: JobRow) -> AsyncIterator[Reason]:
         at = f"{job.run_at:%Y-%m-%d %H:%M:%S} UTC"
         if job.attempt and job.error:
             words = f"Attempt {job.attempt} of {job.max_attempts} failed; the next one is at {at}."
-            yield Reason("retry", words, "Promote it to try again now.")
+            yield Reason("retry", words, "Run it now, or wait.")
         else:
             words = f"It is to run at {at}."
             if job.snoozes:
                 words = (
                     f"It was put off {job.snoozes} times, now until {at}: what it needs was not there yet."
                 )
-            yield Reason("scheduled", words, "Promote it to run it now.")
+            yield Reason("scheduled", words, "Run it now, or wait.")
     blocked_by = job.blocked_by or ""
     if blocked_by == "parents":
         count = f"{job.parents_left} other job{'s' if job.parents_left != 1 else ''}"
@@ -68,7 +68,7 @@ async def _own(session: AsyncSession, job: JobRow) -> AsyncIterator[Reason]:
             "parents", f"It waits for {count} of its flow to end.", "Look at those that have not ended."
         )
     elif blocked_by.startswith("flow"):
-        yield Reason("flow", "Its flow is paused.", "Resume the flow.")
+        yield Reason("flow", "Its flow is paused.", "Let the flow go on, or run this job now.")
     elif blocked_by == "cancel":
         yield Reason("cancel", "It was asked to stop, and will be cancelled within seconds.", "Nothing.")
     if job.limit_key is not None:
@@ -81,7 +81,7 @@ async def _of_the_queue(session: AsyncSession, job: JobRow, lease: timedelta) ->
     room = (await session.execute(_QUEUE, {"name": job.queue})).one()
     if room.is_paused and not job.run_anyway:
         yield Reason(
-            "paused", f"The queue {job.queue} is paused.", "Resume the queue, or run this job anyway."
+            "paused", f"The queue {job.queue} is paused.", "Let the queue go on, or run this job now."
         )
     for reason in _limits(room, f"the queue {job.queue}"):
         yield reason

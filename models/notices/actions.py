@@ -13,6 +13,7 @@ from models.base.clock import now
 from models.base.db import changed, new_id
 from models.base.states import move
 from models.jobs import enqueue
+from models.jobs.limits import host_key
 from models.notices.events import EVENTS
 from models.notices.jobs import DeliverWebhook
 from models.notices.states import MOVES, DeliveryState
@@ -51,21 +52,25 @@ async def announce(session: AsyncSession, event: str, data: Mapping[str, Any]) -
     if event not in EVENTS:
         raise KeyError(event)
     wanted = or_(Endpoint.events == [], Endpoint.events.contains([event]))
-    found = await session.scalars(select(Endpoint.id).where(Endpoint.disabled_at.is_(None), wanted))
+    found = await session.scalars(select(Endpoint).where(Endpoint.disabled_at.is_(None), wanted))
     return len([await send(session, one, event, data) for one in found.all()])
 
 
-async def send(session: AsyncSession, endpoint_id: UUID, event: str, data: Mapping[str, Any]) -> Delivery:
+async def send(session: AsyncSession, endpoint: Endpoint, event: str, data: Mapping[str, Any]) -> Delivery:
     """Send `event` to this endpoint, whatever it hears of."""
     payload = {"type": event, "timestamp": now().isoformat(), "data": dict(data)}
-    delivery = Delivery(id=new_id(), endpoint_id=endpoint_id, event=event, payload=payload)
+    delivery = Delivery(id=new_id(), endpoint_id=endpoint.id, event=event, payload=payload)
     session.add(delivery)
     await session.flush()
-    await enqueue(session, DeliverWebhook(delivery_id=delivery.id))
+    await _deliver(session, delivery, endpoint)
     return delivery
 
 
-async def send_again(session: AsyncSession, delivery: Delivery) -> None:
+async def send_again(session: AsyncSession, delivery: Delivery, endpoint: Endpoint) -> None:
     """Send it once more; its receiver knows it by its `webhook-id`. Raises `Conflict` while it is on its way."""
     delivery.state = move(MOVES, delivery.state, DeliveryState.WAITING)
-    await enqueue(session, DeliverWebhook(delivery_id=delivery.id))
+    await _deliver(session, delivery, endpoint)
+
+
+async def _deliver(session: AsyncSession, delivery: Delivery, endpoint: Endpoint) -> None:
+    await enqueue(session, DeliverWebhook(delivery_id=delivery.id), limit=host_key(endpoint.url))

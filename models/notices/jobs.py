@@ -3,13 +3,18 @@ fields are what its `data` holds.
 """
 
 from datetime import timedelta
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Final
 from uuid import UUID
 
 from msgspec import Meta
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from models.jobs import Backoff, Job
 from models.jobs.schedules import Schedule
+from models.mail.actions import drop_letters
+
+#: The letter that an `Email` is sent as.
+LETTER: Final = "notices.message"
 
 _Line = Annotated[str, Meta(min_length=1, max_length=200)]
 
@@ -28,6 +33,11 @@ class Email(Job, frozen=True):
     body: Annotated[
         str, Meta(min_length=1, max_length=20_000, description="Markdown without images and HTML")
     ]
+
+    @classmethod
+    async def take_back(cls, session: AsyncSession, job_id: UUID) -> None:
+        """The letter, if it is written and not sent."""
+        await drop_letters(session, f"job/{job_id}", [LETTER])
 
 
 class Notification(Job, frozen=True):

@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import ScalarSelect, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import InstrumentedAttribute
 
 from models.base.errors import NotFound
 from models.base.paging import PAGE_SIZE, Page, decode_cursor, page_of
@@ -31,10 +32,15 @@ async def notice_of(session: AsyncSession, person_id: UUID, notice_id: UUID) -> 
     return found
 
 
+def unread_by(person_id: UUID | InstrumentedAttribute[UUID]) -> ScalarSelect[int]:
+    """How many of a person's notices were not read, as a part of a query."""
+    mine = (Notice.person_id == person_id, Notice.read_at.is_(None))
+    return select(func.count()).select_from(Notice).where(*mine).scalar_subquery()
+
+
 async def unread(session: AsyncSession, person_id: UUID) -> int:
     """How many of a person's notices were not read."""
-    mine = (Notice.person_id == person_id, Notice.read_at.is_(None))
-    return await session.scalar(select(func.count()).select_from(Notice).where(*mine)) or 0
+    return await session.scalar(select(unread_by(person_id))) or 0
 
 
 async def endpoints(session: AsyncSession, cursor: str | None = None) -> Page[Endpoint]:

@@ -1,12 +1,15 @@
 """What may be asked of the workers about orders, and what is asked by the clock."""
 
 from datetime import timedelta
-from typing import ClassVar
+from typing import ClassVar, Final
 from uuid import UUID
 
 from models.jobs import Backoff, Job
 from models.jobs.schedules import Schedule
 from models.orders.states import Side
+
+#: What jobs that ask a language model are held to a limit by: when it asks for a pause, none of them begins.
+_MODEL: Final = "model/writer"
 
 
 class CheckTarget(Job, frozen=True):
@@ -54,6 +57,7 @@ class IntegrateBacklink(Job, frozen=True):
 
     kind: ClassVar[str] = "orders.integrate_backlink"
     queue: ClassVar[str] = "orders"
+    limit: ClassVar[str | None] = _MODEL
     holds_money: ClassVar[bool] = True
     priority: ClassVar[int] = 2
     attempts: ClassVar[int] = 3
@@ -69,6 +73,7 @@ class WriteArticle(Job, frozen=True):
 
     kind: ClassVar[str] = "orders.write_article"
     queue: ClassVar[str] = "orders"
+    limit: ClassVar[str | None] = _MODEL
     holds_money: ClassVar[bool] = True
     priority: ClassVar[int] = 2
     attempts: ClassVar[int] = 3
@@ -85,6 +90,7 @@ class WriteCommission(Job, frozen=True):
 
     kind: ClassVar[str] = "orders.write_commission"
     queue: ClassVar[str] = "orders"
+    limit: ClassVar[str | None] = _MODEL
     #: Customers, who have paid, go first.
     priority: ClassVar[int] = 4
     attempts: ClassVar[int] = 3
@@ -148,6 +154,7 @@ class RepairLink(Job, frozen=True):
 
     kind: ClassVar[str] = "orders.repair_link"
     queue: ClassVar[str] = "orders"
+    limit: ClassVar[str | None] = _MODEL
     holds_money: ClassVar[bool] = True
     priority: ClassVar[int] = 4
     attempts: ClassVar[int] = 5

@@ -2,14 +2,12 @@
 
 from models.usage.rules import BudgetSpent
 from tasks.llm.ask import Answer, Llm
-from tasks.llm.bucket import Bucket, ProcessBucket
 from tasks.llm.errors import BadAnswer, CallFailed, ContentRefused, NothingStored, RequestRejected
 from tasks.llm.options import Endpoint, LlmOptions, ModelName, Price
 
 __all__ = [
     "Answer",
     "BadAnswer",
-    "Bucket",
     "BudgetSpent",
     "CallFailed",
     "ContentRefused",
@@ -19,6 +17,5 @@ __all__ = [
     "ModelName",
     "NothingStored",
     "Price",
-    "ProcessBucket",
     "RequestRejected",
 ]

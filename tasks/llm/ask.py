@@ -16,7 +16,6 @@ from models.base.errors import Temporary
 from models.usage.actions import Ending, begin_call, finish_call
 from models.usage.queries import kept_answer
 from models.usage.rules import CURRENCY, CallState
-from tasks.llm.bucket import Bucket, wait_for_turn
 from tasks.llm.errors import BadAnswer, CallFailed, ContentRefused, NothingStored, RequestRejected
 from tasks.llm.options import LlmOptions, ModelName
 from tasks.llm.replay import Recorder, Replay
@@ -59,7 +58,6 @@ class Llm:
 
     database: Database
     options: LlmOptions
-    bucket: Bucket | None = None
     _caller: Caller | None = field(default=None, init=False)
 
     async def ask(
@@ -173,7 +171,9 @@ class _Asking(Generic[Output]):
             return await self.one_model(replace(request, model=model))
         except Temporary as second:
             waits = [wait for wait in (first.retry_after, second.retry_after) if wait is not None]
-            raise Temporary(f"{first} {second}", retry_after=min(waits, default=None)) from second
+            is_crowded = first.is_crowded or second.is_crowded
+            wait = min(waits, default=None)
+            raise Temporary(f"{first} {second}", retry_after=wait, is_crowded=is_crowded) from second
         except (RequestRejected, NothingStored) as second:
             log.error("llm_fallback_rejected", model=str(model), kind=second.kind, reason=second.words)  # noqa: TRY400 - expected, and chained
             raise first from second
@@ -181,8 +181,6 @@ class _Asking(Generic[Output]):
     async def call(self, request: Request) -> tuple[Reply, Output | str]:
         """One HTTP request with its row in the ledger: the reply, and the output or what is wrong with it."""
         caller = await self.llm.caller()
-        if self.llm.bucket is not None:
-            await wait_for_turn(self.llm.bucket, request.model.provider)
         call_id = await self.begin(request, await caller.estimate_cents(request))
         try:
             reply = await caller.call(request)

@@ -5,8 +5,12 @@ first and then left to the job's next attempt. A `kind` is a word for the ledger
 """
 
 from datetime import timedelta
+from typing import Final
 
 from models.base.errors import Forbidden, Temporary
+
+#: The `kind` of a provider's wish to be asked less.
+CROWDED: Final = "rate_limited"
 
 
 class RequestRejected(Forbidden):
@@ -27,7 +31,7 @@ class CallFailed(Temporary):
     def __init__(
         self, kind: str, reason: str, *, may_be_charged: bool, retry_after: timedelta | None = None
     ) -> None:
-        super().__init__(reason, retry_after)
+        super().__init__(reason, retry_after, is_crowded=kind == CROWDED)
         self.kind = kind
         self.may_be_charged = may_be_charged
 

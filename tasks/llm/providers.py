@@ -27,7 +27,7 @@ from pydantic_ai.providers.anthropic import AnthropicProvider
 from pydantic_ai.providers.openai import OpenAIProvider
 from pydantic_ai.settings import ModelSettings
 
-from tasks.llm.errors import CallFailed, RequestRejected
+from tasks.llm.errors import CROWDED, CallFailed, RequestRejected
 from tasks.llm.options import Endpoint, LlmOptions, ModelName, Price
 from tasks.llm.reply import Reply
 from tasks.llm.request import Request, lay_out
@@ -161,7 +161,7 @@ PERMANENT: Final[Mapping[type[Exception], tuple[str, str]]] = {
 }
 PASSING: Final[Mapping[type[Exception], tuple[str, str]]] = {
     failures.ModelQuotaExceededError: ("no_credit", "has no credit left in its account"),
-    failures.ModelRateLimitError: ("rate_limited", "asks for a pause"),
+    failures.ModelRateLimitError: (CROWDED, "asks for a pause"),
     failures.ModelUnavailableError: ("unavailable", "is not available"),
     failures.ModelServerError: ("server_error", "failed on its side"),
     failures.ModelRequestTimeout: ("timeout", "did not answer in time"),

@@ -8,9 +8,12 @@ from sqlalchemy import select
 from models.accounts.states import Role
 from models.jobs.board_tables import BulkRow
 from models.jobs.flows import Step, enqueue_flow
-from models.jobs.limits import limit_of
 from models.jobs.states import JobState
-from models.jobs.tables import JobRow, QueueRow, ScheduleRow
+from models.jobs.tables import JobRow, LimitRow, QueueRow, ScheduleRow
+from models.mail.actions import write_own_letter
+from models.mail.states import LetterState
+from models.mail.tables import EmailMessage
+from models.notices.jobs import LETTER, Email
 from models.orders.jobs import CreateOrder, TendReviews
 from tests.board.conftest import Board
 
@@ -38,6 +41,37 @@ async def test_a_waiting_job_is_put_first_or_cancelled(board: Board):
     await ed.submit(screen.form("Cancel"))
     assert (await board.row(job_id)).state is JobState.CANCELLED
     assert [action for action, _ in await board.written_down()] == ["job.promoted", "job.cancelled"]
+
+
+async def test_an_admin_deletes_what_has_ended_but_nothing_that_holds_money(board: Board):
+    done, paid = await board.job(JobState.COMPLETED), await board.job(JobState.DEAD, is_held=True)
+    ad, ed = await board.browser(Role.ADMIN), await board.browser(Role.EDITOR)
+    refused = await ad.submit((await ad.open(f"/admin/queues/jobs/{paid}")).form("Delete"))
+    assert "works for somebody who has paid" in refused.text
+    form = (await ad.open(f"/admin/queues/jobs/{done}")).form("Delete")
+    assert "Delete" not in (await ed.open(f"/admin/queues/jobs/{done}")).text
+    assert "The job is deleted." in (await ad.submit(form)).text
+    assert (await ad.open(f"/admin/queues/jobs/{done}")).status == 404
+    assert await board.written_down() == [("job.deleted", f"job/{done}")]
+
+
+async def test_a_letter_that_was_not_sent_is_taken_back_with_its_job_and_written_anew(board: Board):
+    job_id = await board.job(JobState.SCHEDULED, kind=Email.kind)
+    about = f"job/{job_id}"
+    letter: dict[str, Any] = {
+        "kind": LETTER,
+        "to": "ada@example.com",
+        "facts": {},
+        "key": about,
+        "about": about,
+    }
+    async with board.database.transaction() as session:
+        first = await write_own_letter(session, **letter)
+    ed = await board.browser(Role.EDITOR)
+    await ed.submit((await ed.open(f"/admin/queues/jobs/{job_id}")).form("Cancel"))
+    async with board.database.transaction() as session:
+        assert (await session.get_one(EmailMessage, first)).state is LetterState.OBSOLETE
+        assert await write_own_letter(session, **letter) != first
 
 
 async def test_what_is_ticked_is_done_and_what_came_too_late_is_counted(board: Board):
@@ -128,6 +162,15 @@ async def test_a_queue_is_paused_and_goes_on_and_is_held_to_limits(board: Board)
     assert (await ad.open("/admin/queues/nowhere")).status == 404
 
 
+async def test_a_queue_keeps_what_has_finished_for_as_long_as_an_admin_says(board: Board):
+    ad = await board.browser(Role.ADMIN)
+    screen = await ad.open("/admin/queues/default")
+    assert (await ad.submit(screen.form("keeping"), keep_days="0")).status == 422
+    screen = await ad.submit(screen.form("keeping"), keep_days="90")
+    assert screen.form("keeping").fields["keep_days"] == "90"
+    assert await board.written_down() == [("queue.keeping", "queue/default")]
+
+
 async def test_a_key_is_held_to_a_limit_until_it_is_lifted(board: Board):
     ad = await board.browser(Role.ADMIN)
     screen = await ad.open("/admin/queues/limits")
@@ -135,10 +178,10 @@ async def test_a_key_is_held_to_a_limit_until_it_is_lifted(board: Board):
     screen = await ad.submit(screen.form("limiting"), key="host/*", max_running="1")
     assert "host/*" in screen.text
     async with board.database.transaction() as session:
-        assert (await limit_of(session, "host/example.com")).max_running == 1
+        assert (await session.get_one(LimitRow, "host/*")).max_running == 1
     await ad.submit(screen.form("limiting"), key="host/*")
     async with board.database.transaction() as session:
-        assert (await limit_of(session, "host/example.com")).max_running is None
+        assert (await session.get_one(LimitRow, "host/*")).max_running is None
 
 
 async def test_a_schedule_is_made_edited_paused_run_and_removed(board: Board):

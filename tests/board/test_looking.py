@@ -88,7 +88,7 @@ async def test_a_search_that_no_index_knows_goes_on_stretch_by_stretch(board: Bo
             page = await queries.jobs(session, Filter.read("args.place:needle"), cursor=cursor)
             seen += [one.id for one in page.items]
             cursor, pages = page.next_cursor, pages + 1
-        oldest = await queries.jobs(session, Filter.read("needle"), is_oldest_first=True)
+        oldest = await queries.jobs(session, Filter.read("needle"), sort=queries.Sort.OLDEST)
         numbers = await glance.counts(session)
     assert (seen, pages) == ([wanted], 3)
     assert [one.id for one in oldest.items] == [wanted]
@@ -128,6 +128,29 @@ async def test_jobs_are_found_by_state_and_qualifiers_page_by_page(board: Board)
     refused = await ed.open("/admin/queues/jobs?q=colour:red")
     assert refused.status == 422
     assert "is not known" in refused.text
+
+
+async def test_jobs_are_sorted_by_how_long_they_took_over_pages(board: Board):
+    at = now()
+    ids = []
+    for seconds in range(60):
+        began = at - timedelta(seconds=(seconds * 7) % 60 + 1)
+        ids += await board.jobs(1, JobState.COMPLETED, started_at=began, finished_at=at)
+    await board.jobs(3)
+    async with board.database.transaction() as session:
+        seen: list[JobRow] = []
+        cursor = None
+        while not seen or cursor is not None:
+            page = await queries.jobs(session, Filter(), sort=queries.Sort.LONGEST, cursor=cursor)
+            seen += page.items
+            cursor = page.next_cursor
+    assert sorted(one.id for one in seen) == ids
+    spans = [at - one.started_at for one in seen if one.started_at]
+    assert spans == sorted(spans, reverse=True)
+    ed = await board.browser(Role.EDITOR)
+    screen = await ed.open((await ed.open("/admin/queues/jobs")).link("Took"))
+    assert "took or have run longest" in screen.text
+    assert "sort=longest&cursor=" in screen.link("More jobs")
 
 
 async def test_the_page_of_a_job_tells_what_went_wrong_and_what_it_wrote(board: Board):

@@ -63,6 +63,36 @@ async def test_an_editor_asks_for_a_report_is_told_and_downloads_it_until_it_is_
         await storage_of(bureau.world.settings.files).read(f"reports/{job_id}.csv")
 
 
+async def test_a_person_asks_for_a_report_by_the_form_and_nobody_else_sees_it_even_while_it_is_made(
+    bureau: Bureau,
+):
+    ada, eve = bureau.site.browser(), bureau.site.browser()
+    await bureau.site.sign_in(ada, "ada@example.com")
+    await bureau.site.sign_in(eve, "eve@example.com")
+    screen = await ada.open((await ada.open("/reports")).link("New report"))
+    assert "revenue" not in screen.html
+    fields = screen.form("asking").fields | {"data_set": "revenue", "format": "csv"}
+    assert (await ada.send("/reports/new", "post", fields)).status == 422
+    screen = await ada.submit(screen.form("asking"), data_set="my-orders", format="csv")
+    assert "is being made" in screen.text
+    async with bureau.world.database.transaction() as session:
+        job_id = (await session.scalars(select(JobRow.id))).one()
+        await session.execute(update(JobRow).values(state="active", words="12 rows written"))
+    assert "12 rows written" in (await ada.open("/reports")).text
+    assert "is being made" not in (await eve.open("/reports")).text
+    for path in (f"/reports/{job_id}", f"/api/reports/{job_id}", f"/api/jobs/{job_id}"):
+        assert (await eve.open(path)).status == 404, path
+    async with bureau.world.database.transaction() as session:
+        await session.execute(update(JobRow).values(state="waiting"))
+    await bureau.work()
+    screen = await ada.open("/reports")
+    assert "is being made" not in screen.text
+    assert screen.link("Download") == f"/reports/{job_id}"
+    assert "1 unread" in screen.html
+    assert "unread" not in (await eve.open("/reports")).html
+    assert (await eve.open(f"/reports/{job_id}")).status == 404
+
+
 @pytest.mark.parametrize("name", sorted(DATA_SETS))
 async def test_every_set_of_data_makes_a_report_with_its_columns(bureau: Bureau, name: str):
     admin = await bureau.program("root@example.com", Role.ADMIN)

@@ -76,9 +76,7 @@ async def play(job: Play, work: Work) -> dict[str, int] | None:
         case "hiccup" if work.attempt < 3:
             raise Temporary("not yet", timedelta(milliseconds=30))
         case "too many":
-            raise Temporary("429", timedelta(seconds=60), limit=work.claim.limit_key)
-        case "hush":
-            await work.slow_down(str(work.claim.limit_key), timedelta(seconds=60))
+            raise Temporary("429", timedelta(seconds=60), is_crowded=True)
         case "tidy":
             try:
                 await asyncio.sleep(job.seconds)

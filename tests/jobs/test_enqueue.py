@@ -10,7 +10,7 @@ from sqlalchemy import func, select
 
 from models.base.clock import now
 from models.base.db import Database, new_id
-from models.jobs import Job, Wish, enqueue, enqueue_all
+from models.jobs import Backoff, Job, Wish, enqueue, enqueue_all
 from models.jobs.message import kinds, unpack
 from models.jobs.states import JobState
 from models.jobs.tables import JobRow
@@ -72,3 +72,9 @@ def test_a_packed_message_unpacks_to_itself() -> None:
     message = Knit(order_id=new_id())
     assert unpack(message.packed()) == message
     assert kinds()["test.knit"] is Knit
+
+
+def test_pauses_grow_up_to_their_limit_however_late_the_attempt():
+    backoff = Backoff(first=timedelta(seconds=2), factor=3, limit=timedelta(minutes=15))
+    assert [backoff.wait(attempt, 1).total_seconds() for attempt in (1, 2, 3, 7, 500)] == [2, 6, 18, 900, 900]
+    assert backoff.wait(2, 0) == timedelta(seconds=3)

@@ -3,6 +3,8 @@
 import ast
 import inspect
 import re
+from collections import Counter
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, ClassVar
 from uuid import UUID
@@ -12,6 +14,12 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from models.base.db import new_id
 from models.jobs import Job, enqueue
+from models.jobs.cron import Cron
+from models.jobs.flows import Step, enqueue_batch, enqueue_flow
+from models.jobs.keys import ask, debounce, enqueue_once
+from models.jobs.schedules import Schedule
+from models.jobs.states import JobState, OnParentFailure
+from models.jobs.tables import JobRow, LogRow
 from tasks.runs import Work, runs
 from tasks.testing import enqueued, run_everything
 from tasks.world import World
@@ -33,14 +41,30 @@ async def draw(order_id: UUID) -> str:
     return f"a picture for {order_id}"
 
 
+#: What the guide's code takes for granted.
+OFFERED = (
+    *(Job, UUID, Work, Postcard, Step, OnParentFailure, Schedule, Cron, timedelta),
+    *(
+        runs,
+        enqueue,
+        enqueue_batch,
+        enqueue_flow,
+        enqueue_once,
+        debounce,
+        ask,
+        enqueued,
+        run_everything,
+        draw,
+    ),
+)
+
+
 async def test_the_code_of_the_guide_sends_a_postcard(world: World) -> None:
     order_id = new_id()
     names: dict[str, Any] = {
         "__name__": __name__,
-        **{
-            one.__name__: one
-            for one in (Job, UUID, Work, Postcard, runs, enqueue, enqueued, run_everything, draw)
-        },
+        **{one.__name__: one for one in OFFERED},
+        "Any": Any,
         "ClassVar": ClassVar,
         "world": world,
         "database": world.database,
@@ -59,6 +83,16 @@ async def test_the_code_of_the_guide_sends_a_postcard(world: World) -> None:
         if inspect.isawaitable(done):
             await done
 
-    assert len(blocks) == 4
+    await run_everything(world, hurry=True)
     async with world.database.transaction() as session:
         assert list(await session.scalars(select(Postcard.picture))) == [f"a picture for {order_id}"]
+        jobs = (await session.scalars(select(JobRow))).all()
+        assert {one.state for one in jobs} == {JobState.COMPLETED}
+        bound = Counter(one.args["title"] for one in jobs if one.kind == "postcards.bind")
+        assert set(bound.values()) == {1}
+        assert {"The year", "All pages", "today", "the last draft", "a question"} < bound.keys()
+        assert "a draft" not in bound
+        (year,) = [one for one in jobs if one.args.get("title") == "The year"]
+        assert year.result == {"title": "The year", "chapters": ["spring", "summer"]}
+        assert list(await session.scalars(select(LogRow.line))) == ["Announced at the club with •••"]
+    assert [one.name for one in names["SCHEDULES"]] == ["postcards.often", "postcards.weekly"]

@@ -1,19 +1,22 @@
 """So many of a queue, or of a key, at once over all workers, and so many in a time."""
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
 from uuid import UUID
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import select, text
 
 from models.base.db import Database, new_id
 from models.base.errors import Conflict, Invalid
 from models.jobs import Wish, enqueue_all, gates
-from models.jobs.limits import Limit, Rate, limit_of, set_limit, slow_down
+from models.jobs.limits import DEFAULTS, Limit, Rate, set_defaults, set_limit, slow_down
 from models.jobs.queues import limit_queue, pause, resume, run_anyway
+from models.jobs.states import JobState
 from models.jobs.store import Claim, Store
+from models.jobs.tables import JobRow, LimitRow
 from tasks.testing import working
 from tasks.world import World
 from tests.jobs.messages import Play
@@ -149,17 +152,17 @@ async def test_a_rate_lets_its_burst_through_and_then_one_at_a_time(
             await session.execute(text("delete from jobs where id = any(:ids)"), {"ids": jobs})
 
 
-@pytest.mark.parametrize("act", ["too many", "hush"])
-async def test_who_answers_429_is_left_alone_for_as_long_as_it_said(
-    world: World, store: MakeStore, act: str
-) -> None:
+async def test_who_answers_429_is_left_alone_for_as_long_as_it_said(world: World, store: MakeStore) -> None:
     database = world.database
     async with database.transaction() as session:
-        await enqueue_all(session, [Wish(Play(act=act), limit="host/example.com")])
+        await enqueue_all(session, [Wish(Play(act="too many"), limit="host/example.com")])
     async with working(world):
         async with asyncio.timeout(5):
             while not await _closed(database):
                 await asyncio.sleep(0.01)
+    async with database.transaction() as session:
+        job = (await session.scalars(select(JobRow))).one()
+    assert (job.state, job.attempt, job.snoozes) == (JobState.SCHEDULED, 0, 1)
     await ask(database, 2, "host/example.com")
     one = store()
     assert await take(one, 5) == []
@@ -188,15 +191,31 @@ async def test_the_longer_silence_wins(database: Database) -> None:
     assert left > timedelta(seconds=50)
 
 
-async def test_a_key_of_its_own_limit_has_that_and_not_its_kind_s(database: Database) -> None:
+async def test_a_key_of_its_own_limit_has_that_and_not_its_kind_s(
+    database: Database, store: MakeStore
+) -> None:
     await hold(database, "host/*", Limit(1))
-    await hold(database, "host/example.com", Limit(4, Rate(90, 60)))
-    async with database.transaction() as session:
-        assert await limit_of(session, "host/example.com") == Limit(4, Rate(90, 60, 2))
-        assert await limit_of(session, "host/example.org") == Limit(1)
-        assert await limit_of(session, "person/ada") == Limit()
+    await hold(database, "host/example.com", Limit(4))
+    for key in ("host/example.com", "host/example.org", "person/ada"):
+        await ask(database, 5, key)
+    begun = Counter(one.limit_key for one in await take(store(), 20))
+    assert begun == {"host/example.com": 4, "host/example.org": 1, "person/ada": 5}
     with pytest.raises(Invalid, match="problem"):
         await hold(database, "host/*", Limit(0))
+
+
+async def test_an_installation_begins_with_limits_and_keeps_what_its_operators_say(
+    database: Database,
+) -> None:
+    async with database.transaction() as session:
+        await set_defaults(session)
+        assert set(await session.scalars(select(LimitRow.key))) == set(DEFAULTS)
+    for limit in (Limit(7), None):
+        await hold(database, "host/*", limit)
+        async with database.transaction() as session:
+            await set_defaults(session)
+            row = await session.get_one(LimitRow, "host/*")
+        assert row.max_running == (limit and limit.max_running)
 
 
 async def test_a_worker_keeps_to_limits_and_gets_everything_done(world: World) -> None:

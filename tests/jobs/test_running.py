@@ -102,11 +102,11 @@ async def test_a_refusal_is_never_retried(world: World) -> None:
 async def test_arguments_that_do_not_fit_are_a_refusal(world: World) -> None:
     job = await ask(world.database, Play(act="return"))
     async with world.database.transaction() as session:
-        await session.execute(text('update jobs set args = \'{"act": "return", "colour": "red"}\''))
+        await session.execute(text("""update jobs set args = '{"act": 7}'"""))
     await run_everything(world)
     row = await row_of(world.database, job)
     assert row.state is JobState.DEAD
-    assert "colour" in str(row.error)
+    assert "Expected `str`, got `int`" in str(row.error)
 
 
 async def test_a_snooze_spends_no_attempt(world: World) -> None:
@@ -155,12 +155,27 @@ async def test_a_higher_priority_goes_first_and_a_long_wait_outweighs_it(world: 
     assert order == [patient, urgent, plain]
 
 
+async def test_arguments_that_only_a_newer_release_knows_wait_for_it_and_spend_nothing(world: World) -> None:
+    await ask(world.database, Play(act="return"))
+    async with world.database.transaction() as session:
+        await session.execute(text("""update jobs set args = args || '{"colour": "red"}'"""))
+    await run_everything(world)
+    async with world.database.transaction() as session:
+        job = (await session.scalars(select(JobRow))).one()
+        assert (job.state, job.attempt, job.snoozes) == (JobState.SCHEDULED, 0, 1)
+        job.created_at -= timedelta(hours=2)
+    await run_everything(world, hurry=True)
+    async with world.database.transaction() as session:
+        job = (await session.scalars(select(JobRow))).one()
+    assert (job.state, "colour" in str(job.error)) == (JobState.DEAD, True)
+
+
 async def test_a_worker_s_status_line_says_how_it_is(world: World) -> None:
     await ask(world.database, Play(act="return"))
-    await ask(world.database, Play(act="fault"))
+    await ask(world.database, Play(act="refuse"))
     status = status_of(await run_everything(world))
     assert status["queues"]["test"] == 4
-    assert [status[name] for name in ("running", "completed", "failed", "dead")] == [0, 1, 1, 0]
+    assert [status[name] for name in ("running", "completed", "failed", "dead")] == [0, 1, 0, 1]
     assert status["memory_mb"] > 10
 
 

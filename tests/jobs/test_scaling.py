@@ -170,7 +170,8 @@ async def test_what_is_in_force_is_never_forgotten(database: Database):
 
 
 def test_every_queue_has_one_service_wherever_it_runs():
-    for backend in ("ecs", "local"):
+    assert [(one.name, one.least, one.most) for one in services_of("metrics")] == [("worker", 1, 10)]
+    for backend in ("metrics", "ecs", "local"):
         services = services_of(backend)
         assert sorted(queue for one in services for queue in one.queues) == sorted(QUEUES)
         assert all(0 <= one.least < one.most for one in services)

@@ -89,7 +89,7 @@ async def test_two_dispatchers_fire_a_schedule_once(database: Database) -> None:
 
 async def test_a_person_gives_a_schedule_another_rhythm_and_takes_it_back(database: Database) -> None:
     async with database.transaction() as session:
-        await edit(session, KNOWN, OFTEN.name, "0 4 * * mon", "America/New_York")
+        await edit(session, KNOWN, OFTEN.name, "0 4 * * mon", "America/New_York", seen="every 10 minutes")
     seen = await view(database, OFTEN.name)
     assert (seen.cron, seen.zone, seen.every, seen.is_edited) == (
         "0 4 * * MON",
@@ -102,6 +102,26 @@ async def test_a_person_gives_a_schedule_another_rhythm_and_takes_it_back(databa
         await restore(session, KNOWN, OFTEN.name)
     seen = await view(database, OFTEN.name)
     assert (seen.every, seen.is_edited) == (timedelta(minutes=10), False)
+
+
+async def test_of_two_people_who_change_a_schedule_at_once_the_second_hears_of_the_first(
+    database: Database,
+) -> None:
+    async def change(cron: str) -> str:
+        try:
+            async with database.transaction() as session:
+                await edit(session, KNOWN, OFTEN.name, cron, "UTC", seen="every 10 minutes")
+        except Conflict as refusal:
+            return refusal.words
+        return ""
+
+    first, second = sorted(await asyncio.gather(change("0 4 * * *"), change("0 5 * * *")))
+    assert first == ""
+    assert second.startswith("Somebody else has changed this schedule meanwhile, to 0 ")
+    seen = (await view(database, OFTEN.name)).seen
+    async with database.transaction() as session:
+        await edit(session, KNOWN, OFTEN.name, "0 6 * * *", "UTC", seen=seen)
+    assert (await view(database, OFTEN.name)).cron == "0 6 * * *"
 
 
 async def test_a_paused_schedule_rests_and_makes_nothing_up(database: Database) -> None:

@@ -38,8 +38,7 @@ def make_llm(database: Database, server: ModelServer) -> MakeLlm:
     """Makes an `Llm` with the options changed by name."""
 
     def make(**changes: Any) -> Llm:
-        bucket = changes.pop("bucket", None)
-        return Llm(database, options(server, **changes), bucket)
+        return Llm(database, options(server, **changes))
 
     return make
 

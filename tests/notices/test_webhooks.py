@@ -1,21 +1,23 @@
 """Webhooks from the event to the receiver's verification, and what becomes of those that do not arrive."""
 
+import asyncio
 from datetime import timedelta
 from uuid import UUID
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import func, select, update
 
 from models.accounts.audit import history_of
 from models.base.clock import now
 from models.base.errors import Conflict, Invalid, NotFound
-from models.jobs.tables import JobRow
+from models.jobs.tables import GateRow, JobRow
 from models.notices.actions import announce, send_again
 from models.notices.deliveries import under_way
 from models.notices.endpoints import remove_endpoint, rotate_secret, switch
 from models.notices.rules import PATIENCE, url_problem
 from models.notices.states import MOVES, DeliveryState
 from models.notices.tables import Delivery, Endpoint, Notice
+from tasks.testing import working
 from tests.notices.conftest import Exchange
 
 
@@ -78,13 +80,31 @@ async def test_one_that_never_arrives_is_given_up_and_can_be_sent_again_by_hand(
     assert (await endpoint_of(exchange, endpoint_id)).failing_since is not None
 
     async with exchange.world.database.transaction() as session:
-        delivery, _ = await under_way(session, sent.id)
-        await send_again(session, delivery)
+        delivery, endpoint = await under_way(session, sent.id)
+        await send_again(session, delivery, endpoint)
         with pytest.raises(Conflict):
-            await send_again(session, delivery)
+            await send_again(session, delivery, endpoint)
     await exchange.work()
     assert (await only_delivery(exchange)).state is DeliveryState.DELIVERED
     assert (await endpoint_of(exchange, endpoint_id)).failing_since is None
+
+
+async def test_a_host_that_is_asked_too_often_is_left_alone_with_everything(exchange: Exchange):
+    await exchange.endpoint()
+    exchange.receiver.answers = [("429 Slow down", "")]
+    await tell(exchange)
+    async with working(exchange.world), asyncio.timeout(10):
+        while (await only_delivery(exchange)).attempts == 0 or not await gates(exchange):
+            await asyncio.sleep(0.01)
+    assert await gates(exchange) == ["limit/host/127.0.0.1"]
+    async with exchange.world.database.transaction() as session:
+        assert list(await session.scalars(select(JobRow.limit_key))) == ["host/127.0.0.1"]
+
+
+async def gates(exchange: Exchange) -> list[str]:
+    async with exchange.world.database.transaction() as session:
+        closed = GateRow.closed_until > func.now()
+        return list(await session.scalars(select(GateRow.name).where(closed)))
 
 
 @pytest.mark.parametrize("why", ["gone", "long"])

@@ -141,9 +141,10 @@ async def test_looks_are_asked_for_once_and_one_after_the_other(desk: Desk):
         at = now()
         assert len(await ask_link_checks(session, desk.world.settings, at)) == 4
         assert await ask_link_checks(session, desk.world.settings, at) == []
-        times = select(JobRow.run_at).where(JobRow.kind == CheckLink.kind).order_by(JobRow.run_at)
-        runs = (await session.scalars(times)).all()
-    assert [one - at for one in runs] == [PAUSE * turn for turn in range(4)]
+        asked = select(JobRow.run_at, JobRow.limit_key).where(JobRow.kind == CheckLink.kind)
+        runs = (await session.execute(asked.order_by(JobRow.run_at))).all()
+    assert [run_at - at for run_at, _ in runs] == [PAUSE * turn for turn in range(4)]
+    assert {str(key).split("/")[0] for _, key in runs} == {"host"}
 
 
 @pytest.mark.parametrize("state", ["refunded", "dispute_lost"])

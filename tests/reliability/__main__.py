@@ -1,4 +1,4 @@
-"""`python -m tests.reliability [--jobs 450]`: every fault in its full size, every guard taken away once.
+"""`python -m tests.reliability [--jobs 450]`: every fault in its full size, every guard taken away once, a deployment.
 
 Writes tests/reliability/figures.json. Exits with 1 if a promise was broken, or a missing guard was not noticed.
 """
@@ -17,11 +17,14 @@ import orjson
 
 from models.base.clock import now
 from models.base.settings import JobSettings
+from tests.reliability.deployment import Load, deployed
 from tests.reliability.faults import BEGUN_ONCE, FAULTS, MATTERS, SMALL, outcome
 from tests.reliability.oracle import Figures
 from tests.reliability.servers import Servers, servers
 from tests.reliability.stage import Size
 
+#: What a deployment is to go through unnoticed.
+LOAD = Load(requests_a_second=50, jobs_a_second=100, copies=2)
 OUT = Path(__file__).with_name("figures.json")
 
 
@@ -39,21 +42,30 @@ async def main(jobs: int) -> bool:
     began = time.monotonic()
     async with servers() as both:
         faults = [await measured(both, fault, size) for fault in FAULTS]
+        seen, replaced = await deployed(both, LOAD, size)
+        print(f"{seen.seconds:6.1f} s  {seen} {replaced}", flush=True)
         caught = {
             guard: getattr(await measured(both, fault, without=guard), counter) > 0
             for guard, (fault, counter) in MATTERS.items()
         }
-    report = summary(faults) | {
+    report = summary([*faults, replaced]) | {
         "guards_missed_when_removed": caught,
         "seconds": round(time.monotonic() - began),
         "lease_seconds": size.lease,
         "machine": f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}",
         "at": now().date().isoformat(),
-        "faults": [asdict(one) for one in faults],
+        "deployment": asdict(LOAD) | asdict(seen),
+        "faults": [asdict(one) for one in (*faults, replaced)],
     }
     OUT.write_bytes(orjson.dumps(report, option=orjson.OPT_INDENT_2) + b"\n")
-    kept = all(one.is_sound and (one.begun_again == 0 or one.fault not in BEGUN_ONCE) for one in faults)
-    return kept and all(caught.values())
+    kept = all(
+        one.is_sound and (one.begun_again == 0 or one.fault not in BEGUN_ONCE) for one in (*faults, replaced)
+    )
+    return (
+        kept
+        and seen.failed == seen.events_lost_or_doubled == replaced.begun_again == 0
+        and all(caught.values())
+    )
 
 
 def summary(faults: list[Figures]) -> dict[str, Any]:

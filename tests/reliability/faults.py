@@ -69,13 +69,7 @@ async def worker_killed(stage: Stage) -> None:
 
 async def worker_killed_in_a_flow(stage: Stage) -> None:
     """The jobs of a batch count down to one that is asked for when all are done: once, whoever dies meanwhile."""
-    tokens = stage.take(stage.size.jobs)
-    *jobs, last = [Do(token=one, act="write" if one % 2 else "return", seconds=0.1) for one in tokens]
-    database = Database(stage.url, pool_size=1)
-    async with database.transaction() as session:
-        await enqueue_batch(session, "a batch", jobs, when_done=last)
-    await database.close()
-    stage.answered.update(tokens)
+    await _ask_for_a_batch(stage, stage.size.jobs, seconds=0.1)
     stage.start("dispatcher")
     victim = stage.start("worker")
     await stage.until_active(8)
@@ -83,6 +77,16 @@ async def worker_killed_in_a_flow(stage: Stage) -> None:
     victim.kill()
     stage.start("worker")
     await stage.until_done()
+
+
+async def _ask_for_a_batch(stage: Stage, count: int, *, seconds: float) -> None:
+    tokens = stage.take(count)
+    *jobs, last = [Do(token=one, act="write" if one % 2 else "return", seconds=seconds) for one in tokens]
+    database = Database(stage.url, pool_size=1)
+    async with database.transaction() as session:
+        await enqueue_batch(session, "a batch", jobs, when_done=last)
+    await database.close()
+    stage.answered.update(tokens)
 
 
 async def dispatcher_killed_ringing(stage: Stage) -> None:
@@ -139,6 +143,37 @@ async def frozen(stage: Stage) -> None:
     stage.send(zombie, signal.SIGCONT)
     await stage.until_idle(zombie)
     await stage.ask(10)
+    await stage.until_done()
+
+
+async def frozen_in_a_flow(stage: Stage) -> None:
+    """The same in a batch, whose count the late answers would spoil."""
+    stage.start("dispatcher")
+    zombie = stage.start("worker")
+    await _ask_for_a_batch(stage, 9, seconds=0.3)
+    await stage.until_active(8)
+    await stage.strike()
+    stage.send(zombie, signal.SIGSTOP)
+    stage.start("worker")
+    await stage.until_done()
+    stage.send(zombie, signal.SIGCONT)
+    await stage.until_idle(zombie)
+
+
+async def second_worker_killed(stage: Stage) -> None:
+    """The worker that took over from a dead one dies as well, while what the first one held is taken back."""
+    stage.start("dispatcher")
+    first = stage.start("worker")
+    second = stage.start("worker")
+    await stage.ask(stage.size.jobs, seconds=0.3)
+    await stage.until_active(16)
+    await stage.strike()
+    first.kill()
+    async with asyncio.timeout(PATIENCE):
+        while not await stage.fetch("select from job_attempts where outcome = 'worker died'"):
+            await asyncio.sleep(0.01)
+    second.kill()
+    stage.start("worker")
     await stage.until_done()
 
 
@@ -240,6 +275,7 @@ async def releases_together(stage: Stage) -> None:
     await stage.insert("reliability.former", stage.take(stage.size.jobs // 3))
     await stage.ask(stage.size.jobs // 3, kind=Later, seconds=0)
     await stage.insert("reliability.do", [0], colour="red")
+    await stage.fetch("update jobs set created_at = now() - interval '2 hours' where args ? 'colour'")
     async with asyncio.timeout(PATIENCE):
         while (await stage.fetch("select count(*) from jobs where state in ('waiting', 'active')"))[0][0]:
             await asyncio.sleep(0.05)
@@ -306,7 +342,9 @@ FAULTS: dict[str, Fault] = {
     "dispatcher killed before the dispatcher rings": dispatcher_killed_ringing,
     "dispatcher killed in a rescue, before its commit": dispatcher_killed_rescuing,
     "dispatcher killed in the firing of a schedule": dispatcher_killed_firing,
+    "second worker killed while the first one's jobs are rescued": second_worker_killed,
     "worker frozen past its lease": frozen,
+    "worker frozen past its lease in a flow": frozen_in_a_flow,
     "a job of many leases": long_job,
     "answers of PostgreSQL lost": answers_of_postgres_lost,
     "answers of Redis lost": answers_of_redis_lost,
@@ -338,6 +376,7 @@ BEGUN_ONCE = frozenset(
 MATTERS = {
     "fence_of_a_finish": ("worker frozen past its lease", "done_twice"),
     "fence_of_a_batch": ("worker frozen past its lease", "unexpected"),
+    "fence_of_a_flow": ("worker frozen past its lease in a flow", "unexpected"),
     "rescue": ("worker killed in the middle of its jobs", "lost"),
     "rescue_by_heartbeat": ("a job of many leases", "begun_again"),
     "reconciliation": ("answers of PostgreSQL lost", "lost"),

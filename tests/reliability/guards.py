@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import text
 
 from models.base import clock
-from models.jobs import actions, store
+from models.jobs import actions, endings, store
 from tasks import receiver
 from tasks.runs import RUNNERS
 from tests.reliability.messages import Later
@@ -33,6 +33,13 @@ def fence_of_a_batch() -> None:
     fence = "jobs.attempt = ended.attempt and jobs.worker_id = $1 and jobs.finished_at is null"
     # PostgreSQL wants to see every parameter used.
     store.COMPLETE = _replaced(store.COMPLETE, fence, "$1::uuid is not null")  # type: ignore[misc]
+
+
+def fence_of_a_flow() -> None:
+    """The same for those that belong to a flow, and so are counted when they end."""
+    fence = "and jobs.attempt = ended.attempt and jobs.worker_id = :worker_id\n       and jobs.finished_at is null"
+    complete = text(_replaced(endings._COMPLETE.text, fence, "and cast(:worker_id as uuid) is not null"))
+    endings._COMPLETE = complete.bindparams(*endings._COMPLETE._bindparams.values())
 
 
 def rescue() -> None:
@@ -74,6 +81,7 @@ GUARDS: dict[str, Guard] = {
     for one in (
         fence_of_a_finish,
         fence_of_a_batch,
+        fence_of_a_flow,
         rescue,
         rescue_by_heartbeat,
         reconciliation,

@@ -38,23 +38,8 @@ class Servers:
         async with asyncio.timeout(60):
             while not await self._postgres.is_ready():
                 if self._process is None or self._process.poll() is not None:
-                    self._process = self._run_postgres()
+                    self._process = self._postgres.start(*_RECOVERY)
                 await asyncio.sleep(0.05)
-
-    def _run_postgres(self) -> subprocess.Popen[bytes]:
-        program = self._postgres.program()
-        user, group = program.user or (None, None)
-        with self._postgres.log.open("ab") as out:
-            return subprocess.Popen(
-                (*program.command, *_RECOVERY),
-                stdout=out,
-                stderr=out,
-                user=user,
-                group=group,
-                extra_groups=program.user and [],
-                start_new_session=True,
-                cwd="/",
-            )
 
     def kill_postgres(self) -> None:
         """As a power cut would end it."""

@@ -65,10 +65,10 @@ class Stage:
 
     # ------------------------------------------------------------ processes
 
-    def start(self, role: str, **what: Any) -> BaseProcess:
-        """Start a process; `what` are the fields of a `Part`. The guard that is tried is away in all of them."""
-        what.setdefault("without", self.without)
-        environment = {
+    @property
+    def environment(self) -> dict[str, str]:
+        """What every process is told."""
+        return {
             "ENVIRONMENT": "test",
             "SECRET_KEY": "a secret of the reliability suite, long enough",
             "STRIPE_SECRET_KEY": "sk_test_of_the_suite",
@@ -77,7 +77,12 @@ class Stage:
             "LOG_LEVEL": "warning",
             "JOB_LEASE_SECONDS": str(self.size.lease),
             "JOB_DRAIN_SECONDS": "5",
-        } | what.pop("environment", {})
+        }
+
+    def start(self, role: str, **what: Any) -> BaseProcess:
+        """Start a process; `what` are the fields of a `Part`. The guard that is tried is away in all of them."""
+        what.setdefault("without", self.without)
+        environment = self.environment | what.pop("environment", {})
         part = Part(role, environment=environment, **what)  # type: ignore[arg-type]
         log = str(self.servers.folder / f"{role}.log")
         process = _FORKS.Process(target=run, args=(part, log), daemon=True)

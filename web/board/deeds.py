@@ -1,4 +1,4 @@
-"""What an editor may do to one job, and to those that were ticked in a list."""
+"""What people may do to one job, and to those that were ticked in a list."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -8,11 +8,14 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from models.accounts.audit import audit
+from models.accounts.states import Role
 from models.accounts.tables import Person
 from models.jobs.cancelling import cancel
-from models.jobs.dead import retry
+from models.jobs.dead import delete, retry
 from models.jobs.queues import run_anyway
 from models.jobs.states import UNFINISHED, JobState
+from models.jobs.tables import JobRow
+from web.visitor import Visitor
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +31,11 @@ class Deed:
     do: Callable[[AsyncSession, UUID], Awaitable[object]]
     action: str
     said: str
+    role: Role = Role.EDITOR
+
+    def is_offered(self, job: JobRow, visitor: Visitor) -> bool:
+        """Whether this visitor may do it to the job as it is."""
+        return job.state in self.states and visitor.has_role(self.role)
 
     async def perform(self, session: AsyncSession, job_id: UUID, person: Person) -> None:
         """Do it, and write down who did."""
@@ -60,5 +68,14 @@ DEEDS: Final = {
         cancel,
         "job.cancelled",
         "It is cancelled, or was asked to stop.",
+    ),
+    "deletion": Deed(
+        "Delete",
+        "cross-circle",
+        frozenset(JobState) - UNFINISHED,
+        delete,
+        "job.deleted",
+        "The job is deleted.",
+        Role.ADMIN,
     ),
 }

@@ -9,6 +9,7 @@ import orjson
 from models.base.errors import Invalid
 from models.jobs.limits import Limit, Rate
 from models.jobs.message import MAX_ARGS_BYTES, Job, kinds
+from models.jobs.retention import LONGEST_DAYS
 from web.forms import text, whole
 
 _MOST = 1_000_000
@@ -70,6 +71,13 @@ class Limiting:
         if self.rate_count is not None and self.rate_seconds is not None:
             rate = Rate(self.rate_count, self.rate_seconds, self.rate_burst)
         return Limit(self.max_running, rate) if self.max_running is not None or rate is not None else None
+
+
+@dataclass(frozen=True, slots=True)
+class Keeping:
+    """For how many days finished jobs are kept."""
+
+    keep_days: Annotated[int | None, whole("", least=1, most=LONGEST_DAYS)] = None
 
 
 def by_hand() -> dict[str, type[Job]]:

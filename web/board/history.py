@@ -20,7 +20,7 @@ DEEDS: Final = {
     "job.asked": "Asked for by hand",
     "job.retried": "Run again",
     "job.edited": "Run again with other arguments",
-    "job.promoted": "Put first",
+    "job.promoted": "Run now",
     "job.cancelled": "Cancellation asked for",
     "job.duplicated": "Duplicated",
 }

@@ -4,6 +4,7 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
+import msgspec
 from litestar import Controller, Request, Response, get, post
 from litestar.params import FromPath
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -14,7 +15,9 @@ from models.accounts.states import Role
 from models.base.clock import now
 from models.base.errors import Conflict, NotFound
 from models.base.settings import Settings
+from models.everything import EFFECTS
 from models.jobs import queries
+from models.jobs.effects import Effect
 from models.jobs.estimates import pace
 from models.jobs.flows import drawing
 from models.jobs.states import UNFINISHED, JobState
@@ -71,13 +74,14 @@ class OneJob(Controller):
         self, session: Transaction, visitor: Who, job_id: FromPath[UUID], deed: FromPath[str]
     ) -> Response[None]:
         """Do it. Pressed twice, the page says how the job stands."""
-        if deed not in DEEDS:
+        if deed not in DEEDS or not visitor.has_role(DEEDS[deed].role):
             raise NotFound
         try:
             await DEEDS[deed].perform(session, job_id, visitor.somebody)
         except Conflict as refusal:
             return redirect(f"{JOBS}/{job_id}", notice=refusal.words)
-        return redirect(f"{JOBS}/{job_id}", notice=DEEDS[deed].said)
+        there = JOBS if deed == "deletion" else f"{JOBS}/{job_id}"
+        return redirect(there, notice=DEEDS[deed].said)
 
 
 async def _seen(session: AsyncSession, settings: Settings, visitor: Visitor, job_id: UUID) -> dict[str, Any]:
@@ -85,20 +89,29 @@ async def _seen(session: AsyncSession, settings: Settings, visitor: Visitor, job
     job = record.job
     is_waiting = job.state in {JobState.SCHEDULED, JobState.WAITING}
     lease = timedelta(seconds=settings.jobs.lease_seconds)
+    sees_payload = visitor.has_role(Role.EDITOR)
     return {
         "job": job,
         "args": pretty(job.args),
+        "effects": await _effects(session, job) if sees_payload else [],
         "result": None if job.result is None else pretty(job.result),
         "record": record,
         "reasons": await why_waiting(session, job, lease) if is_waiting else [],
         "left": await _left(session, job),
         "events": told(record, await history_of(session, f"job/{job_id}")),
         "flow": draw(await drawing(session, job.flow_id)) if job.flow_id else None,
-        "deeds": {name: one for name, one in DEEDS.items() if job.state in one.states},
+        "deeds": {name: one for name, one in DEEDS.items() if one.is_offered(job, visitor)},
         "place": place_of(job.subject),
-        "sees_payload": visitor.has_role(Role.EDITOR),
+        "sees_payload": sees_payload,
         "can_change": visitor.has_role(Role.ADMIN),
     }
+
+
+async def _effects(session: AsyncSession, job: JobRow) -> list[Effect]:
+    try:
+        return await EFFECTS[job.kind](session, job) if job.kind in EFFECTS else []
+    except msgspec.ValidationError:
+        return []
 
 
 async def _left(session: AsyncSession, job: JobRow) -> timedelta | None:

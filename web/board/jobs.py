@@ -14,6 +14,7 @@ from models.base.paging import Page
 from models.jobs import board, queries
 from models.jobs.filter import QUALIFIERS, Filter
 from models.jobs.message import kinds
+from models.jobs.queries import Sort
 from models.jobs.states import JobState
 from models.jobs.tables import JobRow
 from web.board.addresses import BULK, JOBS, place_of
@@ -33,7 +34,6 @@ STATES: Final = {
     JobState.COMPLETED: "Done",
     JobState.CANCELLED: "Cancelled",
 }
-OLDEST: Final = "oldest"
 _STATE: Final = re.compile(r"(?:^|\s)state:\S*")
 
 
@@ -58,10 +58,11 @@ class Jobs(Controller):
             wanted = Filter.read(asked)
         except Invalid as refusal:
             problem = refusal.fields["q"]
-        sort = OLDEST if sort == OLDEST else ""
+        order = next((one for one in Sort if one.value == sort), Sort.NEWEST)
+        sort = "" if order is Sort.NEWEST else order.value
         found: Page[JobRow] = Page((), None)
         if problem is None:
-            found = await queries.jobs(session, wanted, is_oldest_first=bool(sort), cursor=cursor or None)
+            found = await queries.jobs(session, wanted, sort=order, cursor=cursor or None)
         return page(
             "board/jobs.html",
             visitor=visitor,
@@ -69,12 +70,13 @@ class Jobs(Controller):
             asked=asked,
             problem=problem,
             tabs=await _tabs(session, wanted, asked, sort),
-            is_oldest_first=bool(sort),
-            turned=address(JOBS, q=asked, sort="" if sort else OLDEST),
+            sort=order.value,
+            by_age=address(JOBS, q=asked, sort="" if sort else Sort.OLDEST.value),
+            by_time=address(JOBS, q=asked, sort=Sort.LONGEST.value),
             suggestions=_suggestions(asked),
             bulk=address(f"{BULK}/new", q=asked),
             qualifiers=QUALIFIERS,
-            deeds={name: one.words for name, one in DEEDS.items()},
+            deeds={name: one.words for name, one in DEEDS.items() if visitor.has_role(one.role)},
             place=place_of,
             stretch=queries.STRETCH,
             **listed(found, JOBS, cursor, q=asked, sort=sort),
@@ -85,7 +87,7 @@ class Jobs(Controller):
         """Do one thing to each job that was ticked. Those that it comes too late for are left alone, and counted."""
         deed, done, refused = DEEDS.get(form.get("deed", [""])[0]), 0, 0
         back = address(JOBS, q=searched(form.get("q", [""])[0]))
-        if deed is None or not (ticked := _ids(form.get("job", ()))):
+        if deed is None or not visitor.has_role(deed.role) or not (ticked := _ids(form.get("job", ()))):
             return redirect(back, notice="Tick the jobs first, then choose what to do.")
         for job_id in ticked:
             try:

@@ -1,4 +1,4 @@
-"""The page of one queue: how it went, what it is held to, and stopping it."""
+"""The page of one queue: how it went, what it is held to, how long it remembers, and stopping it."""
 
 from datetime import timedelta
 from typing import Any, Final
@@ -15,9 +15,10 @@ from models.jobs.board import QueueView
 from models.jobs.filter import Filter
 from models.jobs.metrics import Span, history
 from models.jobs.queues import limit_queue, pause, resume
+from models.jobs.retention import set_keep_days
 from web.board.addresses import BOARD, JOBS, place_of
 from web.board.charts import charts
-from web.board.forms import Limiting
+from web.board.forms import Keeping, Limiting
 from web.forms import read, shown
 from web.guards import admin, analyst, editor
 from web.lists import address
@@ -28,8 +29,8 @@ from web.visitor import Visitor
 SPANS: Final = {Span.HOUR: "Last hour", Span.DAY: "24 hours", Span.WEEK: "7 days"}
 #: Of the latest jobs, on a page that is about all of them.
 SHOWN: Final = 10
-#: The fields of a limit.
-LIMITS: Final = ("max_running", "rate_count", "rate_seconds", "rate_burst")
+#: The fields of its forms.
+FIELDS: Final = ("max_running", "rate_count", "rate_seconds", "rate_burst", "keep_days")
 
 
 class Queue(Controller):
@@ -86,13 +87,27 @@ class Queue(Controller):
         await audit(session, visitor.somebody, "queue.limited", f"queue/{queue}", **detail)
         return redirect(f"{BOARD}/{queue}", notice="These limits hold from now on, in every worker.")
 
+    @post("/keeping", guards=[admin])
+    async def keep(
+        self, session: Transaction, visitor: Who, settings: Config, form: Submitted, queue: FromPath[str]
+    ) -> Response[None]:
+        """Keep what has finished for so many days."""
+        found = await _the_queue(session, settings, queue)
+        try:
+            days = read(Keeping, form).keep_days
+        except Invalid as refusal:
+            return await _shown(session, visitor, found, "", typed=shown(form), problems=refusal.fields)
+        await set_keep_days(session, queue, days)
+        await audit(session, visitor.somebody, "queue.keeping", f"queue/{queue}", keep_days=days)
+        return redirect(f"{BOARD}/{queue}", notice="What has finished is kept for so long from now on.")
+
 
 async def _the_queue(session: AsyncSession, settings: Settings, name: str) -> QueueView:
     lease = timedelta(seconds=settings.jobs.lease_seconds)
-    found = next((one for one in await board.queues(session, lease) if one.name == name), None)
-    if found is None:
+    found = await board.queues(session, lease, name)
+    if not found:
         raise NotFound("There is no such queue.")
-    return found
+    return found[0]
 
 
 async def _shown(
@@ -119,6 +134,6 @@ async def _shown(
         latest=latest.items[:SHOWN],
         all_jobs=address(JOBS, q=f"queue:{found.name}"),
         place=place_of,
-        typed=typed or {name: value for name in LIMITS if (value := getattr(found, name)) is not None},
+        typed={name: value for name in FIELDS if (value := getattr(found, name)) is not None} | (typed or {}),
         problems=problems or {},
     )

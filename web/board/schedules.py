@@ -36,6 +36,8 @@ class Rhythm:
 
     cron: Annotated[str, _CRON]
     zone: Annotated[str, _ZONE]
+    #: What it was when the form was opened.
+    seen: Annotated[str, text(max_length=200)] = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,9 +116,11 @@ class Schedules(Controller):
         found = await _the_schedule(session, name)
         try:
             rhythm = read(Rhythm, form)
-            await schedules.edit(session, KNOWN, name, rhythm.cron, rhythm.zone)
+            await schedules.edit(session, KNOWN, name, rhythm.cron, rhythm.zone, seen=rhythm.seen)
         except Invalid as refusal:
             return _editing(visitor, found, shown(form), refusal.fields)
+        except Conflict as refusal:
+            return _editing(visitor, found, shown(form), {"cron": refusal.words})
         await audit(
             session,
             visitor.somebody,

@@ -3,8 +3,8 @@
 from typing import Any, Final
 
 from models.exports import leaving
-from web.exports.reports import download, reports
+from web.exports.reports import ask, choose, download, reports
 
 __all__ = ["handlers", "leaving"]
 
-handlers: Final[list[Any]] = [reports, download]
+handlers: Final[list[Any]] = [reports, choose, ask, download]

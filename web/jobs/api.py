@@ -23,7 +23,6 @@ from models.jobs.cancelling import cancel
 from models.jobs.dead import retry
 from models.jobs.states import JobState
 from models.jobs.tables import JobRow
-from models.mail.actions import drop_letters
 from web.guards import scope
 from web.jobs.types import OFFERS, STATUSES, TYPES, JobsLooked, JobWanted
 from web.json_bodies import json_body, query_as
@@ -121,7 +120,6 @@ class Jobs(Controller):
         """Cancel a job. One that runs is asked to stop, and is `processing` until it has."""
         await asked_job(session, visitor.somebody.id, job_id, TYPES)
         state = await cancel(session, job_id)
-        await drop_letters(session, f"job/{job_id}", ["notices.message"])
         return _answer(job_id, state)
 
     @get("/queue/stats", guards=READS)

@@ -160,7 +160,7 @@ class Webhooks(Controller):
     async def test(self, session: Transaction, visitor: Who, endpoint_id: FromPath[UUID]) -> Response[None]:
         """Send it something harmless."""
         endpoint = await endpoints.endpoint(session, endpoint_id)
-        await send(session, endpoint.id, "endpoint.tested", {"by": str(visitor.somebody.id)})
+        await send(session, endpoint, "endpoint.tested", {"by": str(visitor.somebody.id)})
         return redirect(f"{LIST}/{endpoint_id}", notice="A test is on its way.")
 
     @get("/deliveries/{delivery_id:uuid}")
@@ -179,7 +179,7 @@ class Webhooks(Controller):
         if endpoint.disabled_at is not None:
             return redirect(there, notice="The endpoint is off. Switch it on first.")
         try:
-            await send_again(session, sent)
+            await send_again(session, sent, endpoint)
         except Conflict:
             return redirect(there, notice="It is on its way already.")
         await audit(

@@ -336,6 +336,16 @@ def upgrade() -> None:
         unique=False,
         postgresql_ops={"domain": "text_pattern_ops"},
     )
+    op.drop_index(
+        op.f("email_messages_kept"), table_name="email_messages", postgresql_where="(sealed_mime IS NOT NULL)"
+    )
+    op.create_index(
+        "email_messages_told",
+        "email_messages",
+        ["created_at"],
+        unique=False,
+        postgresql_where=sa.text("sealed_mime is not null or facts <> '{}'"),
+    )
     op.add_column("job_attempts", sa.Column("fingerprint", sa.Text(), nullable=True))
     op.create_index("job_attempts_finished", "job_attempts", ["finished_at"], unique=False)
     op.add_column("job_queues", sa.Column("max_running", sa.BigInteger(), nullable=True))
@@ -414,6 +424,7 @@ def upgrade() -> None:
         "jobs",
         ["blocked_by", "rank_at", "id"],
         unique=False,
+        postgresql_include=["queue", "state"],
         postgresql_where=sa.text("blocked_by is not null and state in ('scheduled', 'waiting')"),
     )
     op.create_index(
@@ -481,6 +492,42 @@ def upgrade() -> None:
         ),
     )
     op.alter_column("orders_prices", "price_cents", existing_type=sa.BIGINT(), nullable=True)
+    op.add_column("payments_checkouts", sa.Column("basket_id", sa.Uuid(), nullable=True))
+    op.drop_constraint(op.f("payments_checkouts_charge_id_key"), "payments_checkouts", type_="unique")
+    op.drop_constraint(op.f("payments_checkouts_payment_intent_id_key"), "payments_checkouts", type_="unique")
+    op.drop_constraint(op.f("payments_checkouts_session_id_key"), "payments_checkouts", type_="unique")
+    op.create_index(
+        "payments_checkouts_basket",
+        "payments_checkouts",
+        ["basket_id", "id"],
+        unique=False,
+        postgresql_where=sa.text("basket_id is not null"),
+    )
+    op.create_index(op.f("payments_checkouts_charge_id"), "payments_checkouts", ["charge_id"], unique=False)
+    op.create_index(
+        op.f("payments_checkouts_payment_intent_id"),
+        "payments_checkouts",
+        ["payment_intent_id"],
+        unique=False,
+    )
+    op.create_unique_constraint(
+        op.f("payments_checkouts_session_id_subject_key"), "payments_checkouts", ["session_id", "subject"]
+    )
+    op.create_foreign_key(
+        op.f("payments_checkouts_basket_id_fkey"),
+        "payments_checkouts",
+        "payments_checkouts",
+        ["basket_id"],
+        ["id"],
+    )
+    op.drop_constraint(op.f("payments_disputes_stripe_id_key"), "payments_disputes", type_="unique")
+    op.create_unique_constraint(
+        op.f("payments_disputes_stripe_id_checkout_id_key"), "payments_disputes", ["stripe_id", "checkout_id"]
+    )
+    op.drop_constraint(op.f("payments_refunds_stripe_id_key"), "payments_refunds", type_="unique")
+    op.create_unique_constraint(
+        op.f("payments_refunds_stripe_id_checkout_id_key"), "payments_refunds", ["stripe_id", "checkout_id"]
+    )
     op.drop_constraint(op.f("email_mutes_category_check"), "email_mutes")
     op.create_check_constraint(
         op.f("email_mutes_category_check"),
@@ -497,6 +544,52 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     op.execute("delete from orders_prices where product <> 'backlink' or price_cents is null")
+    op.drop_constraint(op.f("payments_refunds_stripe_id_checkout_id_key"), "payments_refunds", type_="unique")
+    op.create_unique_constraint(
+        op.f("payments_refunds_stripe_id_key"),
+        "payments_refunds",
+        ["stripe_id"],
+        postgresql_nulls_not_distinct=False,
+    )
+    op.drop_constraint(
+        op.f("payments_disputes_stripe_id_checkout_id_key"), "payments_disputes", type_="unique"
+    )
+    op.create_unique_constraint(
+        op.f("payments_disputes_stripe_id_key"),
+        "payments_disputes",
+        ["stripe_id"],
+        postgresql_nulls_not_distinct=False,
+    )
+    op.drop_constraint(op.f("payments_checkouts_basket_id_fkey"), "payments_checkouts", type_="foreignkey")
+    op.drop_constraint(
+        op.f("payments_checkouts_session_id_subject_key"), "payments_checkouts", type_="unique"
+    )
+    op.drop_index(op.f("payments_checkouts_payment_intent_id"), table_name="payments_checkouts")
+    op.drop_index(op.f("payments_checkouts_charge_id"), table_name="payments_checkouts")
+    op.drop_index(
+        "payments_checkouts_basket",
+        table_name="payments_checkouts",
+        postgresql_where=sa.text("basket_id is not null"),
+    )
+    op.create_unique_constraint(
+        op.f("payments_checkouts_session_id_key"),
+        "payments_checkouts",
+        ["session_id"],
+        postgresql_nulls_not_distinct=False,
+    )
+    op.create_unique_constraint(
+        op.f("payments_checkouts_payment_intent_id_key"),
+        "payments_checkouts",
+        ["payment_intent_id"],
+        postgresql_nulls_not_distinct=False,
+    )
+    op.create_unique_constraint(
+        op.f("payments_checkouts_charge_id_key"),
+        "payments_checkouts",
+        ["charge_id"],
+        postgresql_nulls_not_distinct=False,
+    )
+    op.drop_column("payments_checkouts", "basket_id")
     op.alter_column("orders_prices", "price_cents", existing_type=sa.BIGINT(), nullable=False)
     op.drop_column("orders_prices", "product")
     op.drop_constraint(op.f("jobs_flow_id_fkey"), "jobs", type_="foreignkey")
@@ -533,6 +626,7 @@ def downgrade() -> None:
     op.drop_index(
         "jobs_blocked",
         table_name="jobs",
+        postgresql_include=["queue", "state"],
         postgresql_where=sa.text("blocked_by is not null and state in ('scheduled', 'waiting')"),
     )
     op.drop_index("jobs_asked_by", table_name="jobs", postgresql_where=sa.text("asked_by is not null"))
@@ -589,6 +683,18 @@ def downgrade() -> None:
     op.drop_column("job_queues", "max_running")
     op.drop_index("job_attempts_finished", table_name="job_attempts")
     op.drop_column("job_attempts", "fingerprint")
+    op.drop_index(
+        "email_messages_told",
+        table_name="email_messages",
+        postgresql_where=sa.text("sealed_mime is not null or facts <> '{}'"),
+    )
+    op.create_index(
+        op.f("email_messages_kept"),
+        "email_messages",
+        ["created_at"],
+        unique=False,
+        postgresql_where="(sealed_mime IS NOT NULL)",
+    )
     op.drop_index(
         "accounts_people_domain", table_name="accounts_people", postgresql_ops={"domain": "text_pattern_ops"}
     )

@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
-from urllib.parse import urlsplit
 from uuid import UUID
 
 from sqlalchemy import func, select, update
@@ -24,6 +23,7 @@ from models.base.settings import Settings
 from models.base.states import move
 from models.jobs import enqueue
 from models.jobs.enqueue import Wish, enqueue_all
+from models.jobs.limits import host_key
 from models.orders.care.tables import LinkCheck
 from models.orders.jobs import CheckLink, RepairLink
 from models.orders.letters import Facts, facts_of, public_url, review_url, tell_customer, tell_staff
@@ -99,9 +99,14 @@ async def ask_link_checks(
     turns: Counter[str] = Counter()
     wishes = []
     for order_id, site, article in await session.execute(query):
-        host = urlsplit(public_url(settings, site, article)).netloc
+        host = host_key(public_url(settings, site, article))
         wishes.append(
-            Wish(CheckLink(order_id=order_id), unique=_key(order_id), run_at=at + PAUSE * turns[host])
+            Wish(
+                CheckLink(order_id=order_id),
+                unique=_key(order_id),
+                run_at=at + PAUSE * turns[host],
+                limit=host,
+            )
         )
         turns[host] += 1
     return await enqueue_all(session, wishes)

@@ -1,0 +1,129 @@
+"""What a job did to the outside world, as its page tells it."""
+
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from sqlalchemy import insert
+
+from models.accounts.states import Role
+from models.accounts.tables import Person
+from models.base.clock import now
+from models.base.db import new_id
+from models.everything import EFFECTS
+from models.exports.jobs import Report
+from models.exports.tables import Export
+from models.jobs.effects import Effect, Known
+from models.jobs.states import JobState
+from models.jobs.tables import JobRow
+from models.mail.jobs import SendLetter
+from models.mail.states import LetterState
+from models.mail.tables import EmailMessage
+from models.notices.jobs import DeliverWebhook
+from models.notices.states import DeliveryState
+from models.notices.tables import Delivery, Endpoint
+from models.orders.jobs import IntegrateBacklink
+from models.payments.jobs import GiveRefund
+from models.payments.states import RefundState
+from models.payments.tables import Checkout, Refund
+from models.usage.rules import CallState
+from models.usage.tables import ModelCallRow
+from tests.board.conftest import Board
+
+
+async def effects_of(board: Board, job_id: Any) -> list[Effect]:
+    async with board.database.transaction() as session:
+        job = await session.get_one(JobRow, job_id)
+        return await EFFECTS[job.kind](session, job)
+
+
+@pytest.mark.parametrize(
+    ("state", "lost", "known"),
+    [
+        (LetterState.QUEUED, 0, Known.NOT_YET),
+        (LetterState.SENDING, 0, Known.UNSURE),
+        (LetterState.DELIVERED, 0, Known.ONCE),
+        (LetterState.SENT, 1, Known.MAYBE_AGAIN),
+        (LetterState.WITHHELD, 0, Known.NEVER),
+    ],
+)
+async def test_a_letter_is_known_as_far_as_its_provider_told(
+    board: Board, state: LetterState, lost: int, known: Known
+):
+    letter = {"id": new_id(), "kind": "orders.ready", "key": "ready:1:1", "to_address": "ada@example.com"}
+    async with board.database.transaction() as session:
+        session.add(EmailMessage(**letter, facts={}, about="order/1", state=state, lost=lost))
+    job_id = await board.job(kind=SendLetter.kind, args={"email_id": str(letter["id"])})
+    (effect,) = await effects_of(board, job_id)
+    assert (effect.owner, effect.key, effect.known) == ("order/1", "ready:1:1", known)
+
+
+async def test_money_that_was_asked_to_go_back_is_not_known_to_have_gone(board: Board):
+    checkout, refund = new_id(), new_id()
+    paid: dict[str, Any] = {"subject": "order/1", "email": "ada@example.com", "description": "A link"}
+    paid |= {"amount_cents": 4900, "currency": "eur", "is_live": False, "expires_at": now(), "attempt": 1}
+    paid |= {"when_paid": {}, "when_moved": {}, "return_path": "/", "cancel_path": "/"}
+    async with board.database.transaction() as session:
+        session.add(Checkout(id=checkout, **paid))
+        await session.flush()
+        session.add(Refund(id=refund, checkout_id=checkout, kind="failed", amount_cents=4900, currency="eur"))
+    job_id = await board.job(JobState.ACTIVE, kind=GiveRefund.kind, args={"refund_id": str(refund)})
+    (effect,) = await effects_of(board, job_id)
+    assert effect.known is Known.NOT_YET
+    async with board.database.transaction() as session:
+        (await session.get_one(JobRow, job_id)).attempt = 1
+    assert (await effects_of(board, job_id))[0].known is Known.UNSURE
+    async with board.database.transaction() as session:
+        given = await session.get_one(Refund, refund)
+        given.state, given.stripe_id = RefundState.SUCCEEDED, "re_1"
+    (effect,) = await effects_of(board, job_id)
+    assert (effect.known, effect.key) == (Known.ONCE, f"{refund}/1")
+    assert "49.00 EUR" in effect.what
+
+
+async def test_the_page_of_a_job_tells_what_it_did_outside_to_those_who_may_know(board: Board):
+    subject = f"order/{new_id()}"
+    job_id = await board.job(JobState.ACTIVE, kind=IntegrateBacklink.kind, subject=subject, attempt=1)
+    at = now()
+    asked = {"kind": "place_backlink", "provider": "anthropic", "model": "m", "request_sha256": "0"}
+    calls = [
+        (1, CallState.OK, Decimal(3), at),
+        (2, CallState.UNKNOWN, Decimal(9), at),
+        (3, CallState.FAILED, Decimal(0), at),
+        (4, CallState.OK, Decimal(3), at - timedelta(hours=1)),  # of a job before
+    ]
+    rows = [
+        {"id": new_id(), "subject": subject, "attempt": number, "state": state, "cost_cents": cost}
+        | {"reserved_cents": Decimal(9), "started_at": began, "finished_at": began, **asked}
+        for number, state, cost, began in calls
+    ]
+    async with board.database.transaction() as session:
+        await session.execute(insert(ModelCallRow), rows)
+    assert {one.key[-1]: one.known for one in await effects_of(board, job_id)} == {
+        "1": Known.ONCE,
+        "2": Known.UNSURE,
+        "3": Known.NEVER,
+    }
+    page = f"/admin/queues/jobs/{job_id}"
+    broken = await board.job(JobState.DEAD, kind=SendLetter.kind, args={"email_id": "nonsense"})
+    ed = await board.browser(Role.EDITOR)
+    assert "Outside effects" in (await ed.open(page)).text
+    assert "Outside effects" not in (await ed.open(f"/admin/queues/jobs/{broken}")).text
+    assert "Outside effects" not in (await (await board.browser(Role.ANALYST)).open(page)).text
+
+
+async def test_a_webhook_may_have_arrived_twice_and_a_file_is_stored_under_one_name(board: Board):
+    endpoint, sent = new_id(), new_id()
+    report = await board.job(JobState.COMPLETED, kind=Report.kind)
+    async with board.database.transaction() as session:
+        person = Person(email="ada@example.com")
+        session.add_all([person, Endpoint(id=endpoint, url="", words="", events=[], sealed_secret=b"")])
+        await session.flush()
+        made = {"data_set": "jobs", "format": "csv", "rows": 1, "bytes": 10, "expires_at": now()}
+        session.add(Export(id=report, person_id=person.id, **made))
+        told = {"event": "report.ready", "payload": {}, "state": DeliveryState.DELIVERED, "attempts": 2}
+        session.add(Delivery(id=sent, endpoint_id=endpoint, **told))
+    assert [one.key for one in await effects_of(board, report)] == [f"reports/{report}.csv"]
+    job_id = await board.job(kind=DeliverWebhook.kind, args={"delivery_id": str(sent)})
+    assert [one.known for one in await effects_of(board, job_id)] == [Known.MAYBE_AGAIN]
