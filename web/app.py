@@ -31,6 +31,7 @@ from web import (
     payments,
     reference,
     static_files,
+    system,
 )
 from web.cookies import CookieJar
 from web.csrf import CsrfCheck
@@ -56,6 +57,7 @@ PARTS: Final = (
     jobs,
     exports,
     notices,
+    system,
     reference,
     nowhere,
 )

@@ -142,7 +142,7 @@ async def _expire_session(tx: Transaction, request: Request) -> Object:
 async def _line_items(tx: Transaction, request: Request) -> Object:
     if await tx.find(request.object_id, "checkout.session") is None:
         raise missing("checkout session", request.object_id)
-    return await lists.line_items(tx, request.object_id, request.params.get("limit", 10))
+    return await lists.line_items(tx, request.object_id, request.params)
 
 
 async def _create_refund(tx: Transaction, request: Request) -> Object:

@@ -69,10 +69,24 @@ async def _cursor(tx: Transaction, kind: str, params: dict[str, Any], name: str)
     return seq
 
 
-async def line_items(tx: Transaction, session_id: str, limit: int = 10) -> Object:
+async def line_items(tx: Transaction, session_id: str, params: dict[str, Any]) -> Object:
     items = (await tx.hidden(session_id))["line_items"]
+    if "starting_after" in params:
+        items = items[_index(items, params, "starting_after") + 1 :]
+    limit = params.get("limit", 10)
+    data = items[:limit]
+    if "ending_before" in params:
+        items = items[: _index(items, params, "ending_before")]
+        data = items[-limit:]
     url = f"/v1/checkout/sessions/{session_id}/line_items"
-    return {"object": "list", "data": items[:limit], "has_more": len(items) > limit, "url": url}
+    return {"object": "list", "data": data, "has_more": len(items) > limit, "url": url}
+
+
+def _index(items: list[Object], params: dict[str, Any], name: str) -> int:
+    for index, item in enumerate(items):
+        if item["id"] == params[name]:
+            return index
+    raise missing("item", params[name], param=name)
 
 
 async def refunds_of(tx: Transaction, charge_id: str) -> Object:
@@ -101,7 +115,7 @@ async def _follow(tx: Transaction, body: Object, steps: list[str], path: str) ->
         return
     match body["object"], step:
         case "checkout.session", "line_items":
-            body[step] = await line_items(tx, body["id"])
+            body[step] = await line_items(tx, body["id"], {})
         case "charge", "refunds":
             body[step] = await refunds_of(tx, body["id"])
         case kind, _ if step in _REFERENCES.get(kind, ()):

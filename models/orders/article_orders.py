@@ -11,12 +11,12 @@ from models.accounts.tables import Person
 from models.base.errors import Conflict, Invalid, NotFound
 from models.base.settings import Settings
 from models.orders.catalogue.queries import open_site
-from models.orders.drafts import draft_for, expect_draft_payment, must_be_unpaid
+from models.orders.drafts import draft_for, expected, must_be_unpaid
 from models.orders.quality.characters import hidden, mixed_words, name_of
 from models.orders.rules import MAX_NOTES
 from models.orders.states import Product
 from models.orders.tables import Draft, Site
-from models.payments.tables import Checkout
+from models.payments.checkouts import Expected
 
 LEAST_TOPIC: Final = 10
 MOST_TOPIC: Final = 120
@@ -115,10 +115,8 @@ async def save_article_draft(
     return draft
 
 
-async def ask_for_article_payment(
-    session: AsyncSession, draft: Draft, person: Person, settings: Settings
-) -> Checkout:
-    """Freeze the price of an article's draft and expect its payment. Raises `Conflict` if it cannot be paid."""
+def payable_article(draft: Draft, person: Person, settings: Settings) -> Expected:
+    """What an article's draft costs now. Raises `Conflict` or `NotFound` if it cannot be paid."""
     must_be_unpaid(draft)
     site = draft.site
     if site is None or not site.is_open:
@@ -126,5 +124,4 @@ async def ask_for_article_payment(
     _must_sell(site, settings)
     assert site.article_price_cents is not None, "a site that sells articles has a price"
     description = f"Article “{draft.topic}” for {site.name}"
-    price = (site.article_price_cents, site.currency)
-    return await expect_draft_payment(session, draft, person, settings, description, *price)
+    return expected(draft, person, settings, description, site.article_price_cents, site.currency)

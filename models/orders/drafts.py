@@ -15,6 +15,7 @@ from models.base.db import changed
 from models.base.errors import Conflict, Invalid, NotFound
 from models.base.settings import Settings
 from models.jobs import enqueue
+from models.jobs.limits import host_key
 from models.orders.catalogue.denied import denied_for
 from models.orders.jobs import CheckTarget, CreateOrder, FollowPayment
 from models.orders.quality.domains import registrable_domain
@@ -23,8 +24,7 @@ from models.orders.rules import MAX_NOTES, target_problem
 from models.orders.states import ArticleStatus
 from models.orders.tables import Article, Draft, Version
 from models.orders.text.markdown import is_outgoing, links
-from models.payments.checkouts import expect_payment
-from models.payments.tables import Checkout
+from models.payments.checkouts import Expected
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +116,10 @@ async def save_draft(
         # Looked at by a worker: a page must not wait for a stranger's server, nor reach into our network.
         draft.target_problem = None
         await enqueue(
-            session, CheckTarget(draft_id=draft.id), unique=f"check-target/{draft.id}/{draft.target_url}"
+            session,
+            CheckTarget(draft_id=draft.id),
+            unique=f"check-target/{draft.id}/{draft.target_url}",
+            limit=host_key(draft.target_url),
         )
     await session.flush()
     return draft
@@ -198,10 +201,8 @@ async def note_target(session: AsyncSession, draft_id: UUID, url: str, problem: 
     changed(session, f"draft/{draft_id}")
 
 
-async def ask_for_payment(
-    session: AsyncSession, draft: Draft, person: Person, settings: Settings
-) -> Checkout:
-    """Freeze the price of a checked draft and expect its payment. Raises `Conflict` or `Invalid` if it cannot be paid."""
+async def payable(session: AsyncSession, draft: Draft, person: Person, settings: Settings) -> Expected:
+    """What a checked draft costs now. Raises `Conflict`, `Invalid` or `NotFound` if it cannot be paid."""
     must_be_unpaid(draft)
     if draft.checked_url != draft.target_url:
         raise Conflict("The target is still being looked at. Try again in a moment.")
@@ -213,22 +214,14 @@ async def ask_for_payment(
     if problems:
         raise Invalid(problems)
     description = f"Backlink placement in “{article.title}”, {article.site.name}"
-    price = (article.price_cents, article.currency)
-    return await expect_draft_payment(session, draft, person, settings, description, *price)
+    return expected(draft, person, settings, description, article.price_cents, article.currency)
 
 
-async def expect_draft_payment(
-    session: AsyncSession,
-    draft: Draft,
-    person: Person,
-    settings: Settings,
-    description: str,
-    amount_cents: int,
-    currency: str,
-) -> Checkout:
-    """Freeze a price for a draft. Once it is paid there is an order, which is told whatever becomes of the money."""
-    return await expect_payment(
-        session,
+def expected(
+    draft: Draft, person: Person, settings: Settings, description: str, amount_cents: int, currency: str
+) -> Expected:
+    """The payment of a draft. Once it is paid there is an order, which is told whatever becomes of the money."""
+    return Expected(
         subject=f"draft/{draft.id}",
         person_id=person.id,
         email=person.email,

@@ -199,6 +199,19 @@ async def order_view(session: AsyncSession, order_id: UUID, person_id: UUID) -> 
     return OrderView(*row)
 
 
+async def bought_with(session: AsyncSession, checkout: Checkout) -> Sequence[tuple[UUID, int]]:
+    """The other orders that were paid on one page with an order: id and number."""
+    if checkout.basket_id is None:
+        return []
+    query = (
+        select(Order.id, Order.number)
+        .join(Checkout, Checkout.id == Order.checkout_id)
+        .where(Checkout.basket_id == checkout.basket_id, Checkout.id != checkout.id)
+        .order_by(Order.number)
+    )
+    return [(order_id, number) for order_id, number in await session.execute(query)]
+
+
 async def versions_of(session: AsyncSession, view: OrderView) -> Sequence[Version]:
     """The versions of an order that its customer may see, newest first, without their texts."""
     query = (

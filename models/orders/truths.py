@@ -140,7 +140,9 @@ async def keep_verdicts(session: AsyncSession, found: Sequence[Verdict], at: dat
         {
             "truth": one.truth,
             "asked_at": at,
-            "breaches": [(breach.about, breach.since and breach.since.isoformat()) for breach in one.breaches],
+            "breaches": [
+                (breach.about, breach.since and breach.since.isoformat()) for breach in one.breaches
+            ],
         }
         for one in found
     ]

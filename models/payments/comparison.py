@@ -61,14 +61,15 @@ async def compare_payments(database: Database, stripe: Stripe, at: datetime) -> 
 async def _compare_session(database: Database, facts: SessionFacts) -> Differs | None:
     try:
         async with database.transaction() as session:
-            checkout = await fulfil(session, facts)
+            basket = await fulfil(session, facts)
     except NotOurs:
         return None
     except Unknown as unknown:
         return Differs(facts.id, UNKNOWN_PAYMENT, None, str(unknown))
-    if facts.payment_status == "paid" and checkout.state not in _CAPTURED:
-        words = f"{facts.id} is paid at Stripe, and {checkout.state.value} here."
-        return Differs(facts.id, NOT_FULFILLED, checkout.id, words)
+    unpaid = next((one for one in basket if one.state not in _CAPTURED), None)
+    if facts.payment_status == "paid" and unpaid is not None:
+        words = f"{facts.id} is paid at Stripe, and {unpaid.state.value} here."
+        return Differs(facts.id, NOT_FULFILLED, unpaid.id, words)
     return None
 
 
@@ -77,10 +78,9 @@ async def _compare_checkouts(
 ) -> list[Differs]:
     async with database.transaction() as session:
         paid = (Checkout.paid_at >= since, Checkout.state.in_(_CAPTURED))
-        ours = (await session.scalars(select(Checkout).where(*paid))).all()
+        ours = {str(one.session_id): one for one in await session.scalars(select(Checkout).where(*paid))}
     found = []
-    for one in ours:
-        name = str(one.session_id)
+    for name, one in ours.items():
         facts = sessions.get(name) or await _fetch(stripe, name)
         if facts is None or facts.payment_status != "paid":
             words = f"{name} is paid here, and {facts.payment_status if facts else 'unknown'} at Stripe."
@@ -106,12 +106,12 @@ async def _compare_refunds(
             Refund.state == RefundState.SUCCEEDED,
             Refund.stripe_id.is_not(None),
         )
-        ours = (await session.scalars(select(Refund).where(*given))).all()
+        ours = {str(one.stripe_id): one for one in await session.scalars(select(Refund).where(*given))}
     known = {one.id for one in refunds}
-    for one in ours:
-        if one.stripe_id not in known and not await _exists(stripe, str(one.stripe_id)):
-            words = f"{one.stripe_id} was refunded here, and is unknown at Stripe."
-            found.append(Differs(str(one.stripe_id), NOT_REFUNDED, one.checkout_id, words))
+    for name, one in ours.items():
+        if name not in known and not await _exists(stripe, name):
+            words = f"{name} was refunded here, and is unknown at Stripe."
+            found.append(Differs(name, NOT_REFUNDED, one.checkout_id, words))
     return found
 
 

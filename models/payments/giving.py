@@ -1,6 +1,5 @@
 """Giving money back: each refund once, whatever answers are lost on the way."""
 
-from collections.abc import Sequence
 from datetime import timedelta
 from typing import Final
 from uuid import UUID
@@ -10,11 +9,11 @@ from sqlalchemy import update
 
 from models.base.clock import now
 from models.base.db import Database
-from models.base.errors import NotFound
+from models.base.errors import NotFound, Temporary
 from models.payments.facts import RefundFacts
-from models.payments.ledger import move_refund, settle
+from models.payments.ledger import gone_cents, move_refund, refunds_of, settle
 from models.payments.moves import hold
-from models.payments.refund_sync import is_of, sync_refunds
+from models.payments.refund_sync import sync_refunds
 from models.payments.rules import refund_state
 from models.payments.states import PaymentState, RefundState
 from models.payments.stripe import PaymentRefused, Stripe
@@ -30,7 +29,8 @@ async def give_refund(database: Database, stripe: Stripe, refund_id: UUID) -> ti
     """Give the money of one refund back. Returns how long to wait if it cannot be done yet.
 
     Looks first and asks then: an answer that was lost more than a day ago is not covered by the idempotency key
-    any more, but what it made is in the list.
+    any more, but what it made is in the list. Looks once more in the end, so that whatever happened meanwhile is
+    written down.
     """
     async with database.transaction() as session:
         refund = await session.get(Refund, refund_id)
@@ -41,25 +41,39 @@ async def give_refund(database: Database, stripe: Stripe, refund_id: UUID) -> ti
         return None
     if checkout.payment_state is PaymentState.DISPUTED:
         return DISPUTE_PAUSE
-    if checkout.payment_state is PaymentState.DISPUTE_LOST:
-        await _could_not(database, refund, "The dispute was lost: the money has gone back that way.")
-        return None
     intent_id = checkout.payment_intent_id
     assert intent_id is not None, "money was captured"
-    given = await stripe.list_refunds(intent_id=intent_id)
-    if not any(is_of(one, refund) for one in given):
-        # In the meantime somebody may have refunded by hand.
-        left = checkout.captured_cents - sum(one.amount_cents for one in given if _counts(one))
-        if left <= 0:
-            await _was_given(database, refund, given)
-            return None
+    left = await _look(database, stripe, refund, intent_id)
+    if left is None:
+        return None
+    if checkout.payment_state is PaymentState.DISPUTE_LOST:
+        await _could_not(database, refund, "The dispute was lost: the money has gone back that way.")
+    elif left <= 0:
+        await _was_given(database, refund)
+    else:
         try:
-            given = [await _give(stripe, refund, intent_id, min(left, refund.amount_cents)), *given]
+            await _give(stripe, refund, intent_id, min(left, refund.amount_cents))
         except PaymentRefused as refused:
-            return await _refused(database, stripe, refund, intent_id, refused)
-    async with database.transaction() as session:
-        await sync_refunds(session, checkout.id, given)
+            if pause := await _refused(database, refund, refused):
+                return pause
+    await _look(database, stripe, refund, intent_id)
     return None
+
+
+async def _look(database: Database, stripe: Stripe, refund: Refund, intent_id: str) -> int | None:
+    """Write down what Stripe has given back of the payment. Returns how much of it can still be given for this
+    refund, in cents; None if it turns out not to be wanted any more.
+    """
+    given = await stripe.list_refunds(intent_id=intent_id)
+    async with database.transaction() as session:
+        basket = await sync_refunds(session, refund.checkout_id, given)
+        rows = await refunds_of(session, refund.checkout_id)
+    if not any(one.id == refund.id and one.state is RefundState.ASKED for one in rows):
+        return None
+    taken = {one.id: one.captured_cents for one in basket}
+    # Somebody may have refunded by hand what is written down for none of the basket yet.
+    given_cents = sum(one.amount_cents for one in given if refund_state(one.status) is not RefundState.FAILED)
+    return min(taken[refund.checkout_id] - gone_cents(rows), sum(taken.values()) - given_cents)
 
 
 async def _give(stripe: Stripe, refund: Refund, intent_id: str, amount_cents: int) -> RefundFacts:
@@ -77,29 +91,27 @@ async def _give(stripe: Stripe, refund: Refund, intent_id: str, amount_cents: in
     )
 
 
-async def _refused(
-    database: Database, stripe: Stripe, refund: Refund, intent_id: str, refused: PaymentRefused
-) -> timedelta | None:
+async def _refused(database: Database, refund: Refund, refused: PaymentRefused) -> timedelta | None:
     if refused.code == "charge_disputed":
         # The event that says so is on its way. Stripe keeps its answers, so the next asking needs another key.
         async with database.transaction() as session:
             same = (Refund.id == refund.id, Refund.attempt == refund.attempt)
             await session.execute(update(Refund).where(*same).values(attempt=refund.attempt + 1))
         return DISPUTE_PAUSE
-    if refused.code != "charge_already_refunded":
-        await _could_not(database, refund, str(refused))
-        return None
-    await _was_given(database, refund, await stripe.list_refunds(intent_id=intent_id))
+    if refused.code == "charge_already_refunded":
+        # By hand, since we looked. Whether it was this part of the payment, the next look tells.
+        raise Temporary(str(refused)) from refused
+    await _could_not(database, refund, str(refused))
     return None
 
 
-async def _was_given(database: Database, refund: Refund, given: Sequence[RefundFacts]) -> None:
+async def _was_given(database: Database, refund: Refund) -> None:
     """Somebody else gave the money back: what was asked for is true, and their refund has a row of its own."""
     done = {"amount_cents": 0, "problem": "It had been refunded already.", "settled_at": now()}
     async with database.transaction() as session:
         checkout = await hold(session, refund.checkout_id)
         await move_refund(session, refund, RefundState.SUCCEEDED, **done)
-        await sync_refunds(session, checkout.id, given)
+        await settle(session, checkout)
 
 
 async def _could_not(database: Database, refund: Refund, reason: str) -> None:
@@ -110,8 +122,3 @@ async def _could_not(database: Database, refund: Refund, reason: str) -> None:
         checkout = await hold(session, refund.checkout_id)
         await move_refund(session, refund, RefundState.FAILED, problem=reason, settled_at=now())
         await settle(session, checkout)
-
-
-def _counts(facts: RefundFacts) -> bool:
-    """Whether the refund's money is gone or going."""
-    return refund_state(facts.status) is not RefundState.FAILED

@@ -1,6 +1,6 @@
 """The inbox of events: written down before anything is done, then done from what Stripe says afresh."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from typing import Final, cast
@@ -138,8 +138,8 @@ async def _follow(database: Database, stripe: Stripe, event_type: str, object_id
         await look_up_refunds(database, stripe, await stripe.fetch_intent_of(object_id))
 
 
-async def look_up(database: Database, stripe: Stripe, session_id: str) -> Checkout:
-    """Fetch a Checkout Session and bring its checkout to where it is. Raises `Unknown` or `NotOurs`."""
+async def look_up(database: Database, stripe: Stripe, session_id: str) -> Sequence[Checkout]:
+    """Fetch a Checkout Session and bring its checkouts to where it is. Raises `Unknown` or `NotOurs`."""
     facts = await stripe.fetch_session(session_id)
     async with database.transaction() as session:
         return await fulfil(session, facts)
@@ -151,8 +151,7 @@ async def look_up_refunds(database: Database, stripe: Stripe, intent_id: str | N
         raise NotOurs("It is not about a payment of Checkout.")
     if given := await stripe.list_refunds(intent_id=intent_id):
         async with _about(stripe, intent_id), database.transaction() as session:
-            checkout = await find_refunded(session, given[0])
-            await sync_refunds(session, checkout.id, given)
+            await sync_refunds(session, await find_refunded(session, given[0]), given)
 
 
 @asynccontextmanager

@@ -26,6 +26,11 @@ async def refunds_of(session: AsyncSession, checkout_id: UUID) -> Sequence[Refun
     return (await session.scalars(query.execution_options(populate_existing=True))).all()
 
 
+def gone_cents(refunds: Sequence[Refund]) -> int:
+    """What Stripe has given back of a checkout or is about to: not what was only asked for, nor what came back."""
+    return sum(one.amount_cents for one in refunds if one.stripe_id and one.state is not RefundState.FAILED)
+
+
 async def move_refund(
     session: AsyncSession, refund: Refund, there: RefundState, **values: Any
 ) -> Refund | None:

@@ -1,12 +1,12 @@
 """The two axes of a checkout, moved by compare-and-set, and who is told."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Any
 from uuid import UUID
 
 import msgspec
 import structlog
-from sqlalchemy import or_, select, update
+from sqlalchemy import Select, false, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from models.base.db import changed
@@ -28,10 +28,15 @@ class NotOurs(Exception):
     """Stripe speaks of a payment that something else on its account made."""
 
 
-def owed(checkout: Checkout) -> Owed:
-    """What the checkout asks for, without its row."""
-    is_live = checkout.is_live
-    return Owed(checkout.id, checkout.subject, checkout.amount_cents, checkout.currency, is_live=is_live)
+def first_of(basket: Sequence[Checkout]) -> Checkout:
+    """The checkout that the payment page of a basket, or of one alone, is opened for."""
+    return next(one for one in basket if one.basket_id in {None, one.id})
+
+
+def owed(basket: Sequence[Checkout]) -> Owed:
+    """What the payment page of these checkouts asks for, without their rows."""
+    first, amount = first_of(basket), sum(one.amount_cents for one in basket)
+    return Owed(first.id, first.subject, amount, first.currency, is_live=first.is_live)
 
 
 def paid_key(checkout_id: UUID) -> str:
@@ -89,8 +94,20 @@ async def hold(session: AsyncSession, checkout_id: UUID) -> Checkout:
     return (await session.scalars(query.execution_options(populate_existing=True))).one()
 
 
-async def find_paid(session: AsyncSession, intent_id: str | None, charge_id: str | None) -> Checkout | None:
-    """The checkout that a payment or a charge belongs to, locked; None if there is none here."""
-    mine = or_(Checkout.payment_intent_id == intent_id, Checkout.charge_id == charge_id)
-    query = select(Checkout).where(mine).with_for_update().execution_options(populate_existing=True)
-    return (await session.scalars(query)).one_or_none()
+def paid_with(checkout_id: UUID) -> Select[Checkout]:
+    """The checkout and those that are paid on one page with it, in the one order in which they are ever locked."""
+    basket = select(Checkout.basket_id).where(Checkout.id == checkout_id).scalar_subquery()
+    either = or_(Checkout.id == checkout_id, Checkout.basket_id == basket)
+    return select(Checkout).where(either).order_by(Checkout.id).execution_options(populate_existing=True)
+
+
+async def hold_basket(session: AsyncSession, checkout_id: UUID) -> Sequence[Checkout]:
+    """The checkout and those that are paid on one page with it, locked until the transaction ends."""
+    return (await session.scalars(paid_with(checkout_id).with_for_update())).all()
+
+
+async def find_paid(session: AsyncSession, intent_id: str | None, charge_id: str | None) -> UUID | None:
+    """A checkout that a payment or a charge belongs to, any one of its basket; None if there is none here."""
+    named = ((Checkout.payment_intent_id, intent_id), (Checkout.charge_id, charge_id))
+    mine = or_(false(), *(column == name for column, name in named if name is not None))
+    return await session.scalar(select(Checkout.id).where(mine).limit(1))

@@ -13,7 +13,7 @@ from models.base.errors import NotFound
 from models.base.paging import PAGE_SIZE
 from models.jobs.states import UNFINISHED, JobState
 from models.jobs.tables import JobRow
-from models.payments.moves import paid_key
+from models.payments.moves import paid_key, paid_with
 from models.payments.states import CheckoutState, InvoiceKind, PaymentState
 from models.payments.tables import Checkout, Dispute, Invoice, Refund
 
@@ -29,6 +29,12 @@ async def own_checkout(session: AsyncSession, checkout_id: UUID, person_id: UUID
     if checkout is None or person_id is None or checkout.person_id != person_id:
         raise NotFound
     return checkout
+
+
+async def own_basket(session: AsyncSession, checkout_id: UUID, person_id: UUID | None) -> Sequence[Checkout]:
+    """The checkout and those that are paid on one page with it, if they are this person's; else `NotFound`."""
+    await own_checkout(session, checkout_id, person_id)
+    return (await session.scalars(paid_with(checkout_id))).all()
 
 
 async def disputes_of(session: AsyncSession, checkout_id: UUID) -> Sequence[Dispute]:
@@ -82,13 +88,17 @@ class Aftermath(StrEnum):
     STUCK = "stuck"
 
 
-async def aftermath(session: AsyncSession, checkout: Checkout) -> Aftermath:
-    """Whether what was paid for has come into being. A finished job is forgotten some day, and was done then."""
-    if checkout.state is not CheckoutState.PAID:
-        return Aftermath.NONE
-    mine = (JobRow.subject == checkout.subject, JobRow.unique_key == paid_key(checkout.id))
-    query = select(JobRow.state).where(*mine).order_by(JobRow.id.desc()).limit(1)
-    state = await session.scalar(query)
+async def aftermaths(session: AsyncSession, checkouts: Sequence[Checkout]) -> dict[UUID, Aftermath]:
+    """Whether what was paid for has come into being, of each. A finished job is forgotten some day, and was done then."""
+    keys = {paid_key(one.id): one.id for one in checkouts if one.state is CheckoutState.PAID}
+    mine = (JobRow.subject.in_([one.subject for one in checkouts]), JobRow.unique_key.in_(keys))
+    query = select(JobRow.unique_key, JobRow.state).where(*mine).order_by(JobRow.id)
+    found = {keys[str(key)]: _follows(state) for key, state in await session.execute(query)}
+    paid = dict.fromkeys(keys.values(), Aftermath.DONE)
+    return {one.id: Aftermath.NONE for one in checkouts} | paid | found
+
+
+def _follows(state: JobState) -> Aftermath:
     if state in {JobState.DEAD, JobState.CANCELLED}:
         return Aftermath.STUCK
     return Aftermath.UNDER_WAY if state in UNFINISHED else Aftermath.DONE

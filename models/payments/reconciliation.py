@@ -1,5 +1,6 @@
 """What webhooks can miss: attempts that fell silent, and events that never came."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -13,7 +14,7 @@ from models.jobs import enqueue
 from models.payments.checkouts import begin_session, close_checkout
 from models.payments.inbox import HANDLED, ask_for, look_up, stale_events, write_down_event
 from models.payments.jobs import GiveRefund
-from models.payments.moves import NotOurs, Unknown, move_checkout
+from models.payments.moves import NotOurs, Unknown, hold_basket, move_checkout, paid_with
 from models.payments.refunds import refund_key
 from models.payments.rules import MISSED_FOR, PATIENCE
 from models.payments.states import CheckoutState, RefundState
@@ -30,14 +31,15 @@ _AT_ONCE: Final = 200
 async def reconcile_checkouts(
     database: Database, stripe: Stripe, at: datetime, *, public_url: str
 ) -> dict[str, int]:
-    """Look up every attempt that nothing was heard of, and ask again for work that was given up.
+    """Look up every payment page that nothing was heard of, and ask again for work that was given up.
 
     Returns how many were looked up, how many of them moved, and how many jobs were asked for again.
     """
     async with database.transaction() as session:
         silent = (Checkout.state.in_(_WAITING), Checkout.created_at < at - PATIENCE)
         query = select(Checkout).where(*silent).order_by(Checkout.created_at).limit(_AT_ONCE)
-        found = (await session.scalars(query)).all()
+        # Those of a basket have one page, and one look at it moves them all.
+        found = {one.basket_id or one.id: one for one in await session.scalars(query)}.values()
     moved = [one for one in found if await _look(database, stripe, one, at, public_url) is not one.state]
     async with database.transaction() as session:
         asked = await _ask_again(session, at)
@@ -53,13 +55,15 @@ async def _look(
     try:
         if checkout.session_id is None:
             return await _begun(database, stripe, checkout, public_url)
-        state = (await look_up(database, stripe, checkout.session_id)).state
-        if state is CheckoutState.OPEN and await _is_paid_otherwise(database, checkout):
-            await close_checkout(database, stripe, checkout, public_url=public_url)
+        basket = await look_up(database, stripe, checkout.session_id)
+        state = next(one.state for one in basket if one.id == checkout.id)
+        if state is CheckoutState.OPEN and await _is_paid_otherwise(database, basket):
+            await close_checkout(database, stripe, checkout.id, public_url=public_url)
     except NoSuchObject as missing:
         if checkout.expires_at < at:
             async with database.transaction() as session:
-                await move_checkout(session, checkout.id, CheckoutState.EXPIRED, problem=str(missing))
+                for one in await hold_basket(session, checkout.id):
+                    await move_checkout(session, one.id, CheckoutState.EXPIRED, problem=str(missing))
             return CheckoutState.EXPIRED
         return checkout.state
     except (Conflict, PaymentRefused, Unknown, NotOurs):
@@ -70,16 +74,19 @@ async def _look(
 
 async def _begun(database: Database, stripe: Stripe, checkout: Checkout, public_url: str) -> CheckoutState:
     """What became of an attempt whose session we never heard of: it exists, or it never did."""
-    facts = await begin_session(database, stripe, checkout, public_url=public_url)
+    async with database.transaction() as session:
+        basket = (await session.scalars(paid_with(checkout.id))).all()
+    facts = await begin_session(database, stripe, basket, public_url=public_url)
     if facts is None:
         return CheckoutState.FAILED
     await look_up(database, stripe, facts.id)
     return CheckoutState.OPEN
 
 
-async def _is_paid_otherwise(database: Database, checkout: Checkout) -> bool:
+async def _is_paid_otherwise(database: Database, basket: Sequence[Checkout]) -> bool:
+    subjects = [one.subject for one in basket]
     async with database.transaction() as session:
-        paid = (Checkout.subject == checkout.subject, Checkout.state == CheckoutState.PAID)
+        paid = (Checkout.subject.in_(subjects), Checkout.state == CheckoutState.PAID)
         return bool(await session.scalar(select(exists().where(*paid))))
 
 

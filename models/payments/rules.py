@@ -1,8 +1,9 @@
 """The rules of taking and giving back money: pure, so that they can be read and tested without Stripe."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import accumulate, pairwise
 from typing import Final
 from uuid import UUID
 
@@ -28,7 +29,7 @@ COMPARED_FOR: Final = timedelta(days=2)
 
 @dataclass(frozen=True, slots=True)
 class Owed:
-    """What one checkout was opened for."""
+    """What a payment page was opened for: one checkout, or the first of a basket with the sum of them all."""
 
     checkout_id: UUID
     subject: str
@@ -105,6 +106,26 @@ def payment_state(captured_cents: int, refunded_cents: int, *, is_refund_under_w
     if refunded_cents == 0:
         return PaymentState.PAID
     return PaymentState.REFUNDED if refunded_cents >= captured_cents else PaymentState.PARTIALLY_REFUNDED
+
+
+def split(amount_cents: int, prices: Sequence[int]) -> list[int]:
+    """Divide an amount in proportion to prices, in whole cents that add up to it."""
+    edges = [amount_cents * below // sum(prices) for below in accumulate(prices, initial=0)]
+    return [there - here for here, there in pairwise(edges)]
+
+
+def share_out(amount_cents: int, left: Sequence[int]) -> list[int]:
+    """Whose a refund is that names none of the checkouts of a basket, given what is `left` of each.
+
+    It is the first one's of which exactly so much is left. Or else one after the other gets what it has left, until
+    nothing is; what nobody has left is the last one's, where books that disagree are seen.
+    """
+    if amount_cents in left:
+        return [amount_cents if index == left.index(amount_cents) else 0 for index in range(len(left))]
+    before = accumulate(left[:-1], initial=0)
+    shares = [min(one, max(0, amount_cents - gone)) for one, gone in zip(left, before, strict=True)]
+    shares[-1] += amount_cents - sum(shares)
+    return shares
 
 
 def dispute_state(status: str) -> PaymentState:

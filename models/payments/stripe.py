@@ -2,7 +2,7 @@
 
 import asyncio
 import importlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, Self
@@ -77,8 +77,7 @@ class Stripe:
         self,
         *,
         key: str,
-        description: str,
-        amount_cents: int,
+        lines: Sequence[tuple[str, int]],
         currency: str,
         email: str,
         metadata: dict[str, str],
@@ -86,23 +85,23 @@ class Stripe:
         success_url: str,
         cancel_url: str,
     ) -> SessionFacts:
-        """Open a page on which `amount_cents` can be paid once, until `expires_at`.
+        """Open a page on which some things, each named with its price in cents, can be paid once, until `expires_at`.
 
         With the same `key` and the same parameters this is the same session, however often it is asked for.
         """
-        price: Any = {
-            "currency": currency,
-            "unit_amount": amount_cents,
-            "product_data": {"name": description},
-        }
+        prices = [
+            {"currency": currency, "unit_amount": cents, "product_data": {"name": name}}
+            for name, cents in lines
+        ]
+        others = f", and {len(lines) - 1} more" if len(lines) > 1 else ""
         params: Any = {
             "mode": "payment",
-            "line_items": [{"price_data": price, "quantity": 1}],
+            "line_items": [{"price_data": one, "quantity": 1} for one in prices],
             "client_reference_id": metadata["checkout_id"],
             "customer_email": email,
             "metadata": metadata,
             # Refunds and disputes speak of the payment, not of the session.
-            "payment_intent_data": {"metadata": metadata, "description": description},
+            "payment_intent_data": {"metadata": metadata, "description": f"{lines[0][0]}{others}"},
             "expires_at": int(expires_at.timestamp()),
             "success_url": success_url,
             "cancel_url": cancel_url,

@@ -24,6 +24,8 @@ class Checkout(Row):
     __tablename__ = "payments_checkouts"
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    #: The first of those that are paid on one page together, itself included. None: paid alone.
+    basket_id: Mapped[UUID | None] = mapped_column(ForeignKey("payments_checkouts.id"))
     #: What is paid for, as `draft/<id>`; attempts for one subject are numbered.
     subject: Mapped[str]
     attempt: Mapped[int] = mapped_column(SmallInteger)
@@ -35,7 +37,7 @@ class Checkout(Row):
     currency: Mapped[str]
     state: Mapped[CheckoutState] = mapped_column(server_default=CheckoutState.NEW)
     payment_state: Mapped[PaymentState | None]
-    #: What Stripe took; in a mismatch neither the amount nor the currency need be the price's.
+    #: What Stripe took for this; in a mismatch neither the amount nor the currency need be the price's.
     captured_cents: Mapped[int] = mapped_column(server_default="0")
     captured_currency: Mapped[str | None]
     #: Of that, what has arrived back at the customer.
@@ -45,10 +47,11 @@ class Checkout(Row):
     when_moved: Mapped[dict[str, Any]]
     return_path: Mapped[str]
     cancel_path: Mapped[str]
-    session_id: Mapped[str | None] = mapped_column(unique=True)
+    #: Stripe's names; those of a basket have them in common.
+    session_id: Mapped[str | None]
     session_url: Mapped[str | None]
-    payment_intent_id: Mapped[str | None] = mapped_column(unique=True)
-    charge_id: Mapped[str | None] = mapped_column(unique=True)
+    payment_intent_id: Mapped[str | None] = mapped_column(index=True)
+    charge_id: Mapped[str | None] = mapped_column(index=True)
     receipt_url: Mapped[str | None]
     is_live: Mapped[bool]
     problem: Mapped[str | None]
@@ -58,6 +61,8 @@ class Checkout(Row):
 
     __table_args__ = (
         UniqueConstraint("subject", "attempt"),
+        UniqueConstraint("session_id", "subject"),
+        Index("payments_checkouts_basket", "basket_id", "id", postgresql_where=text("basket_id is not null")),
         Index(
             "payments_checkouts_open",
             "created_at",
@@ -109,7 +114,8 @@ class Refund(Row):
     state: Mapped[RefundState] = mapped_column(server_default=RefundState.ASKED)
     #: Counts the askings: one that was refused or has failed is asked for again under a new idempotency key.
     attempt: Mapped[int] = mapped_column(SmallInteger, server_default="1")
-    stripe_id: Mapped[str | None] = mapped_column(unique=True)
+    #: One that was made by hand may be shared out among the checkouts of a basket.
+    stripe_id: Mapped[str | None]
     asked_by: Mapped[UUID | None]
     problem: Mapped[str | None]
     created_at: Mapped[datetime] = mapped_column(server_default=text("now()"))
@@ -117,6 +123,7 @@ class Refund(Row):
 
     __table_args__ = (
         UniqueConstraint("checkout_id", "kind"),
+        UniqueConstraint("stripe_id", "checkout_id"),
         Index(
             "payments_refunds_open",
             "created_at",
@@ -166,7 +173,7 @@ class Dispute(Row):
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
     checkout_id: Mapped[UUID] = mapped_column(ForeignKey("payments_checkouts.id"), index=True)
-    stripe_id: Mapped[str] = mapped_column(unique=True)
+    stripe_id: Mapped[str]
     status: Mapped[str]
     reason: Mapped[str | None]
     amount_cents: Mapped[int]
@@ -174,7 +181,10 @@ class Dispute(Row):
     opened_at: Mapped[datetime] = mapped_column(server_default=text("now()"))
     closed_at: Mapped[datetime | None]
 
-    __table_args__ = (Index("payments_disputes_lost", "closed_at", postgresql_where=text("status = 'lost'")),)
+    __table_args__ = (
+        UniqueConstraint("stripe_id", "checkout_id"),
+        Index("payments_disputes_lost", "closed_at", postgresql_where=text("status = 'lost'")),
+    )
 
 
 class Difference(Row):

@@ -39,6 +39,12 @@ TRUTHS: Final[Mapping[str, str]] = {
          where state = 'mismatch' and payment_state not in ('refunded', 'dispute_lost')
            and paid_at < now() - interval '1 hour'
     """,
+    "one part of a payment is paid, and another is not": """
+        select 'checkout/' || c.id, c.created_at from payments_checkouts c
+         where c.basket_id is not null and c.state not in ('paid', 'mismatch')
+           and exists (select from payments_checkouts o where o.basket_id = c.basket_id
+                          and o.state in ('paid', 'mismatch'))
+    """,
     "two attempts were paid for one subject, and neither went back": """
         select subject, max(paid_at) from payments_checkouts
          where state = 'paid' and payment_state not in ('refunded', 'refund_pending', 'dispute_lost')

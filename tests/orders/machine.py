@@ -5,6 +5,7 @@ order it is about is chosen by a number, so that a list of (act, number) is a st
 """
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from datetime import timedelta
 from typing import Final
@@ -17,13 +18,14 @@ from models.accounts.states import Role
 from models.accounts.tables import Person
 from models.base.clock import now
 from models.base.db import new_id
+from models.base.errors import Refusal, Temporary
 from models.jobs.store import Store
 from models.orders import reviewing
+from models.orders.baskets import ask_for_payment
 from models.orders.catalogue.editing import editable, save_article, unpublish
 from models.orders.deadlines import tend_reviews
-from models.orders.drafts import ask_for_payment
 from models.orders.states import OrderStatus, RegenerateReason
-from models.orders.tables import Draft, Order, Version
+from models.orders.tables import Article, Draft, Order, Version
 from models.orders.writing import making
 from models.orders.writing.briefs import Draught
 from models.payments.checkouts import begin_session, open_checkout
@@ -56,21 +58,39 @@ class Crowd(Town):
         await self.comes_to_rest()
 
     # ------------------------------------------------------------ customers
-    async def buys(self, pick: int, how: str = CARD_PAYS) -> None:
+    async def buys(self, pick: int, how: str = CARD_PAYS, count: int = 1) -> None:
+        who = self.customers[pick % 2]
+        drafts = [await self._draft(who, self.articles[(pick // 2 + one) % 2]) for one in range(count)]
+        await self._pays(who, drafts, how)
+
+    async def _draft(self, who: Person, article: Article) -> UUID:
         self.sold += 1
-        who, target = self.customers[pick % 2], f"https://shop{self.sold}.example.org/guide"
+        target, anchor = f"https://shop{self.sold}.example.org/guide", f"guide number {self.sold}"
         async with self.database.transaction() as session:
-            article = self.articles[pick // 2 % 2]
-            draft = await make_draft(session, article, who, target, f"guide number {self.sold}")
+            return (await make_draft(session, article, who, target, anchor)).id
+
+    async def _pays(self, who: Person, drafts: Sequence[UUID], how: str = CARD_PAYS) -> None:
         async with self.database.transaction() as session:
-            draft = await session.get_one(Draft, draft.id)
-            checkout = await ask_for_payment(session, draft, who, self.world.settings)
+            found = [await session.get_one(Draft, one) for one in drafts]
+            checkout = await ask_for_payment(session, found, who, self.world.settings)
         async with self.line() as stripe:
             url = await open_checkout(self.database, stripe, checkout.id, public_url=self.url)
         await self.sandbox.pay(url, card=how)
 
     async def buys_by_bank(self, pick: int) -> None:
-        await self.buys(pick, BANK)
+        await self.buys(pick, BANK, count=1 + pick // 2)
+
+    async def buys_together(self, pick: int) -> None:
+        await self.buys(pick, count=2 + pick // 2)
+
+    async def buys_in_two_tabs(self, pick: int) -> None:
+        """One draft that is on the page of several, and on a page of its own: who pays both pays one of them twice."""
+        who = self.customers[pick % 2]
+        drafts = [await self._draft(who, article) for article in self.articles]
+        tabs = (self._pays(who, drafts), self._pays(who, drafts[:1]))
+        for came in await asyncio.gather(*tabs, return_exceptions=True):
+            if isinstance(came, BaseException) and not isinstance(came, Refusal | Temporary):
+                raise came
 
     async def pays_a_second_time(self, pick: int) -> None:
         """On a page that should not be open beside the first one."""
@@ -81,17 +101,17 @@ class Crowd(Town):
             name: row[name] | {"args": row[name]["args"] | {"checkout_id": str(again)}}
             for name in ("when_paid", "when_moved")
         }
-        empty = {"session_id": None, "session_url": None, "payment_intent_id": None, "charge_id": None}
+        alone = dict.fromkeys(("basket_id", "session_id", "session_url", "payment_intent_id", "charge_id"))
         fresh = {"payment_state": None, "paid_at": None, "captured_cents": 0, "refunded_cents": 0}
         async with self.database.transaction() as session:
             await session.get_one(Checkout, first.id, with_for_update=True)
             query = select(func.max(Checkout.attempt)).where(Checkout.subject == first.subject)
             attempt = (await session.scalar(query) or 0) + 1
             new = {"id": again, "attempt": attempt, "state": CheckoutState.NEW, "created_at": now()}
-            second = Checkout(**(row | messages | empty | fresh | new))
+            second = Checkout(**(row | messages | alone | fresh | new))
             session.add(second)
         async with self.line() as stripe:
-            facts = await begin_session(self.database, stripe, second, public_url=self.url)
+            facts = await begin_session(self.database, stripe, [second], public_url=self.url)
         assert facts is not None
         await self.sandbox.pay(str(facts.url))
 
@@ -294,9 +314,11 @@ class Crowd(Town):
         """Banks decide, what was put off is done, and admins do what the truths have told them of."""
         await self.sandbox.trouble_webhooks()
         async with self.database.transaction() as session:
-            disputed = (await session.scalars(select(Dispute).where(Dispute.closed_at.is_(None)))).all()
+            # Those of a basket share one.
+            query = select(Dispute.stripe_id).where(Dispute.closed_at.is_(None)).distinct()
+            disputed = (await session.scalars(query)).all()
         for index, dispute in enumerate(disputed):
-            await self.sandbox.decide_dispute(dispute.stripe_id, "lost" if index % 2 else "won")
+            await self.sandbox.decide_dispute(dispute, "lost" if index % 2 else "won")
         await self.reconciles()
         await self.comes_to_rest()
         await self.hurries("true")
@@ -306,7 +328,7 @@ class Crowd(Town):
     async def _ends_refunds(self) -> None:
         for _ in range(3):
             async with self.database.transaction() as session:
-                pending = await session.scalars(select(Refund).where(Refund.state == RefundState.PENDING))
-                for one in pending.all():
-                    await self.sandbox.conclude_refund(str(one.stripe_id))
+                query = select(Refund.stripe_id).where(Refund.state == RefundState.PENDING).distinct()
+                for one in await session.scalars(query):
+                    await self.sandbox.conclude_refund(str(one))
             await self.comes_to_rest()

@@ -21,7 +21,7 @@ from models.base.errors import Temporary
 from models.mail.actions import settle_letters
 from models.mail.states import LetterState
 from models.mail.tables import EmailMessage
-from models.orders.drafts import ask_for_payment
+from models.orders.baskets import ask_for_payment
 from models.orders.states import OrderStatus
 from models.orders.tables import Article, Draft, Order
 from models.orders.truths import verdicts
@@ -117,7 +117,7 @@ async def buy(shop: Shop, draft: Draft) -> Checkout:
     async with shop.database.transaction() as session:
         person = await session.get_one(Person, draft.person_id)
         checkout = await ask_for_payment(
-            session, await session.get_one(Draft, draft.id), person, shop.world.settings
+            session, [await session.get_one(Draft, draft.id)], person, shop.world.settings
         )
     for _ in range(10):
         try:

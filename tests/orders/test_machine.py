@@ -33,6 +33,8 @@ ACTS: Final = (
     *("works",) * 5,
     *("buys",) * 2,
     "buys_by_bank",
+    *("buys_together",) * 2,
+    "buys_in_two_tabs",
     "pays_a_second_time",
     "comes_back_from_stripe",
     *("regenerates",) * 2,

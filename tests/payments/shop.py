@@ -7,6 +7,7 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -20,8 +21,9 @@ from models.accounts.tables import Person
 from models.base.clock import now
 from models.base.db import Database
 from models.jobs.tables import JobRow
-from models.payments.checkouts import expect_payment, open_checkout
+from models.payments.checkouts import Expected, expect_payment, open_checkout
 from models.payments.ledger import refunds_of
+from models.payments.moves import paid_with
 from models.payments.reconciliation import reconcile_checkouts
 from models.payments.refunds import ask_refund
 from models.payments.stripe import Stripe
@@ -67,7 +69,7 @@ class Shop:
             yield browser
 
     # ------------------------------------------------------------ buying
-    async def expect(self, thing: str = "vase", **changes: Any) -> Checkout:
+    def wanted(self, thing: str = "vase", **changes: Any) -> Expected:
         wish: dict[str, Any] = {
             "subject": f"thing/{thing}",
             "person_id": self.person_id,
@@ -81,8 +83,22 @@ class Shop:
             "cancel_path": f"/things/{thing}/edit",
             "is_live": False,
         }
+        return Expected(**(wish | changes))
+
+    async def expect(self, thing: str = "vase", at: datetime | None = None, **changes: Any) -> Checkout:
         async with self.database.transaction() as session:
-            return await expect_payment(session, **(wish | changes))
+            return await expect_payment(session, self.wanted(thing, **changes), at=at)
+
+    async def expect_together(self, *wanted: Expected) -> list[Checkout]:
+        """Several that are paid on one page, the first of them first."""
+        async with self.database.transaction() as session:
+            first = await expect_payment(session, *wanted)
+        return await self.together(first)
+
+    async def together(self, checkout: Checkout) -> list[Checkout]:
+        """The checkout as it is now, with those of its basket."""
+        async with self.database.transaction() as session:
+            return list((await session.scalars(paid_with(checkout.id))).all())
 
     async def open(self, checkout: Checkout) -> str:
         async with self.line() as stripe:

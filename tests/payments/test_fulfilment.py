@@ -47,7 +47,7 @@ async def test_an_older_look_at_the_session_undoes_nothing(shop: Shop) -> None:
     await shop.sandbox.settle(pending.id)
     await shop.deliver()
     async with shop.database.transaction() as session:
-        assert (await fulfil(session, pending)).state is CheckoutState.PAID
+        assert [one.state for one in await fulfil(session, pending)] == [CheckoutState.PAID]
 
 
 async def test_a_bank_debit_sells_when_it_has_settled(shop: Shop) -> None:
@@ -131,7 +131,7 @@ async def test_two_paid_sessions_of_one_subject_are_both_told_and_the_second_can
         second = Checkout(**(row | {"session_id": None, "session_url": None}))
         session.add(second)
     async with shop.line() as stripe:
-        facts = await begin_session(shop.database, stripe, second, public_url=shop.url)
+        facts = await begin_session(shop.database, stripe, [second], public_url=shop.url)
         assert facts is not None
         await look_up(shop.database, stripe, facts.id)
     await shop.pay(first)

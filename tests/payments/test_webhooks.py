@@ -159,8 +159,7 @@ async def test_a_payment_of_something_else_on_the_account_is_left_alone(shop: Sh
     async with shop.line() as stripe:
         foreign = await stripe.create_session(
             key="foreign",
-            description="A pizza",
-            amount_cents=900,
+            lines=[("A pizza", 900)],
             currency="usd",
             email="bob@example.com",
             metadata={"checkout_id": "pizza-7"},

@@ -127,6 +127,21 @@ async def test_lists_are_filtered(buyer: Buyer, client: stripe.StripeClient):
     assert items.data[0].description == "A written article"
 
 
+async def test_the_items_of_a_session_are_read_a_page_at_a_time(buyer: Buyer, client: stripe.StripeClient):
+    names = [f"Thing {number}" for number in range(12)]
+    price = ITEM["price_data"]
+    things = [{"price_data": {**price, "product_data": {"name": name}}, "quantity": 1} for name in names]
+    session = await buyer.begin(line_items=things)
+    assert session.amount_total == 12 * 4900
+    page = await client.v1.checkout.sessions.line_items.list_async(session.id, {"limit": 5})
+    assert [one.description async for one in page.auto_paging_iter()] == names
+    last = await client.v1.checkout.sessions.line_items.list_async(session.id, {"limit": 100})
+    page = await client.v1.checkout.sessions.line_items.list_async(
+        session.id, {"limit": 2, "ending_before": last.data[-1].id}
+    )
+    assert [one.description for one in page.data] == ["Thing 9", "Thing 10"]
+
+
 async def test_events_are_found_by_type(buyer: Buyer, client: stripe.StripeClient):
     session = await buyer.buy()
     one = await client.v1.events.list_async({"type": "checkout.session.completed"})

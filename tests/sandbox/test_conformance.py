@@ -39,8 +39,7 @@ class Side:
         checkout_id = str(new_id())
         wish: dict[str, Any] = {
             "key": f"conformance:{checkout_id}",
-            "description": "A placement",
-            "amount_cents": 4900,
+            "lines": [("A placement", 4900)],
             "currency": "usd",
             "email": "ada@example.com",
             "metadata": {"checkout_id": checkout_id, "subject": "draft/1", "attempt": "1"},
@@ -65,7 +64,7 @@ async def side(request: pytest.FixtureRequest, sandbox: SandboxClient) -> AsyncI
 
 def _paid_on_the_page(line: Stripe, sandbox: SandboxClient) -> Callable[[int], Awaitable[str]]:
     async def pay(cents: int) -> str:
-        opened = await Side(line, _paid_by_the_api).open(amount_cents=cents)
+        opened = await Side(line, _paid_by_the_api).open(lines=[("A placement", cents)])
         assert (await sandbox.pay(str(opened.url))).is_done
         paid = await line.fetch_session(opened.id)
         assert paid.payment_status == "paid"
@@ -114,7 +113,7 @@ async def test_one_key_is_one_session_and_not_for_other_parameters(side: Side) -
     first, second = await side.open(**same), await side.open(**same)
     assert first.id == second.id
     with pytest.raises(PaymentRefused):
-        await side.open(**same, amount_cents=5900)
+        await side.open(**same, lines=[("A placement", 5900)])
 
 
 async def test_a_session_is_expired_once(side: Side) -> None:
@@ -125,7 +124,9 @@ async def test_a_session_is_expired_once(side: Side) -> None:
         await side.stripe.expire_session(made.id)
 
 
-@pytest.mark.parametrize("wrong", [{"expires_at": now() + timedelta(minutes=20)}, {"amount_cents": 1}])
+@pytest.mark.parametrize(
+    "wrong", [{"expires_at": now() + timedelta(minutes=20)}, {"lines": [("A placement", 1)]}]
+)
 async def test_a_session_that_stripe_would_not_open_is_refused(side: Side, wrong: dict[str, Any]) -> None:
     with pytest.raises(PaymentRefused):
         await side.open(**wrong)

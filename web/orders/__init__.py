@@ -6,6 +6,7 @@ from models.orders import leaving
 from web.orders import local
 from web.orders.again import again
 from web.orders.api import Purchases
+from web.orders.baskets import Basket
 from web.orders.catalogue import Catalogue
 from web.orders.drafts import Confirming, Drafts, OrderForm
 from web.orders.information import help_page, privacy, terms
@@ -21,6 +22,7 @@ handlers: list[Any] = [
     OrderForm,
     ArticleForm,
     Drafts,
+    Basket,
     Confirming,
     Orders,
     Messages,

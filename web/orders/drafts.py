@@ -13,10 +13,10 @@ from sse_starlette import EventSourceResponse
 
 from models.base.errors import Conflict, Invalid, NotFound
 from models.base.settings import Settings
-from models.orders.article_orders import ask_for_article_payment
+from models.orders.baskets import ask_for_payment
 from models.orders.care.again import wish_like
 from models.orders.catalogue.queries import Published, published_article
-from models.orders.drafts import ask_for_payment, claim_draft, draft_of, open_article, problems_of, save_draft
+from models.orders.drafts import claim_draft, draft_of, open_article, problems_of, save_draft
 from models.orders.queries import payment_of
 from models.orders.states import Product
 from models.orders.tables import Draft
@@ -151,8 +151,7 @@ class Drafts(Controller):
         try:
             # What was written before a refusal is taken back; the page below is read after that.
             async with session.begin_nested():
-                ask = ask_for_article_payment if draft.product is Product.ARTICLE else ask_for_payment
-                checkout = await ask(session, draft, visitor.somebody, settings)
+                checkout = await ask_for_payment(session, [draft], visitor.somebody, settings)
         except (Conflict, Invalid) as refusal:
             return await _not_paid(session, visitor, settings, draft, refusal)
         return redirect(f"/payments/{checkout.id}")

@@ -18,7 +18,7 @@ from models.base.settings import Settings
 from models.payments.checkouts import open_checkout
 from models.payments.inbox import look_up
 from models.payments.moves import NotOurs, Unknown
-from models.payments.queries import Aftermath, aftermath, own_checkout
+from models.payments.queries import Aftermath, aftermaths, own_basket, own_checkout
 from models.payments.states import CheckoutState
 from models.payments.stripe import PaymentRefused, Stripe
 from models.payments.tables import Checkout
@@ -81,7 +81,7 @@ class CheckoutPages(Controller):
             await _look_up(database, settings, checkout.session_id)
         async with database.transaction() as session:
             shown = await _shown(session, visitor, checkout_id)
-        if shown["aftermath"] is Aftermath.DONE:
+        if shown["aftermath"] is Aftermath.DONE and len(shown["basket"]) == 1:
             return redirect(shown["checkout"].return_path)
         return page("payments/return.html", visitor=visitor, **shown)
 
@@ -91,7 +91,8 @@ class CheckoutPages(Controller):
     ) -> EventSourceResponse:
         """The same as it changes, until there is nothing more to wait for."""
         visitor = _visitor(request)
-        checkout = await _own(database, visitor, checkout_id)
+        async with database.transaction() as session:
+            basket = (await _shown(session, visitor, checkout_id))["basket"]
 
         async def look(session: AsyncSession) -> Moment:
             shown = await _shown(session, visitor, checkout_id)
@@ -99,7 +100,8 @@ class CheckoutPages(Controller):
             return Moment(html, is_last=not shown["is_waiting"])
 
         # The second is what the job that follows a payment is about.
-        return stream(request, [f"checkout/{checkout_id}", checkout.subject], look, visitor=visitor)
+        topics = [topic for one in basket for topic in (f"checkout/{one.id}", one.subject)]
+        return stream(request, topics, look, visitor=visitor)
 
     @get("/cancelled/{checkout_id:uuid}")
     async def cancelled(
@@ -143,7 +145,18 @@ async def _look_up(database: Database, settings: Settings, session_id: str) -> N
 
 async def _shown(session: AsyncSession, visitor: Visitor, checkout_id: UUID) -> dict[str, Any]:
     """What the page and its stream show. Raises `NotFound` for everybody but the customer."""
-    checkout = await own_checkout(session, checkout_id, visitor.person.id if visitor.person else None)
-    follows = await aftermath(session, checkout)
-    is_waiting = checkout.state in _PAYABLE | {CheckoutState.PENDING} or follows is Aftermath.UNDER_WAY
-    return {"checkout": checkout, "aftermath": follows, "is_waiting": is_waiting}
+    basket = await own_basket(session, checkout_id, visitor.person.id if visitor.person else None)
+    checkout = next(one for one in basket if one.id == checkout_id)
+    follows = await aftermaths(session, basket)
+    # What the least fortunate of them came to.
+    order = (Aftermath.STUCK, Aftermath.UNDER_WAY, Aftermath.NONE, Aftermath.DONE)
+    is_waiting = (
+        checkout.state in _PAYABLE | {CheckoutState.PENDING} or Aftermath.UNDER_WAY in follows.values()
+    )
+    return {
+        "checkout": checkout,
+        "basket": basket,
+        "follows": follows,
+        "aftermath": min(follows.values(), key=order.index),
+        "is_waiting": is_waiting,
+    }

@@ -43,9 +43,9 @@ _NOTHING: Final = {"name": "", "company": "", "address": "", "vat_id": ""}
 def _address(value: str) -> str:
     lines = [line.strip() for line in value.splitlines() if line.strip()]
     if len(lines) > MOST_LINES:
-        raise ValueError(f"Shorten the address to {MOST_LINES} lines; it has {len(lines)}")
+        raise ValueError(f"Shorten the address to {MOST_LINES} lines; it has {len(lines)}.")
     if any(len(line) > LONGEST_LINE for line in lines):
-        raise ValueError(f"Break the address into lines of at most {LONGEST_LINE} characters")
+        raise ValueError(f"Break the address into lines of at most {LONGEST_LINE} characters.")
     return "\n".join(lines)
 
 

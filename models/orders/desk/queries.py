@@ -19,7 +19,7 @@ from models.mail.tables import EmailMessage
 from models.orders.care.messages import Line, messages_of
 from models.orders.care.tables import LinkCheck
 from models.orders.moves import HELD
-from models.orders.queries import OrderView, order_view, unread_of
+from models.orders.queries import OrderView, bought_with, order_view, unread_of
 from models.orders.states import OrderStatus, Side
 from models.orders.tables import Article, Generation, Order, Site, Transition, Version
 from models.payments.queries import checkouts_named
@@ -239,6 +239,8 @@ class Dossier:
     letters: Sequence[EmailMessage]
     #: Every attempt to pay for the draft: a second one that was paid goes back.
     checkouts: Sequence[Checkout]
+    #: The other orders that were paid on one page with it: id and number.
+    together: Sequence[tuple[UUID, int]]
     refunds: Sequence[Refund]
     disputes: Sequence[Dispute]
     jobs: Sequence[Record]
@@ -306,6 +308,7 @@ async def dossier(session: AsyncSession, order_id: UUID) -> Dossier:
         moves=await _moves(session, order_id),
         letters=(await session.scalars(letters)).all(),
         checkouts=paid,
+        together=await bought_with(session, view.checkout),
         refunds=(await session.scalars(refunds)).all(),
         disputes=(await session.scalars(disputes)).all(),
         jobs=await records_of(session, [about, f"draft/{order.draft_id}"]),

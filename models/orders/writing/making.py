@@ -8,6 +8,7 @@ from sqlalchemy import func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from models.accounts.rules import moment_words
 from models.base.clock import now
 from models.base.db import changed, new_id
 from models.base.errors import Conflict, NotFound
@@ -24,7 +25,6 @@ from models.orders.letters import (
     tell_staff,
 )
 from models.orders.moves import HELD, STRIPE, SYSTEM, WRITER, Actor, held, move_order, write_history
-from models.orders.rules import day_words
 from models.orders.states import ArticleStatus, FailReason, GenerationState, OrderStatus, Product
 from models.orders.tables import Article, Draft, Generation, Order, Version
 from models.orders.writing.briefs import Brief, Draught, add_draught, brief_of
@@ -251,7 +251,7 @@ async def tell_ready(
         await tell_customer(session, settings, facts, "regeneration_ready", str(generation), **told)
         return
     name = "article_ready" if facts.order.product is Product.ARTICLE else "backlink_ready"
-    told = {"review_deadline": day_words(due_at), "invoice_url": invoice_url(settings, facts.order)}
+    told = {"review_deadline": moment_words(due_at), "invoice_url": invoice_url(settings, facts.order)}
     await tell_customer(session, settings, facts, name, "1", **told)
 
 

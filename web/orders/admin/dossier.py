@@ -85,6 +85,7 @@ def facts_of(found: Dossier, can_refund: Refundable, visitor: Visitor) -> dict[s
         "events": [_event(move, email) for move, email in reversed(found.moves)],
         "link": link_of(order),
         "messages": found.messages,
+        "together": [(one, order_number(number)) for one, number in found.together],
         "is_late": found.view.is_late,
         "can_write": can_be_written_about(order, now()),
         "version_rows": [_version(found, one) for one in found.versions],
