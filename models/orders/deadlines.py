@@ -1,10 +1,10 @@
 """What the clock decides about an order when its customer does not, and how they are reminded before."""
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import BigInteger, cast, exists, func, select
+from sqlalchemy import exists, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from models.accounts.rules import moment_words
@@ -72,7 +72,7 @@ async def _remind_of_day(
 ) -> None:
     """Remind those that have waited for at least the first and less than the second of `days`."""
     begun = at + review_time(settings)
-    wait = cast(func.floor(func.extract("epoch", Order.review_due_at)), BigInteger)
+    wait = func.to_char(func.timezone("UTC", Order.review_due_at), "YYYYMMDDHH24MISSUS")
     key = func.concat("review_reminder:", Order.id, ":", wait, ":", days[0])
     waiting = (
         select(Order)
@@ -93,5 +93,5 @@ async def _remind_of_day(
             "days_left": -(-left // timedelta(days=1)),
             "review_deadline": moment_words(order.review_due_at),
         }
-        key_of_wait = f"{int(order.review_due_at.timestamp())}:{days[0]}"
+        key_of_wait = f"{order.review_due_at.astimezone(UTC):%Y%m%d%H%M%S%f}:{days[0]}"
         await tell_customer(session, settings, facts, "review_reminder", key_of_wait, **told)

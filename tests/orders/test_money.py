@@ -18,7 +18,7 @@ from models.mail.tables import EmailMessage
 from models.orders.desk.money import Period, beginnings, ledger, money_of_orders
 from models.orders.desk.search import search
 from models.orders.tables import Order
-from models.orders.truths import verdicts
+from models.orders.truths import keep_verdicts, verdicts
 from models.payments.differences import differences, open_differences, understand
 from models.payments.states import RefundState
 from models.payments.tables import Checkout, Difference, Dispute, Refund
@@ -192,7 +192,9 @@ async def differing(desk: Desk) -> Difference:
 
 async def books_broken(desk: Desk) -> bool:
     async with desk.database.transaction() as session:
-        return not next(one for one in await verdicts(session) if one.truth == BOOKS).is_kept
+        found = await verdicts(session)
+        await keep_verdicts(session, found, now())
+        return not next(one for one in found if one.truth == BOOKS).is_kept
 
 
 async def test_a_difference_is_on_the_first_page_until_somebody_has_understood_it(desk: Desk) -> None:

@@ -10,6 +10,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from models.base.db import Database, new_id
+from models.jobs import gates
 from models.jobs.actions import rescue
 from models.jobs.store import Claim, Store
 from models.orders.catalogue.editing import editable, save_article, unpublish
@@ -58,6 +59,7 @@ async def submitted(world: World, shop: Shop) -> None:
 async def taken_by_a_worker_that_dies(world: World) -> list[Claim]:
     """Somebody claims what waits, and is found to be dead."""
     doomed = Store(world.settings.database.url, new_id(), "doomed")
+    await gates.wake(doomed)
     claims = await doomed.claim({"orders": 10})
     await doomed.close()
     async with world.database.transaction() as session:
