@@ -1,6 +1,7 @@
 """The world that tests run in: a real PostgreSQL and a real Redis, started once, an own database for each test."""
 
 import asyncio
+import gc
 import os
 import shutil
 import tempfile
@@ -28,6 +29,12 @@ __all__ = ["sandbox", "sandbox_process", "served_application", "storefront"]
 
 #: A test database may lose everything when the machine dies. The reliability suite brings a safe one of its own.
 FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+
+
+def pytest_collection_finish() -> None:
+    """What was imported and collected stays until the end: it is not looked through at each collection of garbage."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

@@ -257,6 +257,7 @@ async def test_what_was_asked_for_here_is_not_taken_for_what_was_given_by_hand(s
     await holds(shop)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("is_told_first", [True, False])
 async def test_all_of_it_given_by_hand_while_one_was_to_go_back_is_given_once(
     shop: Shop, *, is_told_first: bool
