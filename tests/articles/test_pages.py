@@ -63,6 +63,7 @@ async def pay(database: Database, draft: Draft) -> Checkout:
     return checkout
 
 
+@pytest.mark.slow
 async def test_an_article_is_ordered_read_and_handed_in(
     world: World, database: Database, shopfront: web.Site, people: People
 ) -> None:
@@ -177,6 +178,7 @@ async def order_one(browser: Browser) -> Screen:
     )
 
 
+@pytest.mark.slow
 async def test_an_editor_orders_an_article_reads_it_and_publishes_it(
     world: World, database: Database, shopfront: web.Site, people: People
 ) -> None:
@@ -199,6 +201,7 @@ async def test_an_editor_orders_an_article_reads_it_and_publishes_it(
     assert article.status is ArticleStatus.PUBLISHED
 
 
+@pytest.mark.slow
 async def test_an_article_that_could_not_be_written_says_why(
     world: World, shopfront: web.Site, people: People, author: Author
 ) -> None:

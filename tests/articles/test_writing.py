@@ -165,6 +165,7 @@ async def test_three_articles_that_do_not_pass_are_a_failure_with_a_refund(
     assert (author.asked["part 2"], author.asked["part 3"]) == (3, 1)
 
 
+@pytest.mark.slow
 async def test_a_second_version_that_fails_leaves_the_first_to_choose(
     world: World, database: Database, author: Author
 ) -> None:
@@ -181,6 +182,7 @@ async def test_a_second_version_that_fails_leaves_the_first_to_choose(
     assert await refunds_of(database) == []
 
 
+@pytest.mark.slow
 async def test_a_spent_budget_ends_the_order_before_anything_is_asked(
     world: World, database: Database, server: ModelServer
 ) -> None:

@@ -8,6 +8,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from models.everything import DATA_SETS
 from models.notices.rules import PATIENCE
 from tasks.testing import working
@@ -18,6 +20,7 @@ from web.jobs.types import OFFERS
 GUIDE = (Path(__file__).parents[2] / "docs" / "jobs-api.md").read_text("utf-8")
 
 
+@pytest.mark.slow
 async def test_the_program_of_the_guide_makes_a_report(bureau: Bureau):
     (program,) = re.findall(r"```python\n(.*?)```", GUIDE, re.DOTALL)
     ada = await bureau.program("ada@example.com")

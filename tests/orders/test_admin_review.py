@@ -42,6 +42,7 @@ def _orders(html: str) -> list[str]:
     return re.findall(r'href="/admin/orders/([0-9a-f-]{36})"', html)
 
 
+@pytest.mark.slow
 async def test_a_page_of_the_queue_asks_the_database_as_often_for_two_orders_as_for_120(desk: Desk):
     async with await desk.browser(desk.shop.people.editor) as ed:
         await desk.fill_queue(2)
@@ -58,6 +59,7 @@ async def test_a_page_of_the_queue_asks_the_database_as_often_for_two_orders_as_
     assert len(many) <= 5
 
 
+@pytest.mark.slow
 async def test_the_queue_is_read_from_its_own_index(desk: Desk):
     await desk.fill_queue(120)
     async with desk.database.transaction() as session:

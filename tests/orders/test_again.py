@@ -1,5 +1,6 @@
 """Ordering again: the same link in another article, or in the same one if that failed."""
 
+import pytest
 from sqlalchemy import text
 
 from models.orders.care.again import offers
@@ -16,6 +17,7 @@ async def ended(shop: Shop, status: str) -> None:
         )
 
 
+@pytest.mark.slow
 async def test_a_published_link_is_ordered_again_in_another_article_with_a_filled_in_form(shop: Shop):
     async with shop.site.browser() as ada:
         order = await shop.buy(ada)
@@ -31,6 +33,7 @@ async def test_a_published_link_is_ordered_again_in_another_article_with_a_fille
         assert draft.path.startswith("/orders/drafts/")
 
 
+@pytest.mark.slow
 async def test_a_failed_order_offers_its_own_article_first(shop: Shop):
     async with shop.site.browser() as ada:
         order = await shop.buy(ada)

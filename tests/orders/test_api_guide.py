@@ -7,6 +7,8 @@ import sys
 from datetime import timedelta
 from pathlib import Path
 
+import pytest
+
 from models.accounts import tokens
 from models.accounts.states import Scope
 from models.base.clock import now
@@ -17,6 +19,7 @@ from tests.orders.selling import OWNER, Shop
 GUIDE = Path(__file__).parents[2] / "docs" / "api.md"
 
 
+@pytest.mark.slow
 async def test_the_program_of_the_guide_hands_in_the_text(shop: Shop):
     (program,) = re.findall(r"```python\n(.*?)```", GUIDE.read_text("utf-8"), re.DOTALL)
     async with shop.site.browser() as ada:

@@ -76,6 +76,7 @@ async def desk(world):
 
 
 # ---------------------------------------------------------------- the whole way, over HTTP
+@pytest.mark.slow
 async def test_a_published_link_is_looked_at_lost_put_back_and_looked_at_again(shop: Shop):
     async with shop.site.browser() as ada:
         order = await shop.buy(ada)

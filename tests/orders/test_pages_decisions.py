@@ -4,6 +4,7 @@ from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
+import pytest
 from sqlalchemy import select, update
 
 from infra.local.visitor import Browser, Screen
@@ -24,6 +25,7 @@ from tests.orders.selling import ANCHOR, Shop
 DONE = ["event:", "done", "data:", "done"]
 
 
+@pytest.mark.slow
 async def test_pressing_regenerate_twice_shows_that_one_is_being_written(shop: Shop):
     async with shop.site.browser() as ada:
         order = await shop.buy(ada)
@@ -39,6 +41,7 @@ async def test_pressing_regenerate_twice_shows_that_one_is_being_written(shop: S
         assert "asked for because: the link is placed too early" in done.text
 
 
+@pytest.mark.slow
 async def test_another_version_cannot_be_asked_for_at_once(shop: Shop):
     async with shop.site.browser() as ada:
         order = await shop.buy(ada)
@@ -66,6 +69,7 @@ async def test_a_stale_page_does_not_choose_over_a_newer_version(shop: Shop):
         assert await _status(shop) is OrderStatus.QUALITY_CHECK
 
 
+@pytest.mark.slow
 async def test_submitting_twice_shows_that_the_editor_has_it(shop: Shop):
     async with shop.site.browser() as ada:
         order = await shop.buy(ada)
@@ -76,6 +80,7 @@ async def test_submitting_twice_shows_that_the_editor_has_it(shop: Shop):
         assert "The editor has your version" in again.text
 
 
+@pytest.mark.slow
 async def test_a_version_of_another_order_cannot_be_submitted(shop: Shop):
     async with shop.site.browser() as ada:
         order = await shop.buy(ada)
@@ -191,6 +196,7 @@ async def test_a_letter_that_came_back_is_told(shop: Shop):
         assert "came back: your mailbox did not take it" in (await ada.open(order.path)).text
 
 
+@pytest.mark.slow
 async def test_the_stream_of_an_order_that_is_over_says_its_last_and_ends(shop: Shop):
     async with shop.site.browser() as ada, shop.site.browser() as eve:
         order = await _paid_order(shop, ada)

@@ -165,6 +165,7 @@ async def test_twenty_at_once_from_two_sides_fulfil_once_and_wait_for_nobody_for
     assert len(await told(shop.database, "sold")) == 3
 
 
+@pytest.mark.slow
 async def test_a_basket_whose_webhook_or_answer_was_lost_is_found(shop: Shop) -> None:
     await shop.sandbox.trouble_webhooks(drop=100)
     paid, unknown = await opened(shop, "vase", "bowl"), await filled(shop, "cup", "jug")
@@ -197,6 +198,7 @@ async def test_a_page_that_is_still_open_beside_a_payment_of_one_of_its_things_i
 
 
 # ---------------------------------------------------------------- giving back
+@pytest.mark.slow
 async def test_one_goes_back_and_the_others_stay_until_all_have_gone(shop: Shop) -> None:
     basket = await bought(shop)
     await shop.refund(basket[1], "rejected")
@@ -226,6 +228,7 @@ async def test_a_second_payment_for_one_of_them_goes_back_alone(shop: Shop) -> N
     await holds(shop)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("cents", "parts"),
     [(THINGS["bowl"], [0, 9900, 0]), (6000, [4900, 1100, 0])],
@@ -279,6 +282,7 @@ async def test_all_of_it_given_by_hand_while_one_was_to_go_back_is_given_once(
 
 
 # ---------------------------------------------------------------- disputes
+@pytest.mark.slow
 @pytest.mark.parametrize(("outcome", "state"), [("won", P.DISPUTE_WON), ("lost", P.DISPUTE_LOST)])
 async def test_a_dispute_freezes_whatever_has_not_gone_back_and_moves_it_together(
     shop: Shop, outcome: str, state: PaymentState

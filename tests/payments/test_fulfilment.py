@@ -168,6 +168,7 @@ async def test_a_customer_who_pays_the_old_page_first_is_not_offered_the_new_one
     assert await told(shop.database, "sold") == [("vase", old.id)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fault", ["lost_answer", "dropped_connection", "server_error"])
 async def test_an_answer_that_is_lost_makes_neither_a_second_session_nor_a_second_attempt(
     shop: Shop, fault: str
@@ -183,6 +184,7 @@ async def test_an_answer_that_is_lost_makes_neither_a_second_session_nor_a_secon
     assert (await shop.sandbox.state())["objects"]["checkout.session"] == 1
 
 
+@pytest.mark.slow
 async def test_a_session_whose_answer_was_lost_is_closed_before_the_next_opens(shop: Shop) -> None:
     old = await shop.expect()
     await shop.sandbox.order_fault("lost_answer", path="/v1/checkout/sessions", method="POST", count=3)

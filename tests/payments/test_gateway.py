@@ -18,6 +18,7 @@ def test_nothing_imports_the_library_before_it_is_needed() -> None:
     subprocess.run([sys.executable, "-c", check], check=True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fault", ["rate_limited", "server_error", "dropped_connection", "lost_answer"])
 async def test_a_stripe_that_does_not_answer_is_worth_another_try(shop: Shop, fault: str) -> None:
     checkout = await shop.opened()

@@ -58,6 +58,7 @@ async def test_attempts_end_as_their_sessions_did(shop: Shop) -> None:
     ]
 
 
+@pytest.mark.slow
 async def test_a_session_whose_answer_was_lost_is_known_again(shop: Shop) -> None:
     checkout = await shop.expect()
     await shop.sandbox.order_fault("lost_answer", path="/v1/checkout/sessions", method="POST", count=3)

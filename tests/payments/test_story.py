@@ -3,6 +3,8 @@
 import asyncio
 from contextlib import suppress
 
+import pytest
+
 from infra.sandbox.client import CARD_ASKS, CARD_DECLINES
 from models.base.errors import Temporary
 from models.payments.states import CheckoutState, PaymentState
@@ -58,6 +60,7 @@ async def test_a_new_price_closes_the_old_page_before_the_new_one_opens(shop: Sh
     assert await told(shop.database, "sold") == [("vase", new.id)]
 
 
+@pytest.mark.slow
 async def test_ten_tabs_that_open_one_attempt_share_one_page(shop: Shop) -> None:
     checkout = await shop.expect()
 
