@@ -188,7 +188,8 @@ def main() -> None:
     # Registered first, so it is done last: the embedded servers touch their folder until the process ends.
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     with web_process(folder, free_port()) as url:
-        asyncio.run(deliver(url, 20, 2))
+        # Until every connection is open and every statement prepared: what is measured is a process at work.
+        asyncio.run(deliver(url, options.rate, 5))
         took, statuses = asyncio.run(deliver(url, options.rate, options.seconds))
     print(f"{len(took)} deliveries at {options.rate:.0f} a second: {dict(statuses)}")
     print(
