@@ -2,9 +2,9 @@
 
 from models.accounts.audit import audit
 from models.accounts.queries import staff
-from models.accounts.rules import moment_words
 from models.accounts.states import Role
 from models.accounts.tables import Person
+from models.base.clock import moment_words
 from models.jobs.board_tables import AlertRow
 from models.jobs.bulk import bulk_action, do_chunk
 from models.jobs.jobs import DoBulkAction, TellOfAlert

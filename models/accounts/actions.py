@@ -18,16 +18,10 @@ from models.accounts.audit import audit
 from models.accounts.letters import origin_words
 from models.accounts.limits import check_limits, hold_place
 from models.accounts.passkeys import has_passkey
-from models.accounts.rules import (
-    CODE_TRIES,
-    LINK_LIFE,
-    RESEND_AFTER,
-    is_code,
-    moment_words,
-    plain_code,
-)
+from models.accounts.rules import CODE_TRIES, LINK_LIFE, RESEND_AFTER, is_code, plain_code
 from models.accounts.states import Role
 from models.accounts.tables import Person, Session, SignInRequest
+from models.base.clock import moment_words
 from models.base.crypto import Keys, fingerprint, new_token, same
 from models.base.db import changed, new_id
 from models.base.errors import Forbidden, NotFound

@@ -9,8 +9,9 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from models.accounts.rules import browser_words, day_words, moment_words
+from models.accounts.rules import browser_words
 from models.accounts.tables import ApiToken, Passkey, Person
+from models.base.clock import day_words, moment_words
 from models.mail.actions import write_letter
 
 

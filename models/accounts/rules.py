@@ -2,7 +2,7 @@
 
 import re
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Final
 
 from models.accounts.states import Role
@@ -93,13 +93,3 @@ def browser_words(user_agent: str) -> str:
     if browser and system:
         return f"{browser} on {system}"
     return browser or (f"A browser on {system}" if system else "An unknown browser")
-
-
-def day_words(at: datetime) -> str:
-    """A day as letters write it: `21 November 2026`."""
-    return f"{at.day} {at:%B %Y}"
-
-
-def moment_words(at: datetime) -> str:
-    """A moment as letters write it: `21 November 2026, 09:14 UTC`."""
-    return f"{day_words(at)}, {at:%H:%M} UTC"

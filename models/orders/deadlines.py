@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlalchemy import exists, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from models.accounts.rules import moment_words
+from models.base.clock import moment_words
 from models.base.settings import Settings
 from models.mail.tables import EmailMessage
 from models.orders.letters import facts_of, tell_customer

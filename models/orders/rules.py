@@ -92,10 +92,5 @@ def order_number(number: int) -> str:
     return f"G-{number}"
 
 
-def day_words(moment: datetime) -> str:
-    """A date in words, like 5 December 2026."""
-    return f"{moment.day} {moment:%B %Y}"
-
-
 #: On these days of waiting a customer is reminded that a version waits for them.
 REMINDER_DAYS: Final = (3, 7, 12)

@@ -4,7 +4,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from models.orders.rules import Limits, day_words, order_number, target_problem, when_regenerable
+from models.base.clock import day_words
+from models.orders.rules import Limits, order_number, target_problem, when_regenerable
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 

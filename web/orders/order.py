@@ -11,13 +11,14 @@ from redis.asyncio import Redis
 from sqlalchemy.ext.asyncio import AsyncSession
 from sse_starlette import EventSourceResponse
 
+from models.base.clock import day_words
 from models.base.errors import Conflict, Invalid, NotFound
 from models.base.settings import Settings
 from models.mail.suppressions import suppression_of
 from models.orders.care.messages import mark_read
 from models.orders.queries import order_view, orders_of, unpaid_drafts
 from models.orders.reviewing import cancel, regenerate, submit
-from models.orders.rules import day_words, order_number
+from models.orders.rules import order_number
 from models.orders.states import OrderStatus, Side
 from models.orders.tables import Order
 from web.forms import read

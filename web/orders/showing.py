@@ -7,13 +7,13 @@ from redis.asyncio import Redis
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from models.accounts.tables import Person
-from models.base.clock import now
+from models.base.clock import day_words, now
 from models.base.settings import Settings
 from models.orders.care.guarantee import is_owed
 from models.orders.care.messages import can_be_written_about, messages_of
 from models.orders.queries import History, OrderView, bought_with, history_of, versions_of
 from models.orders.reviewing import regenerable_at
-from models.orders.rules import day_words, order_number
+from models.orders.rules import order_number
 from models.orders.states import REASON_WORDS, REASONS_OF, FailReason, LinkState, OrderStatus, Product
 from models.orders.tables import Order
 from web.orders.progress import run_of

@@ -3,8 +3,8 @@
 from datetime import datetime
 from typing import Any, Final
 
+from models.base.clock import day_words
 from models.orders.queries import History, LetterSent
-from models.orders.rules import day_words
 from models.orders.states import OrderStatus
 from models.orders.tables import Transition
 from models.payments.states import RefundState

@@ -15,8 +15,8 @@ from reportlab.lib.units import mm
 from reportlab.lib.utils import simpleSplit
 from reportlab.pdfgen.canvas import Canvas
 
+from models.base.clock import day_words
 from models.base.fonts import BOLD, PLAIN, UNPRINTABLE, letters, one_at_a_time, printable
-from models.orders.rules import day_words
 from models.payments.invoices import Paper
 from models.payments.states import InvoiceKind
 

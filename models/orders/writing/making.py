@@ -8,8 +8,7 @@ from sqlalchemy import func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from models.accounts.rules import moment_words
-from models.base.clock import now
+from models.base.clock import moment_words, now
 from models.base.db import changed, new_id
 from models.base.errors import Conflict, NotFound
 from models.base.settings import Settings
