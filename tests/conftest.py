@@ -188,6 +188,7 @@ async def database(warm_database: Database, database_url: str, redis: Redis) -> 
     """A migrated database of this test's own, whose commits tell their news through Redis."""
     warm_database.tell = Herald(redis).tell
     yield warm_database
+    await warm_database.told()
     if warm_database.engine.sync_engine.pool.checkedout():  # type: ignore[attr-defined]
         await warm_database.close()
 

@@ -1,5 +1,6 @@
 """The database: the base of every table, and the only place in the product that commits."""
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -22,6 +23,9 @@ from models.base.crash_points import crash_point
 log = structlog.get_logger(__name__)
 
 _NOTIFY = text("select pg_notify('jobs', queue) from unnest(cast(:queues as text[])) queue")
+
+#: Between two tellings, in seconds: what is committed within it goes together. One that comes alone waits for nothing.
+_BREATH = 0.003
 
 NAMES = {
     "ix": "%(table_name)s_%(column_0_N_name)s",
@@ -68,6 +72,14 @@ class News:
     queues: set[str] = field(default_factory=set)
     topics: set[str] = field(default_factory=set)
 
+    def __bool__(self) -> bool:
+        return bool(self.queues or self.topics)
+
+    def add(self, other: "News") -> None:
+        """Take in what somebody else has to tell."""
+        self.queues |= other.queues
+        self.topics |= other.topics
+
 
 Tell = Callable[[News], Awaitable[bool]]
 
@@ -94,8 +106,9 @@ def database_url(url: str) -> URL:
 class Database:
     """A pool of connections and the one way to hold a transaction.
 
-    `tell` is called after each commit that has news. It must not raise: the news is a courtesy, the rows
-    are the truth. When it says that it could not tell, the bells ring through PostgreSQL instead.
+    `tell` is called after commits that had news, by a task of its own: who committed does not wait for it, and what
+    several have to tell while it is on its way goes together. It must not raise: the news is a courtesy, the rows are
+    the truth. When it says that it could not tell, the bells ring through PostgreSQL instead.
     """
 
     def __init__(
@@ -117,7 +130,11 @@ class Database:
             },
         )
         self._sessions = async_sessionmaker(self.engine, expire_on_commit=False)
+        alone = self.engine.execution_options(isolation_level="AUTOCOMMIT")
+        self._statements = async_sessionmaker(alone, expire_on_commit=False)
         self.tell = tell
+        self._untold = News()
+        self._telling: asyncio.Task[None] | None = None
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncSession]:
@@ -126,24 +143,48 @@ class Database:
         The news is told after the commit, and only then: nobody hears of what never happened.
         """
         async with self._sessions() as session:
-            async with session.begin():
-                yield session
-            news: News | None = session.info.get("news")
-        if news is not None and (news.queues or news.topics):
+            yield session
+            await session.commit()
+        self._spread(session)
+
+    @asynccontextmanager
+    async def statement(self) -> AsyncIterator[AsyncSession]:
+        """Hold a session for one statement, which commits by itself: one round trip where a transaction has three."""
+        async with self._statements() as session:
+            yield session
+        self._spread(session)
+
+    def _spread(self, session: AsyncSession) -> None:
+        news: News | None = session.info.get("news")
+        if news:
             crash_point("after a commit, before anybody is told")
+            self._untold.add(news)
+            if self._telling is None or self._telling.done():
+                self._telling = asyncio.create_task(self._tell_all())
+
+    async def _tell_all(self) -> None:
+        while self._untold:
+            news, self._untold = self._untold, News()
             if not (self.tell and await self.tell(news)):
                 await self._notify(news.queues)
+            await asyncio.sleep(_BREATH)
 
     async def _notify(self, queues: set[str]) -> None:
         """Ring by NOTIFY. After the commit and not in it: a NOTIFY inside makes every commit wait in one line."""
         if not queues:
             return
         try:
-            async with self._sessions() as session, session.begin():
+            async with self.statement() as session:
                 await session.execute(_NOTIFY, {"queues": list(queues)})
         except (SQLAlchemyError, OSError, TimeoutError):
             log.warning("news.not_told", queues=sorted(queues))
 
+    async def told(self) -> None:
+        """Wait until all that was committed here so far has been told."""
+        if self._telling is not None:
+            await self._telling
+
     async def close(self) -> None:
-        """Give every connection back."""
+        """Tell what is left to tell, and give every connection back."""
+        await self.told()
         await self.engine.dispose()

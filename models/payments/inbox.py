@@ -3,19 +3,19 @@
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
-from typing import Final, cast
+from typing import Final
 from uuid import UUID
 
+import orjson
 import structlog
-from sqlalchemy import Table, select, update
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from models.base.clock import now
 from models.base.db import Database
 from models.base.errors import NotFound
 from models.base.states import sources
-from models.jobs import enqueue
+from models.jobs.enqueue import NewRow, Wish, enqueue_all
 from models.payments.disputes import sync_dispute
 from models.payments.facts import EventFacts
 from models.payments.fulfilment import fulfil
@@ -48,15 +48,20 @@ DISPUTES: Final = (
 )
 HANDLED: Final = SESSIONS + REFUNDS + CHARGES + DISPUTES
 
-# Made once, and of the table: hundreds of events a second may come, and making it costs as much as running it.
-_EVENTS: Final = cast("Table", StripeEvent.__table__)
-_WRITE_DOWN: Final = insert(_EVENTS).on_conflict_do_nothing(index_elements=["id"]).returning(_EVENTS.c.id)
+_WRITE_DOWN: Final = """
+insert into payments_stripe_events (id, type, object_id, api_version, is_live, payload, state, problem)
+values ($1, $2, $3, $4, $5, $6, $7, $8)
+    on conflict (id) do nothing
+returning id
+"""
 
 
 async def write_down_event(
     session: AsyncSession, event: EventFacts, *, is_live: bool, any_version: bool = False
 ) -> bool:
     """Write an event down and ask for it to be handled, once for each id. False if it was here already.
+
+    It is one statement, for Stripe's page waits: `Database.statement` is enough for it.
 
     An event of the other live mode, or written in another version of the API than ours, is kept, told about,
     and not acted on: it comes from an endpoint that was set up for something else. `any_version` is for events
@@ -71,28 +76,25 @@ async def write_down_event(
         state, problem = EventState.IGNORED, f"API version {event.api_version} there and {API_VERSION} here"
     if event.object_id is None and state is EventState.RECEIVED:
         state, problem = EventState.IGNORED, "it names no object"
-    row = {
-        "id": event.id,
-        "type": event.type,
-        "object_id": event.object_id,
-        "api_version": event.api_version,
-        "is_live": event.is_live,
-        "payload": dict(event.payload),
-        "state": state,
-        "problem": problem,
-    }
-    if await session.scalar(_WRITE_DOWN, row) is None:
+    payload = orjson.dumps(event.payload).decode()
+    row = (event.id, event.type, event.object_id, event.api_version, event.is_live, payload, state, problem)
+    if state is EventState.RECEIVED:
+        return bool(await enqueue_all(session, [_handling(event.id)], if_new=NewRow(_WRITE_DOWN, row)))
+    written = await (await session.connection()).exec_driver_sql(_WRITE_DOWN, row)
+    if written.first() is None:
         return False
     if problem is not None:
         log.error("payments.event_ignored", stripe_event=event.id, type=event.type, problem=problem)
-    if state is EventState.RECEIVED:
-        await ask_for(session, event.id)
     return True
+
+
+def _handling(event_id: str) -> Wish:
+    return Wish(HandleStripeEvent(event_id=event_id), unique=f"stripe-event/{event_id}")
 
 
 async def ask_for(session: AsyncSession, event_id: str) -> UUID | None:
     """Ask for an event to be handled, unless somebody already does."""
-    return await enqueue(session, HandleStripeEvent(event_id=event_id), unique=f"stripe-event/{event_id}")
+    return next(iter(await enqueue_all(session, [_handling(event_id)])), None)
 
 
 async def handle_event(

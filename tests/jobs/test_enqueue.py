@@ -1,5 +1,6 @@
 """Asking for work: a row in the caller's transaction, and a bell after it."""
 
+import asyncio
 from datetime import timedelta
 from typing import ClassVar
 from uuid import UUID
@@ -11,6 +12,7 @@ from sqlalchemy import func, select
 from models.base.clock import now
 from models.base.db import Database, new_id
 from models.jobs import Backoff, Job, Wish, enqueue, enqueue_all
+from models.jobs.enqueue import NewRow
 from models.jobs.message import kinds, unpack
 from models.jobs.states import JobState
 from models.jobs.tables import JobRow
@@ -33,6 +35,7 @@ async def test_a_commit_makes_the_job_exist_and_rings_once(database: Database, r
         first = await enqueue(session, Knit(order_id=order), subject=f"order/{order}")
         await enqueue(session, Knit(order_id=order))
         assert await redis.exists("bells:wool") == 0
+    await database.told()
     assert await redis.xlen("bells:wool") == 1
     async with database.transaction() as session:
         row = await session.get_one(JobRow, first)
@@ -47,6 +50,38 @@ async def test_a_rollback_leaves_neither_row_nor_bell(database: Database, redis:
             raise ZeroDivisionError
     assert await count(database) == 0
     assert await redis.exists("bells:wool") == 0
+
+
+async def test_one_statement_commits_by_itself_and_rings(database: Database, redis: Redis) -> None:
+    async with database.statement() as session:
+        await enqueue(session, Knit(order_id=new_id()))
+        assert await count(database) == 1
+    await database.told()
+    assert await redis.xlen("bells:wool") == 1
+
+
+async def test_what_several_commits_have_to_tell_at_once_is_told_together(
+    database: Database, redis: Redis
+) -> None:
+    async def ask() -> None:
+        async with database.transaction() as session:
+            await enqueue(session, Knit(order_id=new_id()))
+
+    await asyncio.gather(*(ask() for _ in range(20)))
+    await database.told()
+    assert await count(database) == 20
+    assert 1 <= await redis.xlen("bells:wool") < 20
+
+
+async def test_jobs_that_belong_to_a_new_row_are_asked_for_with_it_and_once(database: Database) -> None:
+    insert = "insert into job_queues (name) values ($1) on conflict do nothing returning name"
+    once = NewRow(insert, ("wool",))
+    wishes = [Wish(Knit(order_id=new_id())) for _ in range(2)]
+    async with database.statement() as session:
+        assert await enqueue_all(session, wishes, if_new=once) == [wish.id for wish in wishes]
+    async with database.statement() as session:
+        assert await enqueue_all(session, [Wish(Knit(order_id=new_id()))], if_new=once) == []
+    assert await count(database) == 2
 
 
 async def test_asking_twice_with_one_key_asks_once(database: Database) -> None:

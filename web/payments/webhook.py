@@ -40,6 +40,6 @@ async def stripe_webhook(request: Request[Any, Any, Any], database: Data, settin
     except Forged as forged:
         log.warning("payments.webhook_refused", reason=str(forged), size=len(payload))
         raise ClientException("That was not signed by Stripe.") from forged
-    async with database.transaction() as session:
+    async with database.statement() as session:
         await write_down_event(session, event, is_live=settings.stripe.is_live)
     return Response(None)

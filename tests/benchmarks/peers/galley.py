@@ -40,16 +40,16 @@ async def noop(job: Noop, work: Work) -> None:
 
 @asynccontextmanager
 async def asking() -> AsyncIterator[Ask]:
-    """Ask in transactions of our own, and tell of each."""
+    """Ask with a committed statement each, and tell of it."""
     herald = Herald(connect(os.environ["REDIS_URL"]))
     database = Database(os.environ["DATABASE_URL"], pool_size=1, tell=herald.tell)
 
     async def one(asked_ns: int, seconds: float) -> None:
-        async with database.transaction() as session:
+        async with database.statement() as session:
             await enqueue(session, Noop(asked_ns=asked_ns, seconds=seconds))
 
     async def many(asked_ns: list[int]) -> None:
-        async with database.transaction() as session:
+        async with database.statement() as session:
             await enqueue_all(session, (Wish(Noop(asked_ns=each)) for each in asked_ns))
 
     yield Ask(one, many)
