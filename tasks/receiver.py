@@ -14,7 +14,7 @@ from uuid import UUID
 
 import asyncpg
 import structlog
-from taskiq import AckableMessage, TaskiqMessage, TaskiqResult
+from taskiq import TaskiqMessage, TaskiqResult
 from taskiq.abc.formatter import TaskiqFormatter
 from taskiq.abc.result_backend import AsyncResultBackend
 from taskiq.exceptions import ResultGetError
@@ -38,6 +38,8 @@ log = structlog.get_logger(__name__)
 
 #: How long a runner that was asked to stop may clean up, in seconds, before its job counts as cancelled without it.
 CANCEL_GRACE: Final = 10.0
+#: How often a busy worker tells the others that there is more than it can take, in seconds.
+PASSING_ON: Final = 0.05
 
 
 class ClaimFormatter(TaskiqFormatter):
@@ -50,7 +52,8 @@ class ClaimFormatter(TaskiqFormatter):
     def loads(self, message: bytes) -> TaskiqMessage:
         """The Taskiq message of a running attempt: its one argument is what the runner works with."""
         attempt = self._running[UUID(bytes=message)]
-        return TaskiqMessage(
+        # Not validated: it is made of what we hold, and checking that took as long as claiming it.
+        return TaskiqMessage.model_construct(
             task_id=str(attempt.claim.id),
             task_name=attempt.claim.kind,
             labels={},
@@ -102,6 +105,7 @@ class JobReceiver(Receiver):
         #: Keys of limits that may have room since one of their jobs has ended here.
         self._freed: set[str] = set()
         self._look_at = 0.0
+        self._passed_on_at = 0.0
         self._insisting: set[asyncio.Task[None]] = set()
         self.cancel_grace = CANCEL_GRACE
         self.reporter = Reporter(world, self.running)
@@ -192,7 +196,7 @@ class JobReceiver(Receiver):
             self._look_at = min(self._look_at, asyncio.get_running_loop().time() + seconds)
 
     async def _claim(self) -> None:
-        """Fill the free slots."""
+        """Fill free slots, at most half of a queue's at once: while these jobs begin, the next claim is on its way."""
         if self._freed:
             freed, self._freed = self._freed, set()
             self._due |= await gates.wake(self._claims, freed)
@@ -202,8 +206,9 @@ class JobReceiver(Receiver):
             for queue, limit in self.slots.items()
             if limit > self._busy[queue]
         }
+        wanted = {queue: min(count, -(-self.slots[queue] // 2)) for queue, count in free.items()}
         claims: list[Claim] = []
-        if plain := {queue: count for queue, count in free.items() if queue not in self._gated}:
+        if plain := {queue: count for queue, count in wanted.items() if queue not in self._gated}:
             claims += await self._claims.claim(plain)
         if gated := {queue: free[queue] for queue in free.keys() & due}:
             passed = await gates.claim(self._claims, gated)
@@ -211,6 +216,8 @@ class JobReceiver(Receiver):
             self._look_in(passed.opens_in)
         await self._begin_all(claims)
         taken = Counter(claim.queue for claim in claims)
+        if any(free[queue] > count >= wanted[queue] for queue, count in taken.items()):
+            self._wake.set()
         if full := [queue for queue in taken if taken[queue] == free[queue]]:
             await self._pass_on(full)
 
@@ -241,8 +248,13 @@ class JobReceiver(Receiver):
             self._ring(claim.queue)
 
     async def _pass_on(self, queues: list[str]) -> None:
-        """Our slots are full and there may be more: ring again, so that an idle worker comes to look."""
-        if self.world.database.tell is not None:
+        """Our slots are full and there may be more: ring again, so that an idle worker comes to look.
+
+        While we claim all the time, not each time: whoever is idle needs to hear it once.
+        """
+        clock = asyncio.get_running_loop().time()
+        if self.world.database.tell is not None and clock >= self._passed_on_at + PASSING_ON:
+            self._passed_on_at = clock
             await self.world.database.tell(News(queues=set(queues)))
 
     # -------------------------------------------------------------- running
@@ -252,8 +264,7 @@ class JobReceiver(Receiver):
         progress = Progress(claim.id, claim.attempt, claim.max_attempts, started_at=claim.started_at)
         self.running[claim.id] = Attempt(claim, fence, progress)
         self._busy[claim.queue] += 1
-        task = asyncio.create_task(self._run(claim), name=f"{claim.kind} {claim.id}")
-        self._tasks[claim.id] = task
+        self._tasks[claim.id] = asyncio.create_task(self._run(claim))
 
     async def _run(self, claim: Claim) -> None:
         structlog.contextvars.bind_contextvars(
@@ -264,7 +275,7 @@ class JobReceiver(Receiver):
         )
         try:
             if claim.kind in self._messages and self.broker.find_task(claim.kind) is not None:
-                await self.callback(AckableMessage(data=claim.id.bytes, ack=_acknowledged))
+                await self.callback(claim.id.bytes)
             else:
                 await self.settler.leave_to_newer(self.running[claim.id])
         except Exception:
@@ -355,7 +366,3 @@ async def _end(task: asyncio.Task[Any]) -> None:
     while not task.done():
         task.cancel()
         await asyncio.wait([task], timeout=0.5)
-
-
-def _acknowledged() -> None:
-    """The row is what is acknowledged, when it is settled."""
