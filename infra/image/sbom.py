@@ -1,6 +1,9 @@
-"""Prints what is in this environment and in the Debian below it, as a CycloneDX 1.6 bill of materials."""
+"""Prints what is in this environment and below it, Python and Debian's packages of a dpkg's list, as a CycloneDX 1.6 bill
+of materials.
+"""
 
 import json
+import platform
 import re
 import sys
 import uuid
@@ -21,7 +24,7 @@ def python_packages() -> Iterator[Component]:
 
 def debian_packages(status: Path) -> Iterator[Component]:
     """What dpkg installed, by its own list."""
-    for entry in status.read_text().split("\n\n") if status.exists() else ():
+    for entry in status.read_text().split("\n\n"):
         fields = dict(line.split(": ", 1) for line in entry.splitlines() if re.match(r"[A-Z]\S*: ", line))
         if fields.get("Status") == "install ok installed":
             name, version = fields["Package"], fields["Version"]
@@ -47,5 +50,7 @@ def bill(components: list[Component]) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    found = [*python_packages(), *debian_packages(Path("/var/lib/dpkg/status"))]
+    version = platform.python_version()
+    python = _component("python", version, f"pkg:generic/python@{version}")
+    found = [python, *python_packages(), *debian_packages(Path(sys.argv[1]))]
     json.dump(bill(found), sys.stdout, indent=1)

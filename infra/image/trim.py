@@ -1,8 +1,9 @@
 """Takes out of an environment what this product never opens: the hundreds of other services that boto3 knows, and what
-only compilers and editors read.
+only compilers, editors, debuggers and installers read.
 """
 
 import shutil
+import subprocess
 import sysconfig
 from pathlib import Path
 from typing import Final
@@ -20,8 +21,10 @@ def trim(packages: Path) -> None:
         if service.is_dir() and service.name not in SERVICES:
             shutil.rmtree(service)
     for file in packages.rglob("*"):
-        if file.suffix in UNREAD:
+        if file.suffix in UNREAD or file.name == "RECORD":
             file.unlink()
+    # Half of what is compiled is what a debugger would want to know.
+    subprocess.run(["strip", "--strip-unneeded", *packages.rglob("*.so*")], check=True)
 
 
 if __name__ == "__main__":

@@ -51,6 +51,7 @@ def local_environment(
     *,
     port: int,
     secrets: Mapping[str, str],
+    files: Path,
     database_url: str,
     redis_url: str,
     sandbox_port: int,
@@ -67,6 +68,7 @@ def local_environment(
         "LOG_FORMAT": "console",
         "DATABASE_URL": database_url,
         "REDIS_URL": redis_url,
+        "FILE_FOLDER": str(files),
         "SECRET_KEY": secrets["SECRET_KEY"],
         # The page that demo links lead to is served by this very copy.
         "ORDER_ALLOWED_PRIVATE_TARGETS": f"localhost:{port},127.0.0.1:{port}",

@@ -1,6 +1,7 @@
 """Whether what was started answers: the database is up to date, the pages can be read."""
 
 import asyncio
+import contextlib
 import re
 
 import asyncpg
@@ -38,11 +39,11 @@ async def answers(port: int, path: str, host: str = "127.0.0.1") -> bool:
     try:
         async with asyncio.timeout(2):
             reader, writer = await asyncio.open_connection(host, port)
-            writer.write(
-                f"GET {path} HTTP/1.1\r\nHost: localhost:{port}\r\nConnection: close\r\n\r\n".encode()
-            )
-            first = await reader.readline()
-            writer.close()
+            with contextlib.closing(writer):
+                writer.write(
+                    f"GET {path} HTTP/1.1\r\nHost: localhost:{port}\r\nConnection: close\r\n\r\n".encode()
+                )
+                first = await reader.readline()
     except OSError:
         return False
     return b" 200 " in first

@@ -110,6 +110,7 @@ class Runner:
             given,
             port=self.port,
             secrets=self._folder.secrets(),
+            files=self._folder.path / "files",
             database_url=postgres.url if postgres else "",
             redis_url=redis.url if redis else "",
             sandbox_port=self._sandbox_port(),

@@ -15,7 +15,7 @@ from infra.local.processes import Keeper
 from infra.local.readiness import plain
 from tasks.queues import services
 
-LOOK_SECONDS: Final = 1.0
+LOOK_SECONDS: Final = 0.25
 
 #: What is wanted of each service that has been decided about.
 _WANTED: Final = """

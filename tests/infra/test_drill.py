@@ -1,5 +1,9 @@
 """The drill on a small database. A comparison that could not fail would prove nothing, so it is made to."""
 
+import asyncio
+import shutil
+import signal
+import tempfile
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -9,32 +13,45 @@ from sqlalchemy import update
 from infra.drill.__main__ import drill, workplace
 from infra.drill.contents import contents
 from infra.drill.servers import Source
-from infra.local.folder import CannotStart
-from infra.local.postgres import DATABASE
+from infra.local.folder import CannotStart, DataFolder
+from infra.local.postgres import Postgres
 from models.accounts.audit import audit
 from models.base.clock import now
 from models.base.db import Database
+from models.migrations import migrate
 from models.orders.states import OrderStatus
 from models.orders.tables import Order, Version
 from models.payments.invoices import issue_invoice
 from tests.orders.builders import make_article, make_draft, make_paid, make_people
-from tests.reliability.servers import TEMPLATE, Servers, servers
 
 pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
-async def running() -> AsyncIterator[Servers]:
-    """A server as `make up` runs it, with an empty product."""
-    async with servers() as both:
-        await both.run(f'create database "{DATABASE}" template "{TEMPLATE}"')
-        yield both
+async def running() -> AsyncIterator[Path]:
+    """The data folder of a server as `make up` runs it, with an empty product."""
+    folder = Path(tempfile.mkdtemp(prefix="galley-drill-"))
+    postgres = Postgres(DataFolder(folder))
+    postgres.prepare()
+    # It is not killed here, so nothing hangs on when its disk is written.
+    process = postgres.start("-c", "fsync=off")
+    try:
+        async with asyncio.timeout(60):
+            while not await postgres.is_ready():
+                await asyncio.sleep(0.02)
+        await postgres.make_database()
+        await asyncio.to_thread(migrate, postgres.url)
+        yield folder
+    finally:
+        process.send_signal(signal.SIGQUIT)
+        process.wait()
+        shutil.rmtree(folder)
 
 
 @pytest.fixture(scope="module")
-async def sold(running: Servers) -> AsyncIterator[Database]:
+async def sold(running: Path) -> AsyncIterator[Database]:
     """The product with a delivered order, its invoice and a line in the audit log."""
-    database = Database(running.url_of(DATABASE), pool_size=1)
+    database = Database(Source(running).url, pool_size=1)
     async with database.transaction() as session:
         people, article = await make_people(session), await make_article(session)
         draft = await make_draft(session, article, people.owner)
@@ -63,8 +80,8 @@ async def sold(running: Servers) -> AsyncIterator[Database]:
     await database.close()
 
 
-async def test_what_is_restored_is_what_there_was(sold: Database, running: Servers) -> None:
-    source = Source(running.folder)
+async def test_what_is_restored_is_what_there_was(sold: Database, running: Path) -> None:
+    source = Source(running)
     with workplace(source) as folder:
         assert await drill(source, folder) == []
 

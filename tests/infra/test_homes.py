@@ -60,6 +60,14 @@ def test_workers_may_drain_before_they_are_killed(compose: dict[str, Any], pods:
     assert drain < 120
 
 
+def test_what_workers_write_the_web_can_read(compose: dict[str, Any]):
+    image = (ROOT / "infra" / "image" / "Containerfile").read_text()
+    (folder,) = re.findall(r"FILE_FOLDER=(\S+)", image)
+
+    assert f"--chown=10001:10001 /files {folder}" in image
+    assert compose["worker"]["volumes"] == compose["web"]["volumes"] == [f"files:{folder}"]
+
+
 def test_kubernetes_asks_for_paths_that_are_answered(pods: dict[str, Any]):
     (web,) = pods["web"]["containers"]
     asked = {web[probe]["httpGet"]["path"] for probe in ("readinessProbe", "livenessProbe")}

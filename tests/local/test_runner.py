@@ -61,6 +61,12 @@ def test_the_first_start_brings_a_shop_with_something_to_sell(copy: Copy):
         copy.until(partial(copy.runs, command, count), f"{count} of {command}")
 
 
+def test_reports_lie_in_the_data_folder(copy: Copy, folder: Path):
+    told = {psutil.Process(pid).environ()["FILE_FOLDER"] for pid in copy.pids(r"-m (web|tasks\.worker)")}
+
+    assert told == {str(folder / "files")}
+
+
 def demo(port: int) -> subprocess.CompletedProcess[str]:
     """`make demo` against this port."""
     return subprocess.run(
