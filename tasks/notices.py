@@ -83,5 +83,6 @@ async def _posted(delivery: Delivery, endpoint: Endpoint, world: World) -> tuple
 @runs(ForgetNotices)
 async def forget_notices(job: ForgetNotices, work: Work) -> None:  # noqa: ARG001 - the clock asks for nothing in particular
     """Delete what was told long ago."""
+    words_kept = timedelta(days=work.world.settings.mail.keep_days)
     async with work.finish() as session:
-        await forget_old(session, now())
+        await forget_old(session, now(), words_kept)

@@ -7,11 +7,13 @@ from models.payments.inbox import handle_event
 from models.payments.jobs import (
     ComparePayments,
     FetchMissedEvents,
+    ForgetPayers,
     GiveRefund,
     HandleStripeEvent,
     ReconcileCheckouts,
 )
 from models.payments.reconciliation import fetch_missed_events, reconcile_checkouts
+from models.payments.retention import forget_old_payers
 from models.payments.stripe import Stripe
 from tasks.runs import Result, Snooze, Work, runs
 
@@ -62,3 +64,13 @@ async def run_compare_payments(_job: ComparePayments, work: Work) -> Result:
     async with Stripe(work.world.settings.stripe) as stripe:
         found = await compare_payments(work.world.database, stripe, now())
     return {"differences": [one.words for one in found]}
+
+
+@runs(ForgetPayers)
+async def run_forget_payers(_job: ForgetPayers, work: Work) -> Result:
+    """Forget until nothing old is left, in short transactions."""
+    limit = 5000
+    while True:
+        async with work.transaction() as session:
+            if await forget_old_payers(session, now(), limit) < limit:
+                return None

@@ -6,6 +6,7 @@ the session". The pages are gzipped with the token inside; BREACH does not reach
 the cookies, and so the token, out of everything that another site can make a browser fetch again and again.
 """
 
+from collections.abc import Sequence
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -26,6 +27,16 @@ log = structlog.get_logger(__name__)
 FIELD: Final = "_csrf_token"
 HEADER: Final = "x-csrf-token"
 SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+
+
+class StaleForm(Forbidden):
+    """One of our own pages sent it, from before its browser signed in or out. `written` is what would be a pity to
+    lose: the prose among what was typed.
+    """
+
+    def __init__(self, written: Sequence[str]) -> None:
+        super().__init__("This page was open for too long, or you signed in or out elsewhere.")
+        self.written = written
 
 
 class CsrfCheck(ASGIMiddleware):
@@ -73,9 +84,8 @@ async def _check_token(request: Request[Any, Any, Any]) -> None:
     if not isinstance(token, str) or not same(token.encode(), visitor.csrf.encode()):
         if takes_files:
             await (await request.form()).close()
-        raise Forbidden(
-            "This page was open for too long, or you signed in or out elsewhere. Reload it and try again."
-        )
+        form: forms.FormData = request.scope["state"].get("form", {})
+        raise StaleForm([one for values in form.values() for one in values if " " in one.strip()])
 
 
 def _origin(url: str) -> str:

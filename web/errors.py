@@ -2,10 +2,11 @@
 what happened and what to do, never more than the person may know.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 import orjson
 import structlog
@@ -17,6 +18,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from models.base.errors import Conflict, Forbidden, Gone, Invalid, NotFound, Refusal, TooMany
 from web.bearer import API
+from web.csrf import StaleForm
 from web.guards import SignInWanted, TokenWanted, remember_wanted
 from web.limits import seconds
 from web.pages import fragment, is_htmx, page, redirect
@@ -38,6 +40,8 @@ class Trouble:
     words: str = "Go to the first page"
     href: str = "/"
     reference: str | None = None
+    #: What was typed and not taken, to be copied.
+    written: Sequence[str] = ()
 
 
 #: The one place that says which refusal is which status.
@@ -49,6 +53,13 @@ REFUSALS: Final[dict[type[Refusal], Trouble]] = {
     ),
     Invalid: Trouble(
         422, "There is a problem", "", "Go back, correct it and send it again. Nothing was changed."
+    ),
+    StaleForm: Trouble(
+        403,
+        "This page was no longer up to date",
+        "",
+        "Nothing was changed. Load the page again, then send it once more.",
+        "Load the page again",
     ),
     Forbidden: Trouble(403, "That was not allowed", "", "Nothing was changed."),
     TooMany: Trouble(429, "Too many requests", "", ""),
@@ -74,7 +85,8 @@ STATUSES: Final[dict[int, Trouble]] = {
         413,
         "That is too large",
         "What you sent is larger than we take here. Nothing was changed.",
-        "Send less.",
+        "Go back and send less of it at once.",
+        "Go back",
     ),
     415: Trouble(415, "We could not read that", "What you sent is not a form.", "Start from the first page."),
 }
@@ -120,12 +132,22 @@ def on_refusal(request: AnyRequest, error: Refusal) -> Response[Any]:
     return answer(request, replace(REFUSALS[kind], happened=error.words), fields=fields)
 
 
+def on_stale_form(request: AnyRequest, error: StaleForm) -> Response[Any]:
+    """A form of ours that is not valid any more: what happened, what was written, and the way to a fresh one."""
+    trouble = replace(
+        REFUSALS[StaleForm], happened=error.words, written=error.written, href=_came_from(request)
+    )
+    return answer(request, trouble)
+
+
 def on_http_error(request: AnyRequest, error: HTTPException) -> Response[Any]:
     """Litestar said no: no such address, another method, too large, not readable."""
     status = error.status_code
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         return on_fault(request, error)
     trouble = STATUSES.get(status) or replace(STATUSES[400], status=status)
+    if status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+        trouble = replace(trouble, href=_came_from(request))
     headers = {name: value for name, value in (error.headers or {}).items() if name.lower() == "allow"}
     return answer(request, trouble, headers=headers)
 
@@ -229,6 +251,15 @@ def answer(
     return response
 
 
+def _came_from(request: AnyRequest) -> str:
+    """The page of ours that a form was sent from, as far as the browser tells; or else the first page."""
+    page_before = urlsplit(request.headers.get("referer", ""))
+    if page_before.netloc != urlsplit(request.app.state.settings.app.public_url).netloc:
+        return "/"
+    # Two slashes at the beginning would lead to another site.
+    return page_before._replace(scheme="", netloc="", path="/" + page_before.path.lstrip("/")).geturl()
+
+
 def _problem(trouble: Trouble, fields: Mapping[str, str], reference: str | None) -> Response[Any]:
     problem: dict[str, Any] = {
         "type": "about:blank",
@@ -255,6 +286,7 @@ def _is_stream(request: AnyRequest) -> bool:
 
 handlers: ExceptionHandlersMap = {
     Refusal: on_refusal,
+    StaleForm: on_stale_form,
     HTTPException: on_http_error,
     SignInWanted: on_sign_in_wanted,
     TokenWanted: on_token_wanted,

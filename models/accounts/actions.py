@@ -12,8 +12,8 @@ from sqlalchemy import ColumnElement, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from models.accounts import sessions
-from models.accounts.address import normal_address
+from models.accounts import sessions, tokens
+from models.accounts.address import mailbox_of, normal_address
 from models.accounts.audit import audit
 from models.accounts.letters import origin_words
 from models.accounts.limits import check_limits, hold_place
@@ -288,6 +288,19 @@ async def set_role(
     return person
 
 
+async def shut_out(session: AsyncSession, person_id: UUID, *, by: Person, at: datetime) -> tuple[int, int]:
+    """End all sessions and API tokens of a person whose account somebody else may be using. Returns how many of each.
+
+    They can sign in again, in the way that they always could.
+    """
+    ended = (
+        await sessions.revoke_all(session, person_id, at=at),
+        await tokens.revoke_all(session, person_id, at=at),
+    )
+    await audit(session, by, "person.shut_out", f"person/{person_id}", sessions=ended[0], tokens=ended[1])
+    return ended
+
+
 def _open(at: datetime) -> ColumnElement[bool]:
     return _usable(at, CODE_TRIES)
 
@@ -323,6 +336,7 @@ def _new_request(
     request = SignInRequest(
         id=request_id,
         email=email,
+        mailbox=mailbox_of(email),
         token_hash=fingerprint(token),
         code_mac=_mac(keys, request_id, code),
         browser_hash=browser_hash,

@@ -40,6 +40,14 @@ def normal_address(text: str, *, field: str = "email") -> str:
     return whole
 
 
+def mailbox_of(address: str) -> str:
+    """The mailbox that letters to this normal address fill: what follows a + in front of the @ is a label of its
+    owner's (RFC 5233). For counting alone: they are different addresses, and different people to us.
+    """
+    local, _, domain = address.partition("@")
+    return f"{local.partition('+')[0] or local}@{domain}"
+
+
 def masked(address: str) -> str:
     """`a•••@example.com`: enough for its owner to know it, too little for anybody else to learn it."""
     local, _, domain = address.partition("@")

@@ -7,7 +7,7 @@ commit: nothing is locked after it, so it lasts as long as a commit and cannot t
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
@@ -25,7 +25,10 @@ BEGINNING: Final = bytes(32)
 #: Rows that are checked at a time.
 _STRETCH: Final = 1000
 _CHAIN: Final = text("select pg_advisory_xact_lock(hashtextextended('accounts/audit', 7))")
+_TURN: Final = text("select pg_try_advisory_xact_lock(hashtextextended(:subject, 7))")
 _WAITING: Final = "audit entries"
+#: How often `audit_rarely` writes about one subject.
+RARELY: Final = timedelta(hours=1)
 
 #: An entry that waits for the commit, with the savepoint that it was written in.
 _Waiting = list[tuple[SessionTransaction | None, AuditEntry]]
@@ -50,6 +53,27 @@ async def audit(
     )
     waiting: _Waiting = session.info.setdefault(_WAITING, [])
     waiting.append((session.sync_session.get_nested_transaction(), entry))
+
+
+async def audit_rarely(
+    session: AsyncSession,
+    actor: Person | str,
+    action: str,
+    subject: str,
+    *,
+    at: datetime,
+    **detail: str | int | bool | None,
+) -> None:
+    """`audit`, unless something is written about `subject` within the last hour: for what any stranger can cause at
+    will, so that none fills a log that is never emptied. Every single time stands in the requests' own log.
+    """
+    # Whoever is second leaves it to the first; who comes after the first's commit sees its entry.
+    if not await session.scalar(_TURN, {"subject": subject}):
+        return
+    latest = select(AuditEntry.at).where(AuditEntry.subject == subject).order_by(AuditEntry.id.desc())
+    before = await session.scalar(latest.limit(1))
+    if before is None or before <= at - RARELY:
+        await audit(session, actor, action, subject, **detail)
 
 
 def digest_of(previous: bytes, entry: AuditEntry) -> bytes:

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import ColumnElement, select, text, true
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from models.accounts.address import mailbox_of
 from models.accounts.rules import ADDRESS_LIMITS, BREAKER, NETWORK_LIMITS, Limit
 from models.accounts.tables import SignInRequest
 from models.base.errors import TooMany
@@ -22,14 +23,15 @@ _LOCK = text(
 
 
 async def hold_place(session: AsyncSession, email: str, network: str) -> None:
-    """From here to the end of the transaction, nobody else counts for this address or this network."""
-    await session.execute(_LOCK, {"names": [f"sign-in/email/{email}", f"sign-in/network/{network}"]})
+    """From here to the end of the transaction, nobody else counts for this mailbox or this network."""
+    names = [f"sign-in/email/{mailbox_of(email)}", f"sign-in/network/{network}"]
+    await session.execute(_LOCK, {"names": names})
 
 
 async def check_limits(
     session: AsyncSession, *, email: str, network: str, browser_hash: bytes, at: datetime
 ) -> None:
-    """Raise `TooMany` if another letter now would be one too many for the address, the network or everybody.
+    """Raise `TooMany` if another letter now would be one too many for the mailbox, the network or everybody.
 
     A browser that has signed in with this address before is counted by itself. Otherwise, whoever asks for
     letters to somebody else's address all day would keep its owner out all day. The last limit is counted
@@ -39,7 +41,7 @@ async def check_limits(
     is_known = await session.scalar(
         select(SignInRequest.id).where(mine, SignInRequest.consumed_at.is_not(None)).limit(1)
     )
-    of_address = mine if is_known else SignInRequest.email == email
+    of_address = mine if is_known else SignInRequest.mailbox == mailbox_of(email)
     await _check(session, of_address, ADDRESS_LIMITS, at)
     await _check(session, SignInRequest.network == network, NETWORK_LIMITS, at)
     await _check(session, true(), (BREAKER,), at)

@@ -55,6 +55,8 @@ class SignInRequest(Row):
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
     email: Mapped[str]
+    #: The address without its label, for limits: `address.mailbox_of`.
+    mailbox: Mapped[str | None]
     token_hash: Mapped[bytes] = mapped_column(LargeBinary, unique=True)
     code_mac: Mapped[bytes] = mapped_column(LargeBinary)
     #: Fingerprint of the cookie of the browser that asked: the link works there only. None for a link made on
@@ -74,6 +76,7 @@ class SignInRequest(Row):
     __table_args__ = (
         Index("accounts_sign_in_requests_browser", "browser_hash", "created_at"),
         Index("accounts_sign_in_requests_email", "email", "created_at"),
+        Index("accounts_sign_in_requests_mailbox", "mailbox", "created_at"),
         Index("accounts_sign_in_requests_network", "network", "created_at"),
         Index("accounts_sign_in_requests_created", "created_at"),
     )

@@ -5,15 +5,15 @@ from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, func, select, text, update
+from sqlalchemy import ColumnElement, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from models.accounts.audit import audit
-from models.accounts.states import Scope
-from models.accounts.tables import ApiToken, AuditEntry, Person
+from models.accounts.audit import audit, audit_rarely
+from models.accounts.states import Role, Scope
+from models.accounts.tables import ApiToken, Person
 from models.base.crypto import fingerprint, new_token
 from models.base.db import new_id
-from models.base.errors import Conflict, Forbidden, NotFound
+from models.base.errors import Conflict, Forbidden, Invalid, NotFound
 
 #: So that a token is known for one wherever it turns up: in a log, in a repository that is searched for secrets.
 PREFIX: Final = "glt_"
@@ -22,12 +22,10 @@ SHOWN: Final = len(PREFIX) + 6
 MOST: Final = 20
 #: What a token's life may be chosen from, in days.
 LIVES: Final = (7, 30, 90, 365)
-#: A token that is refused again within this time is not written down again.
-REFUSALS_EVERY: Final = timedelta(hours=1)
+#: The longest life of a token that does what admins do: it refunds and publishes without asking who it is again.
+LONGEST_FOR_ADMINS: Final = timedelta(days=90)
 #: How exactly `last_used_at` is kept.
 USED_EVERY: Final = timedelta(minutes=1)
-
-_TURN: Final = text("select pg_try_advisory_xact_lock(hashtextextended(:subject, 7))")
 
 
 class TokenFound(NamedTuple):
@@ -49,10 +47,14 @@ async def make_token(
 ) -> tuple[ApiToken, str]:
     """Make a token. Returns it with its secret, which nobody can read again.
 
-    Raises `Forbidden` for a scope that the person's role does not allow, `Conflict` at twenty living tokens.
+    Raises `Forbidden` for a scope that the person's role does not allow, `Invalid` for a life too long for its
+    scopes, `Conflict` at twenty living tokens.
     """
     if beyond := [scope.value for scope in scopes if not person.role.includes(scope.role)]:
         raise Forbidden(f"Your role does not allow {', '.join(beyond)}.")
+    if life > LONGEST_FOR_ADMINS and any(scope.role is Role.ADMIN for scope in scopes):
+        days = LONGEST_FOR_ADMINS.days
+        raise Invalid({"life": f"A token with an admin's scopes works for {days} days at most."})
     living = _living(at, ApiToken.person_id == person.id)
     if (await session.scalar(select(func.count()).select_from(ApiToken).where(*living)) or 0) >= MOST:
         raise Conflict(f"You have {MOST} tokens. Revoke one that you do not use any more.")
@@ -96,28 +98,19 @@ async def find_token(session: AsyncSession, secret: str, at: datetime) -> TokenF
 async def note_refusal(session: AsyncSession, secret: str, *, missing: Scope | None, at: datetime) -> None:
     """Write down that this secret opened nothing, or not what wants the scope `missing`.
 
-    Once an hour for each token, and once an hour for all that are no tokens of ours: anybody can send those, and
-    none must fill a log that is never emptied. Whoever looks into the matter finds every single one in the
-    requests' own log.
+    Once an hour for each token, and once an hour for all that are no tokens of ours.
     """
     query = select(ApiToken, Person).join(Person, Person.id == ApiToken.person_id)
     row = (await session.execute(query.where(ApiToken.token_hash == fingerprint(secret)))).one_or_none()
     subject = f"token/{row.ApiToken.id if row else 'unknown'}"
-    # Whoever is second leaves it to the first; who comes after the first's commit sees its entry.
-    if not await session.scalar(_TURN, {"subject": subject}):
-        return
-    latest = (
-        select(AuditEntry.at).where(AuditEntry.subject == subject).order_by(AuditEntry.id.desc()).limit(1)
-    )
-    if (before := await session.scalar(latest)) is not None and before > at - REFUSALS_EVERY:
-        return
     if row is None:
-        await audit(session, "program", "token.refused", subject)
+        await audit_rarely(session, "program", "token.refused", subject, at=at)
     else:
         token, owner = row
         why = _why_not(token, owner, at)
         scope = missing.value if missing else None
-        await audit(session, owner, "token.refused", subject, why=why, scope=scope, prefix=token.prefix)
+        detail = {"why": why, "scope": scope, "prefix": token.prefix}
+        await audit_rarely(session, owner, "token.refused", subject, at=at, **detail)
 
 
 def _why_not(token: ApiToken, owner: Person, at: datetime) -> str:
@@ -153,6 +146,12 @@ async def revoke_token(
     token.revoked_at = at
     await audit(session, person, "token.revoked", f"person/{person.id}", token=str(token_id))
     return token
+
+
+async def revoke_all(session: AsyncSession, person_id: UUID, *, at: datetime) -> int:
+    """End all of this person's tokens. Returns how many that were."""
+    ended = update(ApiToken).where(*_living(at, ApiToken.person_id == person_id)).values(revoked_at=at)
+    return len((await session.scalars(ended.returning(ApiToken.id))).all())
 
 
 async def _used(session: AsyncSession, token_id: UUID, at: datetime) -> None:

@@ -1,4 +1,4 @@
-"""Asking for reports, keeping them, and forgetting them."""
+"""Asking for reports, keeping them, handing them out, and forgetting them. Who takes data away is written down."""
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
@@ -8,6 +8,7 @@ from uuid import UUID
 from sqlalchemy import delete, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from models.accounts.audit import audit
 from models.accounts.tables import Person
 from models.base.clock import now
 from models.base.errors import Invalid, NotFound
@@ -54,13 +55,23 @@ async def keep(
         expires_at=now() + timedelta(days=keep_days),
     )
     session.add(made)
+    await audit(
+        session,
+        person,
+        "report.made",
+        f"report/{job_id}",
+        data_set=wanted.data_set,
+        format=wanted.format,
+        rows=rows,
+    )
 
 
-async def export_of(session: AsyncSession, export_id: UUID, person_id: UUID, at: datetime) -> Export:
-    """One of this person's reports. Raises `NotFound`, also once its time is over."""
+async def hand_out(session: AsyncSession, export_id: UUID, person: Person, at: datetime) -> Export:
+    """One of this person's reports, for them to download. Raises `NotFound`, also once its time is over."""
     found = await session.get(Export, export_id)
-    if found is None or found.person_id != person_id or found.expires_at <= at:
+    if found is None or found.person_id != person.id or found.expires_at <= at:
         raise NotFound("There is no such report, or it is not kept any more. Ask for it again.")
+    await audit(session, person, "report.downloaded", f"report/{export_id}", data_set=found.data_set)
     return found
 
 

@@ -13,14 +13,9 @@ from models.base.db import Row, new_id
 from models.jobs.states import AlertKind, BulkDeed
 
 
-class MetricRow(Row):
-    """What became of the jobs of one kind in one minute, written anew as long as the minute may change."""
+class _Counts:
+    """What became of the jobs of one queue in a time."""
 
-    __tablename__ = "job_metrics"
-
-    minute: Mapped[datetime] = mapped_column(primary_key=True)
-    queue: Mapped[str] = mapped_column(primary_key=True)
-    kind: Mapped[str] = mapped_column(primary_key=True)
     asked: Mapped[int] = mapped_column(server_default="0")
     completed: Mapped[int] = mapped_column(server_default="0")
     #: Attempts that failed and will be repeated.
@@ -29,6 +24,24 @@ class MetricRow(Row):
     #: How many jobs waited and ran so long, by `metrics.BUCKETS`.
     waits: Mapped[list[int]] = mapped_column(ARRAY(BigInteger()))
     runs: Mapped[list[int]] = mapped_column(ARRAY(BigInteger()))
+
+
+class MetricRow(_Counts, Row):
+    """One minute, written anew as long as it may change."""
+
+    __tablename__ = "job_metrics"
+
+    minute: Mapped[datetime] = mapped_column(primary_key=True)
+    queue: Mapped[str] = mapped_column(primary_key=True)
+
+
+class MetricStepRow(_Counts, Row):
+    """Ten of those minutes, for charts that look far back: a week of single ones takes half a second to add up."""
+
+    __tablename__ = "job_metric_steps"
+
+    at: Mapped[datetime] = mapped_column(primary_key=True)
+    queue: Mapped[str] = mapped_column(primary_key=True)
 
 
 class ErrorRow(Row):
@@ -59,6 +72,7 @@ class AlertRow(Row):
         Index(
             "job_alerts_open", "kind", "subject", unique=True, postgresql_where=text("resolved_at is null")
         ),
+        Index("job_alerts_over", "opened_at", "id", postgresql_where=text("resolved_at is not null")),
     )
 
 

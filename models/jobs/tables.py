@@ -160,6 +160,8 @@ class FlowRow(Row):
 
     __table_args__ = (
         Index("job_flows_finished", "finished_at", postgresql_where=text("finished_at is not null")),
+        Index("job_flows_open", "id", postgresql_where=text("finished_at is null")),
+        Index("job_flows_failed", "id", postgresql_where=text("failed > 0")),
     )
 
 

@@ -18,7 +18,7 @@ from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
-from cryptography.hazmat.primitives.hashes import SHA1, SHA256
+from cryptography.hazmat.primitives.hashes import SHA256
 
 from models.base.paging import instant
 
@@ -41,6 +41,8 @@ _SIGNED: Final[Mapping[str, tuple[str, ...]]] = {
 _OPTIONAL: Final = frozenset({"Subject"})
 _CERTIFICATE_PATH: Final = re.compile(r"/SimpleNotificationService-[A-Za-z0-9]{1,64}\.pem")
 _TOPIC: Final = re.compile(r"arn:(aws|aws-cn|aws-us-gov):sns:([a-z0-9-]+):[0-9]{12}:[A-Za-z0-9_-]{1,256}")
+#: The version that is signed over SHA-256. Topics are made with 1, which is SHA-1 and can be forged one day.
+_VERSION: Final = "2"
 #: Its own are UUIDs.
 _LONGEST_ID: Final = 100
 
@@ -114,8 +116,8 @@ def check(message: SnsMessage, *, topic: str, endpoint: str, at: datetime) -> No
         raise Forged(f"another topic: {message.topic}")
     if not at - OLDEST <= message.sent_at <= at + AHEAD:
         raise Forged(f"signed at {message.sent_at.isoformat()}, which is not now")
-    if message.version not in _HASHES:
-        raise Forged(f"signed in version {message.version}")
+    if message.version != _VERSION:
+        raise Forged(f"signed in version {message.version}: set the topic's SignatureVersion to {_VERSION}")
     try:
         url = urlsplit(message.certificate_url)
     except ValueError as error:
@@ -123,9 +125,6 @@ def check(message: SnsMessage, *, topic: str, endpoint: str, at: datetime) -> No
     origin = f"{url.scheme}://{url.netloc}"  # a user or a port would be a part of it
     if origin != endpoint or url.query or url.fragment or not _CERTIFICATE_PATH.fullmatch(url.path):
         raise Forged(f"its certificate is not at {endpoint}: {message.certificate_url}")
-
-
-_HASHES: Final = {"1": SHA1, "2": SHA256}
 
 
 def read_certificate(pem: bytes) -> x509.Certificate:
@@ -144,7 +143,7 @@ def verify(message: SnsMessage, certificate: x509.Certificate, at: datetime) -> 
     if not isinstance(key, RSAPublicKey):
         raise Forged("its certificate has no RSA key")
     try:
-        key.verify(message.signature, message.signed, PKCS1v15(), _HASHES[message.version]())
+        key.verify(message.signature, message.signed, PKCS1v15(), SHA256())
     except InvalidSignature:
         raise Forged("the signature does not fit") from None
 

@@ -1,19 +1,24 @@
-"""Who may have something sent to whom: everybody to themselves, editors to anybody."""
+"""Who may have something sent to whom: everybody to themselves, editors to anybody, which is written down."""
 
 from msgspec.structs import replace
-from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from models.accounts.address import normal_address
+from models.accounts.audit import audit
+from models.accounts.queries import person_by_email
 from models.accounts.states import Role
 from models.accounts.tables import Person
 from models.base.errors import Invalid, NotFound
 from models.notices.jobs import Email, Notification
 
 
-async def allowed_email(_session: AsyncSession, asker: Person, wanted: Email) -> Email:
+async def allowed_email(session: AsyncSession, asker: Person, wanted: Email) -> Email:
     """The letter as `asker` may have it sent. Raises `Invalid`, naming the field."""
-    return replace(wanted, to=_recipient(asker, wanted.to))
+    to = _recipient(asker, wanted.to)
+    if to != asker.email:
+        person = await person_by_email(session, to)
+        await audit(session, asker, "letter.asked", f"person/{person.id if person else 'unknown'}")
+    return replace(wanted, to=to)
 
 
 async def allowed_notification(session: AsyncSession, asker: Person, wanted: Notification) -> Notification:
@@ -23,17 +28,18 @@ async def allowed_notification(session: AsyncSession, asker: Person, wanted: Not
         raise Invalid({"link": "Give a path of this site that begins with one /."})
     to = _recipient(asker, wanted.to or asker.email)
     try:
-        await person_at(session, to)
+        person = await person_at(session, to)
     except NotFound as error:
         raise Invalid({"to": error.words}) from error
+    if to != asker.email:
+        await audit(session, asker, "notification.asked", f"person/{person.id}")
     return replace(wanted, to=to)
 
 
 async def person_at(session: AsyncSession, address: str) -> Person:
     """The person with this address. Raises `NotFound`."""
-    query = select(Person).where(Person.email == address, Person.erased_at.is_(None))
-    person = (await session.scalars(query)).one_or_none()
-    if person is None:
+    person = await person_by_email(session, address)
+    if person is None or person.erased_at is not None:
         raise NotFound("Nobody with this address is known here.")
     return person
 

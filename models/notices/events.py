@@ -8,5 +8,10 @@ EVENTS: Final[Mapping[str, str]] = {
     "report.ready": "A report can be downloaded",
     "alert.raised": "Something needs a person: a queue is late, jobs fail, a worker died",
     "alert.ended": "What needed a person is over",
+    "order.paid": "An order was paid for, and is being worked on",
+    "order.ready": "The text of an order can be looked at by its buyer",
+    "order.published": "An order was approved, and its text is published",
+    "order.failed": "An order failed; its money goes back",
+    "order.refunded": "The whole price of an order was given back",
     "endpoint.tested": "Somebody pressed “Send a test” for this endpoint",
 }

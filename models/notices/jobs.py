@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from models.jobs import Backoff, Job
 from models.jobs.schedules import Schedule
 from models.mail.actions import drop_letters
+from models.mail.jobs import SendLetter
 
 #: The letter that an `Email` is sent as.
 LETTER: Final = "notices.message"
@@ -23,10 +24,11 @@ class Email(Job, frozen=True):
     """Write a letter to an address, and send it."""
 
     kind: ClassVar[str] = "notices.email"
-    queue: ClassVar[str] = "mail"
-    attempts: ClassVar[int] = 8
-    backoff: ClassVar[Backoff] = Backoff(first=timedelta(seconds=2), factor=3, limit=timedelta(minutes=15))
-    timeout: ClassVar[timedelta] = timedelta(minutes=1)
+    queue: ClassVar[str] = SendLetter.queue
+    #: It sends its letter itself, with the patience that every letter has.
+    attempts: ClassVar[int] = SendLetter.attempts
+    backoff: ClassVar[Backoff] = SendLetter.backoff
+    timeout: ClassVar[timedelta] = SendLetter.timeout
 
     to: Annotated[str, Meta(min_length=3, max_length=254, description="One e-mail address")]
     subject: _Line

@@ -283,6 +283,8 @@ class Order(Row):
     #: When the version under way is to be ready, as its customer was told; and when we saw that it was not.
     promised_at: Mapped[datetime]
     promise_broken_at: Mapped[datetime | None]
+    #: Since when an editor is to look at its text before its customer does; nothing if the customer has seen it.
+    held_at: Mapped[datetime | None]
     ready_at: Mapped[datetime | None]
     submitted_at: Mapped[datetime | None]
     completed_at: Mapped[datetime | None]
@@ -313,8 +315,10 @@ class Order(Row):
         ),
         Index("orders_live", "is_test", "id"),
         Index("orders_money", "payment_state", "id", postgresql_where=text("payment_state <> 'paid'")),
+        Index("orders_failed", "updated_at", postgresql_where=text("status = 'FAILED'")),
         Index("orders_review_due", "review_due_at", postgresql_where=text("status = 'QUALITY_CHECK'")),
         Index("orders_promise", "promised_at", postgresql_where=text("status = 'PROCESSING'")),
+        Index("orders_held", "promised_at", postgresql_where=text("held_at is not null")),
         Index(
             "orders_link_due",
             text("coalesce(link_due_at, completed_at)"),
@@ -373,7 +377,7 @@ class Generation(Row):
 
 
 class Transition(Row):
-    """A move of an order. Only ever added to."""
+    """A move of an order. Only ever added to: a trigger refuses to alter or remove any."""
 
     __tablename__ = "orders_transitions"
 

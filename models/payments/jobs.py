@@ -61,8 +61,17 @@ class ComparePayments(Job, frozen=True):
     timeout: ClassVar[timedelta] = timedelta(minutes=30)
 
 
+class ForgetPayers(Job, frozen=True):
+    """Forget whom old events speak of."""
+
+    kind: ClassVar[str] = "payments.forget_payers"
+    queue: ClassVar[str] = "payments"
+    priority: ClassVar[int] = 7
+
+
 SCHEDULES = (
     Schedule("payments.reconcile", timedelta(minutes=5), ReconcileCheckouts()),
     Schedule("payments.missed_events", timedelta(hours=1), FetchMissedEvents()),
     Schedule("payments.compare", timedelta(days=1), ComparePayments()),
+    Schedule("payments.forget_payers", timedelta(days=1), ForgetPayers()),
 )

@@ -14,7 +14,7 @@ from models.base.paging import PAGE_SIZE
 from models.jobs.states import UNFINISHED, JobState
 from models.jobs.tables import JobRow
 from models.payments.moves import paid_key, paid_with
-from models.payments.states import CheckoutState, InvoiceKind, PaymentState
+from models.payments.states import CheckoutState, InvoiceKind
 from models.payments.tables import Checkout, Dispute, Invoice, Refund
 
 _STRIPE_ID: Final = re.compile(r"(cs|pi|ch|py|re|pyr|dp|du)_[A-Za-z0-9_]{4,250}")
@@ -35,18 +35,6 @@ async def own_basket(session: AsyncSession, checkout_id: UUID, person_id: UUID |
     """The checkout and those that are paid on one page with it, if they are this person's; else `NotFound`."""
     await own_checkout(session, checkout_id, person_id)
     return (await session.scalars(paid_with(checkout_id))).all()
-
-
-async def disputes_of(session: AsyncSession, checkout_id: UUID) -> Sequence[Dispute]:
-    """The disputes of a checkout, the earliest first."""
-    query = select(Dispute).where(Dispute.checkout_id == checkout_id).order_by(Dispute.opened_at)
-    return (await session.scalars(query)).all()
-
-
-async def open_disputes(session: AsyncSession) -> Sequence[Checkout]:
-    """Payments that are disputed now: each needs somebody to answer at Stripe before its deadline."""
-    query = select(Checkout).where(Checkout.payment_state == PaymentState.DISPUTED).order_by(Checkout.id)
-    return (await session.scalars(query)).all()
 
 
 def checkouts_named(name: str) -> Select[Any] | None:

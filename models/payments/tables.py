@@ -83,6 +83,7 @@ class StripeEvent(Row):
     object_id: Mapped[str | None]
     api_version: Mapped[str | None]
     is_live: Mapped[bool]
+    #: The whole event, until `retention` leaves some plain values of its object.
     payload: Mapped[dict[str, Any]]
     state: Mapped[EventState] = mapped_column(server_default=EventState.RECEIVED)
     problem: Mapped[str | None]
@@ -96,6 +97,8 @@ class StripeEvent(Row):
             postgresql_where=text("state in ('received', 'stranded')"),
         ),
         Index("payments_stripe_events_received", "received_at"),
+        # Those that still hold what Stripe told of the payer.
+        Index("payments_stripe_events_whole", "received_at", postgresql_where=text("payload ? 'data'")),
     )
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -12,7 +12,7 @@ import pytest
 from litestar import get
 from litestar.params import FromPath
 from redis.asyncio import Redis
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 
 from emails import write_letter
 from infra.local.embedded import EmbeddedRedis
@@ -174,6 +174,12 @@ def session_of(browser: Browser) -> str | None:
     """The browser's session cookie."""
     cookie = browser.client.cookies.get("__Host-galley_session")
     return cookie or None
+
+
+async def later(database: Database) -> None:
+    """Eleven minutes go by."""
+    async with database.transaction() as session:
+        await session.execute(update(Session).values(authenticated_at=now() - timedelta(minutes=11)))
 
 
 async def try_link(

@@ -38,7 +38,7 @@ async def test_looking_at_a_link_a_hundred_times_uses_nothing_up(
     assert (after.consumed_at, after.attempts, after.superseded_at) == (None, 0, None)
     assert after.expires_at == before.expires_at
     screen = await ada.open(letter.path)
-    assert (await ada.submit(screen.form("/sign-in/confirm"))).path == "/account"
+    assert (await ada.submit(screen.form("/sign-in/confirm"))).path == "/orders"
 
 
 async def test_a_scanner_that_sends_every_form_gets_nothing_and_breaks_nothing(
@@ -57,7 +57,7 @@ async def test_a_scanner_that_sends_every_form_gets_nothing_and_breaks_nothing(
     assert session_of(scanner) is None
     assert (await requests_made(database))[-1].attempts == 0
     screen = await ada.open(letter.path)
-    assert (await ada.submit(screen.form("/sign-in/confirm"))).path == "/account"
+    assert (await ada.submit(screen.form("/sign-in/confirm"))).path == "/orders"
 
 
 async def test_a_scanner_without_cookies_gets_no_further_than_the_redirect(
@@ -272,23 +272,31 @@ async def test_a_closed_account_is_told_so_only_after_it_has_proven_itself(
 @pytest.mark.parametrize(
     ("intent", "path"),
     [
-        ({}, "/account"),
+        ({}, "/orders"),
         ({"path": "/orders/5?tab=text"}, "/orders/5?tab=text"),
-        ({"path": "//evil.example"}, "/account"),
-        ({"path": "/\\evil.example"}, "/account"),
-        ({"path": "https://evil.example"}, "/account"),
-        ({"path": "javascript:alert(1)"}, "/account"),
-        ({"path": 7}, "/account"),
+        ({"path": "//evil.example"}, "/orders"),
+        ({"path": "/\\evil.example"}, "/orders"),
+        ({"path": "https://evil.example"}, "/orders"),
+        ({"path": "javascript:alert(1)"}, "/orders"),
+        ({"path": 7}, "/orders"),
         (
             {"draft": "0199a2f4-0000-7000-8000-000000000001"},
             "/orders/drafts/0199a2f4-0000-7000-8000-000000000001",
         ),
-        ({"draft": "../../admin"}, "/account"),
-        ({"draft": None}, "/account"),
+        ({"draft": "../../admin"}, "/orders"),
+        ({"draft": None}, "/orders"),
     ],
 )
 def test_an_intent_leads_to_a_page_of_ours(intent: dict[str, Any], path: str) -> None:
-    assert path_of(intent) == path
+    assert path_of(intent, Role.CUSTOMER) == path
+
+
+@pytest.mark.parametrize(
+    ("role", "path"),
+    [(Role.ANALYST, "/admin/queues"), (Role.EDITOR, "/admin"), (Role.ADMIN, "/admin")],
+)
+def test_whoever_came_for_nothing_in_particular_lands_where_their_work_is(role: Role, path: str) -> None:
+    assert path_of({}, role) == path
 
 
 @pytest.mark.parametrize(
@@ -305,7 +313,7 @@ async def test_the_address_of_the_sign_in_page_does_not_say_where_it_leads(
     screen = await ada.send(
         f"/sign-in/confirm?{query}", "post", screen.form("/sign-in/confirm").fields, follow=False
     )
-    assert screen.response.headers["location"] == "/account"
+    assert screen.response.headers["location"] == "/orders"
 
 
 async def test_a_forged_wish_is_not_followed(browsers: Browsers, database: Database, keys: Keys) -> None:
@@ -317,6 +325,6 @@ async def test_a_forged_wish_is_not_followed(browsers: Browsers, database: Datab
     for wish in ("/probe/forged", signed_for_another):
         ada.client.cookies.set("__Host-galley_wanted", wish, domain="galley.test", path="/")
         screen = await sign_in(ada, database, keys)
-        assert screen.path == "/account"
+        assert screen.path == "/orders"
         async with database.transaction() as session:
             await session.execute(update(SignInRequest).values(created_at=now() - timedelta(hours=1)))

@@ -9,16 +9,18 @@ import pytest
 import structlog
 from sqlalchemy import text, update
 
+from models.accounts import tokens
 from models.accounts.actions import make_admin
+from models.accounts.audit import history_of
 from models.accounts.queries import person_by_email
-from models.accounts.states import Role
+from models.accounts.states import Role, Scope
 from models.accounts.tables import Person, Session
 from models.base.clock import now
 from models.base.crypto import Keys
 from models.base.db import Database
 from models.everything import metadata
 from tests.accounts.authenticator import Authenticator
-from tests.accounts.conftest import Browsers, ask, letters, session_of, sessions_made, sign_in
+from tests.accounts.conftest import Browsers, ask, later, letters, session_of, sessions_made, sign_in
 from tests.accounts.test_passkeys import add
 from tests.web.site import Site
 from web import accounts
@@ -42,7 +44,7 @@ async def test_a_scanner_with_a_cookie_jar_that_presses_every_button_gets_nothin
     assert session_of(scanner) is None
     assert await sessions_made(database) == 0
     screen = await ada.open(letter.path)
-    assert (await ada.submit(screen.form("/sign-in/confirm"))).path == "/account"
+    assert (await ada.submit(screen.form("/sign-in/confirm"))).path == "/orders"
 
 
 # ---------------------------------------------------------------- presses and tabs
@@ -67,7 +69,7 @@ async def test_two_tabs_for_two_addresses_each_take_their_own_code(
     work, home = await letters(database, keys)
     crossed = await ada.submit(first.form("code-form"), code=work.code)
     assert crossed.status == 422
-    assert (await ada.submit(first.form("code-form"), code=home.code)).path == "/account"
+    assert (await ada.submit(first.form("code-form"), code=home.code)).path == "/orders"
     assert "ada@example.com" in (await ada.open("/account")).text
     assert (await ada.submit(second.form("code-form"), code=work.code)).status == 403, (
         "its page is of another session"
@@ -85,7 +87,7 @@ async def test_going_back_after_signing_in_shows_no_door_that_still_opens(
     await ada.submit(form)
     before = session_of(ada)
     for page in (letter.path, "/sign-in/confirm", "/sign-in/code", "/sign-in"):
-        assert (await ada.open(page)).path == "/account"
+        assert (await ada.open(page)).path == "/orders"
     assert (await ada.submit(form, follow=False)).status == 403
     assert session_of(ada) == before
     assert await sessions_made(database) == 1
@@ -110,6 +112,7 @@ UNSAFE = [
     f"/account/tokens/{NOTHING}/revocation",
     "/account/data/export",
     "/account/data/deletion",
+    f"/admin/people/{NOTHING}/sessions/revocation",
 ]
 
 
@@ -205,6 +208,42 @@ async def test_a_copy_of_the_database_and_the_log_opens_nothing(
 
 
 # ---------------------------------------------------------------- staff
+async def test_an_admin_ends_every_session_and_token_of_somebody_and_nobody_else_does(
+    browsers: Browsers, database: Database, keys: Keys
+) -> None:
+    async with database.transaction() as session:
+        session.add(Person(email="boss@example.com", role=Role.ADMIN))
+    ada, mallory, boss = browsers(), browsers(ip="203.0.113.5"), browsers(ip="203.0.113.6")
+    await sign_in(ada, database, keys)
+    async with database.transaction() as session:
+        person = await person_by_email(session, "ada@example.com")
+        assert person is not None
+        ask: dict[str, Any] = {"scopes": [Scope.ORDERS_READ], "life": timedelta(days=7), "at": now()}
+        _, secret = await tokens.make_token(session, person, name="Cron", **ask)
+    ending = f"/admin/people/{person.id}/sessions/revocation"
+    screen = await sign_in(mallory, database, keys, "mallory@example.com")
+    assert (await mallory.send(ending, "post", screen.form("/sign-out").fields)).status == 404
+
+    screen = await sign_in(boss, database, keys, "boss@example.com")
+    fields = screen.form("/sign-out").fields
+    assert (await boss.send(f"/admin/people/{NOTHING}/sessions/revocation", "post", fields)).status == 404
+    await later(database)
+    answer = await boss.send(ending, "post", fields, follow=False)
+    assert answer.response.headers["location"] == f"/admin/people/{person.id}/role"
+    assert (await ada.open("/account")).path == "/account"
+    screen = await sign_in(boss, database, keys, "boss@example.com")
+    await boss.send(ending, "post", screen.form("/sign-out").fields, follow=False)
+    assert (await ada.open("/account")).path == "/sign-in"
+    async with database.transaction() as session:
+        assert await tokens.find_token(session, secret, now()) is None
+        written = (await history_of(session, f"person/{person.id}"))[0]
+    assert (written.action, written.actor, written.detail) == (
+        "person.shut_out",
+        "admin",
+        {"sessions": 1, "tokens": 1},
+    )
+
+
 async def test_an_admins_letter_opens_no_admin_page_once_they_have_a_passkey_even_by_the_command_line(
     browsers: Browsers, database: Database, keys: Keys
 ) -> None:

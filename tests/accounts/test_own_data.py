@@ -33,8 +33,8 @@ async def test_ada_takes_everything_of_hers_away_and_nothing_of_others(
 ) -> None:
     ada, bob = browsers(), browsers()
     await sign_in(bob, database, keys, "bob@example.com")
-    screen = await sign_in(ada, database, keys)
-    screen = await ada.open(screen.link("Your data"))
+    await sign_in(ada, database, keys)
+    screen = await ada.open((await ada.open("/account")).link("Your data"))
     screen = await ada.submit(screen.form("/account/data/export"))
     assert screen.response.headers["content-type"] == "application/zip"
     assert screen.response.headers["content-disposition"].startswith('attachment; filename="galley-')

@@ -13,13 +13,13 @@ from models.accounts.__main__ import _remove_passkeys
 from models.accounts.audit import history_of
 from models.accounts.queries import person_by_email
 from models.accounts.states import Role
-from models.accounts.tables import Passkey, PasskeyChallenge, Person, Session
+from models.accounts.tables import Passkey, PasskeyChallenge, Person
 from models.base.clock import now
 from models.base.crypto import Keys
 from models.base.db import Database
 from models.base.settings import Settings
 from tests.accounts.authenticator import PRESENT, Authenticator
-from tests.accounts.conftest import Browsers, session_of, sign_in, warnings
+from tests.accounts.conftest import Browsers, later, session_of, sign_in, warnings
 from web.csrf import FIELD, HEADER
 
 EDITOR = "ed@example.com"
@@ -53,12 +53,6 @@ async def step(browser: Browser, answer: Callable[[dict[str, Any]], str]) -> Scr
     asked = await options(browser, "/sign-in/passkey", "/sign-in/passkey/options")
     screen = await browser.open("/sign-in/passkey")
     return await browser.submit(screen.form("credential"), credential=answer(asked))
-
-
-async def later(database: Database) -> None:
-    """Eleven minutes go by."""
-    async with database.transaction() as session:
-        await session.execute(update(Session).values(authenticated_at=now() - timedelta(minutes=11)))
 
 
 async def test_ed_adds_a_passkey_and_from_then_on_a_letter_is_only_half_the_way(
@@ -206,18 +200,41 @@ async def test_adding_wants_a_recent_sign_in_a_name_and_a_verified_device(
         assert (await session.scalars(select(Passkey))).all() == []
 
 
-async def test_customers_have_none_and_nobody_touches_anothers(
+async def test_a_customer_who_wants_a_passkey_needs_it_from_then_on_and_nobody_touches_anothers(
     browsers: Browsers, database: Database, keys: Keys
 ) -> None:
-    desk, ada = await ed_signed_in(browsers, database, keys), browsers()
-    await add(desk, Authenticator())
+    ada, device = browsers(), Authenticator()
     await sign_in(ada, database, keys)
-    assert (await ada.open("/account/passkeys/new")).status == 403
+    screen = await ada.open((await ada.open("/account")).link("Passkeys"))
+    assert "Whoever can read your mail can sign in as you" in screen.text
+    await add(ada, device)
+    phone = browsers(ip="203.0.113.9")
+    await phone.open("/probe/draft")
+    assert (await sign_in(phone, database, keys)).path == "/sign-in/passkey"
+    assert (await step(phone, device.sign)).response.text == "draft of ada@example.com"
+
     async with database.transaction() as session:
         key = (await session.scalars(select(Passkey))).one()
-    token = (await ada.open("/account")).form("/sign-out").fields[FIELD]
-    answer = await ada.send(f"/account/passkeys/{key.id}/removal", "post", {FIELD: token})
-    assert answer.status == 404
+    bob = browsers()
+    screen = await sign_in(bob, database, keys, "bob@example.com")
+    fields = {FIELD: screen.form("/sign-out").fields[FIELD]}
+    assert (await bob.send(f"/account/passkeys/{key.id}/removal", "post", fields)).status == 404
+
+
+async def test_a_token_that_does_what_admins_do_wants_the_passkey_again_and_ends_within_ninety_days(
+    browsers: Browsers, database: Database, keys: Keys
+) -> None:
+    async with database.transaction() as session:
+        session.add(Person(email="boss@example.com", role=Role.ADMIN))
+    boss, device = browsers(), Authenticator()
+    await sign_in(boss, database, keys, "boss@example.com")
+    await add(boss, device)
+    await later(database)
+    assert (await boss.open("/account/tokens/new")).path == "/sign-in/passkey"
+    form = (await step(boss, device.sign)).form("token-form")
+    refused = await boss.submit(form, name="Desk", scopes="admin:write", life="365")
+    assert (refused.status, "90 days at most" in refused.text) == (422, True)
+    assert "glt_" in (await boss.submit(form, name="Desk", scopes="admin:write", life="90")).html
 
 
 async def test_the_last_passkey_is_removed_only_after_the_passkey_was_shown_again(
@@ -280,6 +297,6 @@ async def test_the_page_of_the_step_is_for_those_who_are_asked(
     assert (await stranger.open("/sign-in/passkey")).path == "/sign-in"
     await sign_in(ada, database, keys)
     screen = await ada.open("/sign-in/passkey")
-    assert screen.path == "/account"
+    assert screen.path == "/orders"
     fields = {FIELD: screen.form("/sign-out").fields[FIELD]}
     assert (await ada.send("/sign-in/passkey/options", "post", fields)).status == 404

@@ -106,6 +106,21 @@ async def test_three_hundred_guesses_at_once_are_five(database: Database, keys: 
         assert (await session.execute(looked_at)).scalar_one() == 5
 
 
+async def test_guesses_over_as_many_letters_as_there_are_to_be_had_are_fifteen(
+    database: Database, keys: Keys
+) -> None:
+    for number in range(5):
+        thief = f"browser {number}"
+        try:
+            request = await ask(database, keys, browser=thief, network=f"203.0.113.{number}")
+        except TooMany:
+            continue
+        newest, *_ = await letters(database, keys)
+        for _ in range(6):
+            assert not await try_code(database, keys, request.id, newest.other_code, browser=thief)
+    assert sum(one.attempts for one in await requests_made(database)) == 15
+
+
 async def test_after_five_wrong_codes_neither_the_right_one_nor_the_link_work(
     database: Database, keys: Keys
 ) -> None:

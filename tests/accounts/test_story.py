@@ -12,7 +12,7 @@ from models.base.settings import Settings
 from models.mail.tables import EmailMessage
 from tasks.testing import run_everything
 from tasks.world import open_world
-from tests.accounts.conftest import IPHONE, Browsers, ask, letters, session_of, sessions_made, sign_in
+from tests.accounts.conftest import IPHONE, Browsers, ask, later, letters, session_of, sessions_made, sign_in
 
 
 async def test_ada_signs_in_by_the_link_in_her_letter(
@@ -74,7 +74,7 @@ async def test_ada_reads_her_letter_on_the_phone_and_types_the_code_at_her_desk(
     assert (here.status, here.path) == (422, "/sign-in/code")
     assert "Enter the six digits" in here.text
     here = await desk.submit(here.form("code-form"), code=f"{letter.code[:3]} {letter.code[3:]}")
-    assert here.path == "/account"
+    assert here.path == "/orders"
 
     # What the phone still shows is over.
     there = await phone.submit(there.form("code-form"), code=letter.code)
@@ -91,7 +91,7 @@ async def test_ada_signs_in_on_the_phone_with_link_and_code(
     (letter,) = await letters(database, keys)
     there = await phone.open(letter.path)
     there = await phone.submit(there.form("code-form"), code=letter.code)
-    assert there.path == "/account"
+    assert there.path == "/orders"
     assert session_of(desk) is None
 
 
@@ -100,8 +100,8 @@ async def test_ada_sees_where_she_is_signed_in_and_ends_it(
 ) -> None:
     desk, phone = browsers(), browsers(**{"User-Agent": IPHONE})
     await sign_in(phone, database, keys)
-    screen = await sign_in(desk, database, keys)
-    screen = await desk.open(screen.link("Sessions"))
+    await sign_in(desk, database, keys)
+    screen = await desk.open((await desk.open("/account")).link("Sessions"))
     assert "Firefox on Linux" in screen.text
     assert "Safari on iPhone" in screen.text
     assert screen.text.count("This browser") == 1
@@ -112,6 +112,13 @@ async def test_ada_sees_where_she_is_signed_in_and_ends_it(
     assert "That browser is signed out." in screen.text
     assert (await phone.open("/account")).path == "/sign-in"
     assert (await desk.open("/account")).path == "/account"
+
+    # What others would notice wants to know again who it is.
+    await later(database)
+    assert (await desk.submit(everywhere)).path == "/sign-in"
+    screen = await sign_in(desk, database, keys)
+    assert screen.path == "/account/sessions"
+    everywhere = screen.form("/account/sessions/revocation")
 
     kept = session_of(desk)
     screen = await desk.submit(everywhere)

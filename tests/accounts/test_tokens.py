@@ -50,8 +50,8 @@ async def test_ada_makes_a_token_sees_it_once_uses_it_and_revokes_it(
     browsers: Browsers, database: Database, keys: Keys
 ) -> None:
     ada, program = browsers(), browsers(ip="203.0.113.7")
-    screen = await sign_in(ada, database, keys)
-    screen = await ada.open(screen.link("API tokens"))
+    await sign_in(ada, database, keys)
+    screen = await ada.open((await ada.open("/account")).link("API tokens"))
     screen = await ada.open(screen.link("Make a token"))
     form = screen.form("token-form")
     assert form.offers["scopes"] == ["orders:read", "orders:write", "jobs:read", "jobs:write"]

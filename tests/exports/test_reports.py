@@ -14,6 +14,7 @@ import pytest
 from moto.server import ThreadedMotoServer
 from sqlalchemy import select, text, update
 
+from models.accounts.audit import history_of
 from models.accounts.states import Role
 from models.base.errors import Invalid, NotFound
 from models.base.settings_group import FileSettings
@@ -51,6 +52,12 @@ async def test_an_editor_asks_for_a_report_is_told_and_downloads_it_until_it_is_
     async with bureau.world.database.transaction() as session:
         assert (await session.scalars(select(Notice.link))).one() == "/reports"
     assert (await ada.client.get(path)).status_code == 404
+    async with bureau.world.database.transaction() as session:
+        written = await history_of(session, f"report/{job_id}")
+    assert [(one.action, one.actor_id, one.detail["data_set"]) for one in written] == [
+        ("report.downloaded", editor.person.id, "jobs"),
+        ("report.made", editor.person.id, "jobs"),
+    ]
 
     async with bureau.world.database.transaction() as session:
         await session.execute(update(Export).values(expires_at=text("now()")))

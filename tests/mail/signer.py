@@ -15,7 +15,7 @@ from uuid import UUID, uuid4
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, generate_private_key
-from cryptography.hazmat.primitives.hashes import SHA1, SHA256
+from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
@@ -69,7 +69,7 @@ class Sns:
         self.fetched.clear()
         self.confirmed.clear()
 
-    def message(self, text: str = "", *, signer: str = "sns", version: str = "2", **fields: str) -> bytes:
+    def message(self, text: str = "", *, signer: str = "sns", **fields: str) -> bytes:
         """A signed message as SNS posts it. `fields` replace what it would say."""
         said = {
             "Type": "Notification",
@@ -77,7 +77,7 @@ class Sns:
             "TopicArn": TOPIC,
             "Message": text,
             "Timestamp": now().isoformat(timespec="milliseconds").replace("+00:00", "Z"),
-            "SignatureVersion": version,
+            "SignatureVersion": "2",
             "SigningCertURL": self.url + PATH,
         } | fields
         return signed(said, signer)
@@ -116,8 +116,7 @@ def signed(said: dict[str, str], signer: str = "sns") -> bytes:
     """The message with its signature."""
     names = ORDER.get(said["Type"], WORDS)
     signing = "".join(f"{name}\n{said[name]}\n" for name in names if name in said).encode()
-    digest = SHA1() if said["SignatureVersion"] == "1" else SHA256()
-    signature = key_of(signer).sign(signing, PKCS1v15(), digest)
+    signature = key_of(signer).sign(signing, PKCS1v15(), SHA256())
     return json.dumps(said | {"Signature": base64.b64encode(signature).decode()}).encode()
 
 

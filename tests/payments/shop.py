@@ -27,7 +27,7 @@ from models.payments.moves import paid_with
 from models.payments.reconciliation import reconcile_checkouts
 from models.payments.refunds import ask_refund
 from models.payments.stripe import Stripe
-from models.payments.tables import Checkout, Refund, StripeEvent
+from models.payments.tables import Checkout, Dispute, Refund, StripeEvent
 from tasks.testing import run_everything
 from tasks.world import World
 from tests.payments.slice import MoneyMoved, Sold
@@ -144,6 +144,11 @@ class Shop:
     async def refunds(self, checkout: Checkout) -> list[Refund]:
         async with self.database.transaction() as session:
             return list(await refunds_of(session, checkout.id))
+
+    async def disputes(self, checkout: Checkout) -> list[Dispute]:
+        query = select(Dispute).where(Dispute.checkout_id == checkout.id).order_by(Dispute.opened_at)
+        async with self.database.transaction() as session:
+            return list((await session.scalars(query)).all())
 
     async def events(self) -> list[StripeEvent]:
         async with self.database.transaction() as session:

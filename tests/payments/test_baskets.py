@@ -12,7 +12,6 @@ from models.base.errors import Conflict, Temporary
 from models.payments.comparison import compare_payments
 from models.payments.fulfilment import fulfil
 from models.payments.giving import give_refund
-from models.payments.queries import disputes_of
 from models.payments.rules import share_out, split
 from models.payments.states import CheckoutState, PaymentState, RefundState
 from models.payments.tables import Checkout, Invoice, Refund
@@ -297,8 +296,7 @@ async def test_a_dispute_freezes_whatever_has_not_gone_back_and_moves_it_togethe
     assert [await shop.refund(one, "goodwill") for one in basket] == [None] * 3
     [refund] = await shop.refunds(basket[2])
     await shop.sandbox.conclude_refund(str(refund.stripe_id))
-    async with shop.database.transaction() as session:
-        parts = [one.amount_cents for part in basket for one in await disputes_of(session, part.id)]
+    parts = [one.amount_cents for part in basket for one in await shop.disputes(part)]
     assert parts == [4900, 9900]
     await shop.sandbox.decide_dispute(dispute["id"], outcome)  # type: ignore[arg-type]
     await shop.deliver()

@@ -6,7 +6,6 @@ import pytest
 
 from infra.sandbox.client import CARD_IS_DISPUTED
 from models.payments.disputes import sync_dispute
-from models.payments.queries import disputes_of, open_disputes
 from models.payments.states import PaymentState
 from tests.payments.shop import Shop, body, event
 from tests.payments.slice import told
@@ -26,16 +25,13 @@ async def test_a_dispute_is_followed_from_its_beginning_to_its_end(
     await shop.sandbox.shift_clock(10)
     await shop.deliver()
     assert (await shop.look(checkout)).payment_state is PaymentState.DISPUTED
-    async with shop.database.transaction() as session:
-        assert [one.id for one in await open_disputes(session)] == [checkout.id]
-        [dispute] = await disputes_of(session, checkout.id)
+    [dispute] = await shop.disputes(checkout)
     assert (dispute.status, dispute.amount_cents, dispute.closed_at) == ("needs_response", 4900, None)
     await shop.sandbox.decide_dispute(dispute.stripe_id, "under_review")
     await shop.sandbox.decide_dispute(dispute.stripe_id, outcome)  # type: ignore[arg-type]
     await shop.deliver()
     assert (await shop.look(checkout)).payment_state is state
-    async with shop.database.transaction() as session:
-        [dispute] = await disputes_of(session, checkout.id)
+    [dispute] = await shop.disputes(checkout)
     assert dispute.status == outcome
     assert dispute.closed_at is not None
     assert await states_told(shop) == 2

@@ -37,7 +37,7 @@ async def test_a_form_without_a_token_is_refused(probed: Site, browser: Browser)
         answer = await browser.send("/notes", "post", NOTE)
 
     assert answer.status == 403
-    assert "Reload it and try again" in answer.text
+    assert "This page was no longer up to date" in answer.text
     assert ("web.form_refused", "/notes") in {(line["event"], line.get("route")) for line in lines}
     assert await written(probed) == []
 
@@ -55,7 +55,18 @@ async def test_a_token_from_before_signing_in_is_refused_afterwards(probed: Site
     form = (await browser.open("/notes")).form("note")
     await probed.sign_in(browser, "ada@example.com")
 
-    assert (await browser.submit(form, words="hello")).status == 403
+    typed = form.filled({"words": "hello <b>there"})
+    for referer, back in {
+        "": "/",
+        "https://evil.example/notes": "/",
+        "https://galley.test//notes?page=2": "/notes?page=2",
+    }.items():
+        refused = await browser.send("/notes", "post", typed, headers={"Referer": referer})
+        assert refused.status == 403
+        assert "Nothing was changed" in refused.text
+        assert refused.link("Load the page again") == back
+        assert "hello &lt;b&gt;there</textarea>" in refused.html
+        assert "Sign in" not in refused.links
 
     fresh = (await browser.open("/notes")).form("note")
     assert (await browser.submit(fresh, words="hello")).status == 200

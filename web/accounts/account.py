@@ -14,7 +14,7 @@ from models.base.clock import now
 from models.base.errors import NotFound
 from web import cookies
 from web.cookies import CookieJar
-from web.guards import signed_in
+from web.guards import RECENT, recently_signed_in, signed_in
 from web.pages import page, redirect
 from web.params import Transaction, Who
 from web.visitor import network_of
@@ -22,6 +22,7 @@ from web.visitor import network_of
 AnyRequest = Request[Any, Any, Any]
 
 SESSIONS: Final = "/account/sessions"
+AGAIN: Final = f"{SESSIONS}/again"
 ENDED: Final[dict[bool, str]] = {
     True: "That browser is signed out.",
     False: "That browser was signed out already.",
@@ -75,12 +76,19 @@ class Account(Controller):
             more=f"{SESSIONS}?{urlencode({'cursor': found.next_cursor})}" if found.next_cursor else None,
         )
 
+    @get("/sessions/again", guards=[recently_signed_in])
+    async def prove(self) -> Response[None]:
+        """Back to the list, once you have proven anew who you are: who stole a session must not end the others."""
+        return redirect(SESSIONS)
+
     @post("/sessions/{session_id:uuid}/revocation")
     async def sign_out_one(
         self, request: AnyRequest, session: Transaction, visitor: Who, session_id: FromPath[UUID]
     ) -> Response[None]:
-        """Sign one of your browsers out."""
+        """Sign one of your browsers out. Another one than this wants a sign-in within the last ten minutes."""
         assert visitor.person is not None
+        if session_id != visitor.session_id and not visitor.signed_in_within(RECENT):
+            return redirect(AGAIN)
         person = visitor.person
         if not await sessions.is_of(session, session_id, person.id):
             raise NotFound
@@ -95,8 +103,10 @@ class Account(Controller):
     async def sign_out_everywhere(
         self, request: AnyRequest, session: Transaction, visitor: Who
     ) -> Response[None]:
-        """Sign all your browsers out, this one too."""
+        """Sign all your browsers out, this one too. Wants a sign-in within the last ten minutes."""
         assert visitor.person is not None
+        if not visitor.signed_in_within(RECENT):
+            return redirect(AGAIN)
         ended = await sessions.revoke_all(session, visitor.person.id, at=now())
         await audit(session, visitor.person, "sessions.revoked", f"person/{visitor.person.id}", count=ended)
         return _gone(request, "You are signed out everywhere.")

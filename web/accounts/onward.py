@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from models.accounts.actions import SignedIn, sign_in
 from models.accounts.rules import LINK_LIFE, lifetime
+from models.accounts.states import Role
 from models.accounts.tables import SignInRequest
 from models.base.clock import now
 from models.base.errors import Forbidden
@@ -20,7 +21,13 @@ from web.visitor import Visitor
 
 #: The token of a link that was followed, until its page is done with: so that it does not stay in the address.
 LINK: Final = "galley_link"
-HOME: Final = "/account"
+#: Where people land who came for nothing in particular: where their work is.
+HOMES: Final = {
+    Role.CUSTOMER: "/orders",
+    Role.ANALYST: "/admin/queues",
+    Role.EDITOR: "/admin",
+    Role.ADMIN: "/admin",
+}
 PASSKEY_STEP: Final = "/sign-in/passkey"
 
 AnyRequest = Request[Any, Any, Any]
@@ -50,7 +57,7 @@ def go_on(request: AnyRequest, done: SignedIn) -> Response[None]:
     """To the passkey step if one is wanted, else to what the person came for, with the new session's cookie."""
     jar: CookieJar = request.app.state.jar
     is_pending = done.session.is_pending
-    response = redirect(PASSKEY_STEP if is_pending else path_of(done.intent))
+    response = redirect(PASSKEY_STEP if is_pending else path_of(done.intent, done.person.role))
     life = LINK_LIFE if is_pending else lifetime(done.person.role).whole
     response.set_cookie(jar.make(cookies.SESSION, done.token, life))
     response.set_cookie(jar.drop(LINK))
@@ -58,15 +65,15 @@ def go_on(request: AnyRequest, done: SignedIn) -> Response[None]:
     return response
 
 
-def path_of(intent: Mapping[str, Any]) -> str:
+def path_of(intent: Mapping[str, Any], role: Role) -> str:
     """Where an intent leads: to a path of ours, whatever is in it. What may be seen there is decided there."""
     match intent:
         case {"draft": str(draft)}:
             try:
                 return f"/orders/drafts/{UUID(draft)}"
             except ValueError:
-                return HOME
+                return HOMES[role]
         case {"path": str(path)} if path.startswith("/") and not path.startswith(("//", "/\\")):
             return path
         case _:
-            return HOME
+            return HOMES[role]

@@ -13,7 +13,7 @@ from models.accounts.sessions import Pending
 from models.base.clock import now
 from models.base.errors import Invalid, NotFound
 from web.accounts.forms import PasskeyAnswer
-from web.accounts.onward import HOME, PASSKEY_STEP, go_on
+from web.accounts.onward import HOMES, PASSKEY_STEP, go_on
 from web.accounts.sign_in import PRIVATE, SECRET
 from web.forms import read
 from web.guards import wanted_page
@@ -34,7 +34,7 @@ class PasskeyStep(Controller):
     async def ask(self, session: Transaction, visitor: Who) -> Response[None]:
         """The button, for whoever is asked for a passkey here."""
         if await _asked(session, visitor) is None:
-            return redirect(HOME if visitor.is_signed_in else "/sign-in")
+            return redirect(HOMES[visitor.person.role] if visitor.person else "/sign-in")
         return _asking(visitor, {})
 
     @post("/options", status_code=200)

@@ -19,6 +19,7 @@ from models.accounts.actions import (
     request_of,
 )
 from models.accounts.address import masked
+from models.accounts.audit import audit_rarely
 from models.accounts.passkeys import has_passkey
 from models.accounts.rules import LINK_LIFE, RESEND_AFTER
 from models.accounts.tables import SignInRequest
@@ -26,7 +27,7 @@ from models.base.clock import now
 from models.base.errors import Invalid, TooMany
 from models.base.settings import Settings
 from web.accounts.forms import Asking, Proving
-from web.accounts.onward import HOME, LINK, PASSKEY_STEP, let_in
+from web.accounts.onward import HOMES, LINK, PASSKEY_STEP, let_in
 from web.cookies import CookieJar
 from web.forms import read, shown
 from web.guards import wanted_page
@@ -62,7 +63,7 @@ class SignIn(Controller):
         """
         if visitor.person is not None:
             if again is None:
-                return redirect(HOME)
+                return redirect(HOMES[visitor.person.role])
             if await has_passkey(session, visitor.person.id):
                 return redirect(PASSKEY_STEP)
         email = visitor.person.email if visitor.person else ""
@@ -98,6 +99,7 @@ class SignIn(Controller):
         except Invalid as refusal:
             return _asking(visitor, settings, shown(form), refusal.fields, status=422)
         except TooMany as refusal:
+            await audit_rarely(session, "visitor", "sign_in.too_many", "sign-in/limits", at=now())
             response = _asking(visitor, settings, shown(form), {"email": refusal.words}, status=429)
             response.headers["Retry-After"] = str(seconds(refusal.retry_after))
             return response
@@ -108,7 +110,11 @@ class SignIn(Controller):
         """The form for the code of the letter that this browser asked for last."""
         asked = await request_of(session, visitor.browser, now())
         if asked is None:
-            return redirect(HOME) if visitor.is_signed_in else redirect("/sign-in", notice=RUN_OUT)
+            return (
+                redirect(HOMES[visitor.person.role])
+                if visitor.person
+                else redirect("/sign-in", notice=RUN_OUT)
+            )
         return _proving(visitor, settings, asked, {})
 
     @post("/code")
@@ -154,7 +160,7 @@ class SignIn(Controller):
         token = _link_of(request)
         asked = await look_up_link(session, token, now()) if token else None
         if asked is None:
-            return redirect(HOME) if visitor.is_signed_in else _over(visitor, settings)
+            return redirect(HOMES[visitor.person.role]) if visitor.person else _over(visitor, settings)
         if not is_same_browser(asked, visitor.browser):
             return _proving(visitor, settings, asked, {}, is_elsewhere=True)
         response = page("accounts/confirm.html", visitor=visitor, email=masked(asked.email))
@@ -172,7 +178,7 @@ class SignIn(Controller):
         )
         if proven is not None:
             return await let_in(request, session, visitor, proven, "link")
-        return redirect(HOME) if visitor.is_signed_in else _over(visitor, settings)
+        return redirect(HOMES[visitor.person.role]) if visitor.person else _over(visitor, settings)
 
 
 class SignInLink(Controller):

@@ -58,11 +58,11 @@ class Tokens(Controller):
             return redirect(f"{LIST}/new")
         try:
             new = read(NewToken, form)
+            token, secret = await make_token(
+                session, _person(visitor), name=new.name, scopes=new.scopes, life=new.life, at=now()
+            )
         except Invalid as refusal:
             return _making(visitor, form, refusal.fields)
-        token, secret = await make_token(
-            session, _person(visitor), name=new.name, scopes=new.scopes, life=new.life, at=now()
-        )
         await _tell(session, visitor, settings, token, "made")
         return page("accounts/token_made.html", visitor=visitor, token=token, secret=secret)
 

@@ -14,7 +14,7 @@ from litestar.response import Stream
 from models.base.clock import now
 from models.base.errors import Invalid
 from models.everything import DATA_SETS
-from models.exports.actions import chosen, export_of, exports_of, offered
+from models.exports.actions import chosen, exports_of, hand_out, offered
 from models.exports.jobs import MEDIA_TYPES, Report
 from models.files.storage import storage_of
 from models.jobs import enqueue
@@ -101,7 +101,7 @@ def _asking(visitor: Visitor, typed: dict[str, str], problems: Mapping[str, str]
 @get(["/reports/{report_id:uuid}", "/api/reports/{report_id:uuid}"], guards=READS)
 async def download(session: Transaction, visitor: Who, settings: Config, report_id: FromPath[UUID]) -> Stream:
     """The file of one of one's own reports."""
-    export = await export_of(session, report_id, visitor.somebody.id, now())
+    export = await hand_out(session, report_id, visitor.somebody, now())
     pieces = await storage_of(settings.files).read(export.key)
     name = f"{export.data_set}-{export.created_at:%Y-%m-%d}.{export.format}"
     headers = {

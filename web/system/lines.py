@@ -10,6 +10,8 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Final
 
+from jinja2.filters import do_filesizeformat as filesize
+
 from models.base.settings import LlmSettings, MailSettings, Settings
 from models.base.settings_group import FileSettings
 from models.jobs.board import WorkerView
@@ -66,16 +68,6 @@ def _by_age(
 def _worse(standing: Standing) -> Standing:
     """Worth a look, if it is not bad already."""
     return Standing.LOOK if standing is Standing.GOOD else standing
-
-
-def size(count: int) -> str:
-    """Bytes in the unit that tells them well, of a thousand each."""
-    value = float(count)
-    for unit in ("bytes", "kB", "MB", "GB"):
-        if value < 1000:  # noqa: PLR2004 - the step of the units
-            return f"{value:.0f} {unit}"
-        value /= 1000
-    return f"{value:.1f} TB"
 
 
 # ---------------------------------------------------------------- processes
@@ -138,7 +130,7 @@ def database(facts: DatabaseFacts, processes: Mapping[str, int]) -> list[Line]:
     part = facts.connections / facts.connections_allowed
     named = ", ".join(f"{name} {count}" for name, count in processes.items())
     return [
-        Line("PostgreSQL", Standing.GOOD, f"Version {facts.version}, {size(facts.bytes)}."),
+        Line("PostgreSQL", Standing.GOOD, f"Version {facts.version}, {filesize(facts.bytes)}."),
         Line(
             "Connections",
             _by(part),
@@ -173,8 +165,8 @@ def redis(facts: RedisFacts | str) -> Line:
     """The news. Its loss costs time, so only what ends its work is bad."""
     if isinstance(facts, str):
         return Line("Redis", Standing.BAD, f"{facts} Pages and jobs go on from PostgreSQL, more slowly.")
-    limit = f" of {size(facts.memory_allowed)}" if facts.memory_allowed else ""
-    words = f"Version {facts.version}, {size(facts.memory)}{limit}, append-only file {'on' if facts.keeps_log else 'off'}."
+    limit = f" of {filesize(facts.memory_allowed)}" if facts.memory_allowed else ""
+    words = f"Version {facts.version}, {filesize(facts.memory)}{limit}, append-only file {'on' if facts.keeps_log else 'off'}."
     standing = _by(facts.memory / facts.memory_allowed) if facts.memory_allowed else Standing.GOOD
     if facts.policy != "noeviction":
         words += f" It may evict keys ({facts.policy}): set maxmemory-policy to noeviction."
@@ -195,7 +187,7 @@ def files(settings: FileSettings, folder: FolderFacts | str) -> Line:
     if isinstance(folder, str):
         return Line("Files", Standing.BAD, f"In {settings.folder}. {folder}", runbook="database-full")
     free = folder.free / folder.total
-    words = f"In {settings.folder}, {size(folder.free)} of {size(folder.total)} free."
+    words = f"In {settings.folder}, {filesize(folder.free)} of {filesize(folder.total)} free."
     standing = Standing.BAD if free < SPENT else Standing.LOOK if free < SHORT else Standing.GOOD
     if not folder.is_writable:
         words += " This process may not write there: set FILE_FOLDER or FILE_S3_BUCKET."

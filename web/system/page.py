@@ -54,7 +54,7 @@ async def system(
             lines.workers(workers, at),
             lines.dispatcher(facts, at),
             lines.schedules(await late_schedules(session, SCHEDULES, at)),
-            lines.alarms(await alerts(session, is_open=True)),
+            lines.alarms(await alerts(session)),
         ],
         "What keeps things": [
             *lines.database(facts, await connected_processes(session)),
@@ -77,7 +77,6 @@ async def system(
         bad=standings.count(Standing.BAD),
         look=standings.count(Standing.LOOK),
         tables=await largest_tables(session),
-        size=lines.size,
         is_scaled=settings.scaling.scaling_backend != "none",
         decisions=await fleet.decisions(session, DECISIONS_SHOWN),
     )

@@ -28,6 +28,7 @@ def upgrade() -> None:
                 "slow",
                 "failures",
                 "dead worker",
+                "unknown kind",
                 name="alertkind",
                 native_enum=False,
                 create_constraint=True,
@@ -49,6 +50,13 @@ def upgrade() -> None:
         ["kind", "subject"],
         unique=True,
         postgresql_where=sa.text("resolved_at is null"),
+    )
+    op.create_index(
+        "job_alerts_over",
+        "job_alerts",
+        ["opened_at", "id"],
+        unique=False,
+        postgresql_where=sa.text("resolved_at is not null"),
     )
     op.create_table(
         "job_bulk_actions",
@@ -114,11 +122,17 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("job_flows_pkey")),
     )
     op.create_index(
+        "job_flows_failed", "job_flows", ["id"], unique=False, postgresql_where=sa.text("failed > 0")
+    )
+    op.create_index(
         "job_flows_finished",
         "job_flows",
         ["finished_at"],
         unique=False,
         postgresql_where=sa.text("finished_at is not null"),
+    )
+    op.create_index(
+        "job_flows_open", "job_flows", ["id"], unique=False, postgresql_where=sa.text("finished_at is null")
     )
     op.create_table(
         "job_gates",
@@ -146,17 +160,28 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("key", name=op.f("job_limits_pkey")),
     )
     op.create_table(
-        "job_metrics",
-        sa.Column("minute", postgresql.TIMESTAMP(timezone=True), nullable=False),
+        "job_metric_steps",
+        sa.Column("at", postgresql.TIMESTAMP(timezone=True), nullable=False),
         sa.Column("queue", sa.Text(), nullable=False),
-        sa.Column("kind", sa.Text(), nullable=False),
         sa.Column("asked", sa.BigInteger(), server_default="0", nullable=False),
         sa.Column("completed", sa.BigInteger(), server_default="0", nullable=False),
         sa.Column("failed", sa.BigInteger(), server_default="0", nullable=False),
         sa.Column("dead", sa.BigInteger(), server_default="0", nullable=False),
         sa.Column("waits", postgresql.ARRAY(sa.BigInteger()), nullable=False),
         sa.Column("runs", postgresql.ARRAY(sa.BigInteger()), nullable=False),
-        sa.PrimaryKeyConstraint("minute", "queue", "kind", name=op.f("job_metrics_pkey")),
+        sa.PrimaryKeyConstraint("at", "queue", name=op.f("job_metric_steps_pkey")),
+    )
+    op.create_table(
+        "job_metrics",
+        sa.Column("minute", postgresql.TIMESTAMP(timezone=True), nullable=False),
+        sa.Column("queue", sa.Text(), nullable=False),
+        sa.Column("asked", sa.BigInteger(), server_default="0", nullable=False),
+        sa.Column("completed", sa.BigInteger(), server_default="0", nullable=False),
+        sa.Column("failed", sa.BigInteger(), server_default="0", nullable=False),
+        sa.Column("dead", sa.BigInteger(), server_default="0", nullable=False),
+        sa.Column("waits", postgresql.ARRAY(sa.BigInteger()), nullable=False),
+        sa.Column("runs", postgresql.ARRAY(sa.BigInteger()), nullable=False),
+        sa.PrimaryKeyConstraint("minute", "queue", name=op.f("job_metrics_pkey")),
     )
     op.create_table(
         "job_scalings",
@@ -336,6 +361,13 @@ def upgrade() -> None:
         unique=False,
         postgresql_ops={"domain": "text_pattern_ops"},
     )
+    op.add_column("accounts_sign_in_requests", sa.Column("mailbox", sa.Text(), nullable=True))
+    op.create_index(
+        "accounts_sign_in_requests_mailbox",
+        "accounts_sign_in_requests",
+        ["mailbox", "created_at"],
+        unique=False,
+    )
     op.drop_index(
         op.f("email_messages_kept"), table_name="email_messages", postgresql_where="(sealed_mime IS NOT NULL)"
     )
@@ -480,6 +512,17 @@ def upgrade() -> None:
         postgresql_where=sa.text("share_key is not null and state = 'waiting' and blocked_by is null"),
     )
     op.create_foreign_key(op.f("jobs_flow_id_fkey"), "jobs", "job_flows", ["flow_id"], ["id"])
+    op.add_column("orders", sa.Column("held_at", postgresql.TIMESTAMP(timezone=True), nullable=True))
+    op.create_index(
+        "orders_failed", "orders", ["updated_at"], unique=False, postgresql_where=sa.text("status = 'FAILED'")
+    )
+    op.create_index(
+        "orders_held",
+        "orders",
+        ["promised_at"],
+        unique=False,
+        postgresql_where=sa.text("held_at is not null"),
+    )
     op.add_column(
         "orders_prices",
         sa.Column(
@@ -528,6 +571,13 @@ def upgrade() -> None:
     op.create_unique_constraint(
         op.f("payments_refunds_stripe_id_checkout_id_key"), "payments_refunds", ["stripe_id", "checkout_id"]
     )
+    op.create_index(
+        "payments_stripe_events_whole",
+        "payments_stripe_events",
+        ["received_at"],
+        unique=False,
+        postgresql_where=sa.text("payload ? 'data'"),
+    )
     op.drop_constraint(op.f("email_mutes_category_check"), "email_mutes")
     op.create_check_constraint(
         op.f("email_mutes_category_check"),
@@ -540,10 +590,35 @@ def upgrade() -> None:
         "orders_articles",
         "status in ('draft', 'published', 'unpublished', 'archived')",
     )
+    # An order's history is only ever added to, as the audit log is.
+    op.execute(
+        "create function orders_transitions_are_never_changed() returns trigger language plpgsql as"
+        " $$ begin raise exception 'the history of orders is only ever added to' using errcode = 'restrict_violation'; end $$"
+    )
+    op.execute(
+        "create trigger never_changed before update or delete on orders_transitions"
+        " for each row execute function orders_transitions_are_never_changed()"
+    )
+    op.execute(
+        "create trigger never_emptied before truncate on orders_transitions"
+        " for each statement execute function orders_transitions_are_never_changed()"
+    )
+    op.execute(
+        "update orders set held_at = submitted_at where status = 'ADMIN_REVIEW' and 'held for an editor' ="
+        " (select action from orders_transitions where order_id = orders.id order by id desc limit 1)"
+    )
 
 
 def downgrade() -> None:
+    op.execute("drop trigger never_emptied on orders_transitions")
+    op.execute("drop trigger never_changed on orders_transitions")
+    op.execute("drop function orders_transitions_are_never_changed()")
     op.execute("delete from orders_prices where product <> 'backlink' or price_cents is null")
+    op.drop_index(
+        "payments_stripe_events_whole",
+        table_name="payments_stripe_events",
+        postgresql_where=sa.text("payload ? 'data'"),
+    )
     op.drop_constraint(op.f("payments_refunds_stripe_id_checkout_id_key"), "payments_refunds", type_="unique")
     op.create_unique_constraint(
         op.f("payments_refunds_stripe_id_key"),
@@ -592,6 +667,9 @@ def downgrade() -> None:
     op.drop_column("payments_checkouts", "basket_id")
     op.alter_column("orders_prices", "price_cents", existing_type=sa.BIGINT(), nullable=False)
     op.drop_column("orders_prices", "product")
+    op.drop_index("orders_held", table_name="orders", postgresql_where=sa.text("held_at is not null"))
+    op.drop_index("orders_failed", table_name="orders", postgresql_where=sa.text("status = 'FAILED'"))
+    op.drop_column("orders", "held_at")
     op.drop_constraint(op.f("jobs_flow_id_fkey"), "jobs", type_="foreignkey")
     op.drop_index(
         "jobs_turn",
@@ -695,6 +773,8 @@ def downgrade() -> None:
         unique=False,
         postgresql_where="(sealed_mime IS NOT NULL)",
     )
+    op.drop_index("accounts_sign_in_requests_mailbox", table_name="accounts_sign_in_requests")
+    op.drop_column("accounts_sign_in_requests", "mailbox")
     op.drop_index(
         "accounts_people_domain", table_name="accounts_people", postgresql_ops={"domain": "text_pattern_ops"}
     )
@@ -722,16 +802,22 @@ def downgrade() -> None:
     op.drop_index("job_scalings_at", table_name="job_scalings")
     op.drop_table("job_scalings")
     op.drop_table("job_metrics")
+    op.drop_table("job_metric_steps")
     op.drop_table("job_limits")
     op.drop_index(op.f("job_keys_until"), table_name="job_keys")
     op.drop_table("job_keys")
     op.drop_table("job_gates")
+    op.drop_index("job_flows_open", table_name="job_flows", postgresql_where=sa.text("finished_at is null"))
     op.drop_index(
         "job_flows_finished", table_name="job_flows", postgresql_where=sa.text("finished_at is not null")
     )
+    op.drop_index("job_flows_failed", table_name="job_flows", postgresql_where=sa.text("failed > 0"))
     op.drop_table("job_flows")
     op.drop_table("job_errors")
     op.drop_table("job_bulk_actions")
+    op.drop_index(
+        "job_alerts_over", table_name="job_alerts", postgresql_where=sa.text("resolved_at is not null")
+    )
     op.drop_index("job_alerts_open", table_name="job_alerts", postgresql_where=sa.text("resolved_at is null"))
     op.drop_table("job_alerts")
     op.execute("delete from email_mutes where category = 'messages'")

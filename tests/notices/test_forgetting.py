@@ -1,0 +1,79 @@
+"""What is left of notices, letters that were asked for, and webhooks, once their time is over or their reader has gone."""
+
+from datetime import timedelta
+
+from sqlalchemy import func, select, update
+
+from models.accounts.leaving import leave
+from models.accounts.tables import Person
+from models.base.clock import now
+from models.base.db import Database
+from models.jobs import enqueue
+from models.jobs.tables import JobRow
+from models.notices.actions import notify
+from models.notices.jobs import Email, Notification
+from models.notices.retention import NOTICES_KEPT, forget_old
+from models.notices.tables import Delivery, Endpoint, Notice
+
+ADA = "ada@example.com"
+QUARTER = timedelta(days=90)
+
+
+async def asked_and_died(database: Database) -> Person:
+    """Ada, a letter and a notification to her that nobody could send, and another system that heard of the latter."""
+    async with database.transaction() as session:
+        ada = Person(email=ADA)
+        endpoint = Endpoint(url="https://a.example", words="", events=[], sealed_secret=b"")
+        session.add_all([ada, endpoint])
+        await session.flush()
+        await notify(session, ada.id, "Hello Ada")
+        told = {"type": "notification.created", "data": {"to": ADA, "title": "Hello Ada"}}
+        session.add(
+            Delivery(endpoint_id=endpoint.id, event="notification.created", payload=told, state="failed")
+        )
+        await enqueue(session, Email(to=ADA, subject="Hello Ada", body="Your secret"))
+        await enqueue(session, Notification(to=ADA, title="Hello Ada", body="Your secret"))
+        await session.execute(
+            update(JobRow).values(state="dead", finished_at=now(), error=f"550 <{ADA}> is not known")
+        )
+    return ada
+
+
+async def jobs(database: Database) -> list[JobRow]:
+    async with database.transaction() as session:
+        return list(await session.scalars(select(JobRow).order_by(JobRow.kind)))
+
+
+async def test_dead_jobs_lose_address_and_text_when_letters_lose_theirs(database: Database) -> None:
+    await asked_and_died(database)
+    for later, is_kept in ((QUARTER - timedelta(hours=1), True), (QUARTER + timedelta(hours=1), False)):
+        async with database.transaction() as session:
+            await forget_old(session, now() + later, QUARTER)
+        for one in await jobs(database):
+            assert (ADA in f"{one.args} {one.error}") is is_kept
+            assert ("secret" in str(one.args)) is is_kept
+    email, notification = await jobs(database)
+    assert Email.read(email.args).to == Notification.read(notification.args).to == "forgotten@deleted.invalid"
+    assert email.error == "550 <forgotten@deleted.invalid> is not known"
+
+
+async def test_notices_and_deliveries_are_forgotten_in_their_time(database: Database) -> None:
+    await asked_and_died(database)
+    async with database.transaction() as session:
+        await forget_old(session, now() + NOTICES_KEPT + timedelta(hours=1), QUARTER)
+        for table in (Notice, Delivery):
+            assert await session.scalar(select(func.count()).select_from(table)) == 0
+
+
+async def test_whoever_leaves_is_in_no_job_and_no_delivery(database: Database) -> None:
+    ada = await asked_and_died(database)
+    async with database.transaction() as session:
+        await enqueue(session, Email(to="bob@example.com", subject="Hello Bob", body="Another"))
+        await leave(session, ada, now())
+        assert await session.scalar(select(func.count()).select_from(Delivery)) == 0
+    bobs, adas, notification = sorted(await jobs(database), key=lambda one: str(one.args["to"]))
+    assert bobs.args["body"] == "Another"
+    for one in (adas, notification):
+        assert one.args["to"].endswith("@deleted.invalid")
+        assert ADA not in str(one.error)
+        assert "secret" not in str(one.args)
