@@ -4,19 +4,23 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
+from uuid import UUID
 
-from sqlalchemy import select, text
+from sqlalchemy import select, text, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from models.base.db import changed
+from models.base.paging import PAGE_SIZE, Page, decode_cursor, instant, page_of
 from models.jobs.board_tables import AlertRow
 from models.jobs.enqueue import Wish, enqueue_all
 from models.jobs.jobs import TellOfAlert
+from models.jobs.message import kinds
 from models.jobs.stepping import CLAIMABLE, queues_with
 
 ALERTS_SHOWN: Final = 100
 
-#: Every trouble there is now, as (kind, subject, words). A backlog is counted to its threshold and no further.
+#: Every trouble there is now, as (kind, subject, words). A backlog is counted to its threshold and no further; what no
+#: worker knows is looked for among what is put off for minutes, as that is.
 _WATCH: Final = text(
     f"""
     with recursive {queues_with(CLAIMABLE, name="lines")},
@@ -43,7 +47,12 @@ _WATCH: Final = text(
          union all
         select 'dead worker', host || ' ' || pid,
                'The worker ' || host || ' (process ' || pid || ') has not been heard of. Its jobs went to others.'
-          from job_workers where beat_at < clock_timestamp() - cast(:lease as interval)),
+          from job_workers where beat_at < clock_timestamp() - cast(:lease as interval)
+         union all
+        select distinct 'unknown kind', kind,
+               'No worker knows the kind ' || kind || '. Jobs of it have waited for more than a day.'
+          from jobs where state = 'scheduled' and run_at < clock_timestamp() + interval '10 minutes' and snoozes > 0
+                      and created_at < clock_timestamp() - cast(:patience as interval) and kind <> all(:known)),
     opened as (
         insert into job_alerts (id, kind, subject, words)
         select gen_random_uuid(), kind, subject, words from troubles where true
@@ -53,10 +62,15 @@ _WATCH: Final = text(
         update job_alerts a set resolved_at = clock_timestamp()
          where resolved_at is null
            and not exists (select from troubles t where t.kind = a.kind and t.subject = a.subject)
+           -- Every now and then one of them is with a worker for a moment, which puts it off again.
+           and not (a.kind = 'unknown kind' and a.subject <> all(:known) and exists (
+                    select from jobs where kind = a.subject and state in ('scheduled', 'waiting', 'active')))
         returning id, true as is_over)
     select * from opened union all select * from resolved
     """  # noqa: S608 - our own words, not a request's
 )
+#: A job of a kind that no worker knows belongs to a release that is being rolled out; after so long, to none.
+PATIENCE: Final = timedelta(days=1)
 _FORGET: Final = text("delete from job_alerts where resolved_at < now() - interval '90 days'")
 
 
@@ -81,6 +95,8 @@ async def watch(session: AsyncSession, thresholds: Thresholds) -> None:
         "oldest": thresholds.oldest,
         "dead": thresholds.dead,
         "lease": thresholds.lease,
+        "patience": PATIENCE,
+        "known": sorted(kinds()),
     }
     news = (await session.execute(_WATCH, asked)).all()
     await enqueue_all(session, [Wish(TellOfAlert(alert_id=row.id, is_over=row.is_over)) for row in news])
@@ -89,9 +105,17 @@ async def watch(session: AsyncSession, thresholds: Thresholds) -> None:
     await session.execute(_FORGET)
 
 
-async def alerts(session: AsyncSession, *, is_open: bool) -> Sequence[AlertRow]:
-    """The alerts that are open, or the latest of those that were resolved, the latest first."""
-    query = select(AlertRow).where(
-        AlertRow.resolved_at.is_(None) if is_open else AlertRow.resolved_at.is_not(None)
-    )
-    return (await session.scalars(query.order_by(AlertRow.opened_at.desc()).limit(ALERTS_SHOWN))).all()
+async def alerts(session: AsyncSession) -> Sequence[AlertRow]:
+    """The alerts that are open, the latest first."""
+    query = select(AlertRow).where(AlertRow.resolved_at.is_(None)).order_by(AlertRow.opened_at.desc())
+    return (await session.scalars(query.limit(ALERTS_SHOWN))).all()
+
+
+async def past_alerts(session: AsyncSession, cursor: str | None = None) -> Page[AlertRow]:
+    """Those that are over, the latest first. Raises `Invalid` for a cursor that we did not make."""
+    query = select(AlertRow).where(AlertRow.resolved_at.is_not(None))
+    if cursor is not None:
+        place = decode_cursor(cursor, instant, UUID)
+        query = query.where(tuple_(AlertRow.opened_at, AlertRow.id) < place)
+    query = query.order_by(AlertRow.opened_at.desc(), AlertRow.id.desc()).limit(PAGE_SIZE + 1)
+    return page_of((await session.scalars(query)).all(), PAGE_SIZE, lambda one: [one.opened_at, one.id])

@@ -71,15 +71,21 @@ _QUEUES: Final = text(
     """  # noqa: S608 - our own words, not a request's
 )
 
+#: A key by itself is one step into an index; only one that stands for its whole kind looks along all that is parked.
 _LIMITS: Final = text(
     """
     select held.key, held.max_running, held.rate_count, held.rate_seconds, held.rate_burst, gate.closed_until,
-           (select count(*) from (
-                   select from jobs
-                    where blocked_by is not null and state in ('scheduled', 'waiting')
-                      and (blocked_by = 'limit/' || held.key
-                           or held.key like '%/*' and starts_with(blocked_by, 'limit/' || left(held.key, -1)))
-                    limit :most + 1) parked) as waiting,
+           case when held.key like '%/*' then
+               (select count(*) from (
+                       select from jobs
+                        where blocked_by is not null and state in ('scheduled', 'waiting')
+                          and starts_with(blocked_by, 'limit/' || left(held.key, -1)) limit :most + 1) parked)
+           else
+               (select count(*) from (
+                       select from jobs
+                        where blocked_by = 'limit/' || held.key and state in ('scheduled', 'waiting')
+                        limit :most + 1) parked)
+           end as waiting,
            (select count(*) from jobs
              where state = 'active' and limit_key is not null
                and (limit_key = held.key
@@ -180,13 +186,13 @@ async def queues(session: AsyncSession, lease: timedelta, only: str | None = Non
 
 async def workers(session: AsyncSession, lease: timedelta) -> list[WorkerView]:
     """Every worker that has beaten within the last hour, the longest at work first, with what it runs."""
-    rows = (await session.scalars(select(WorkerRow).order_by(WorkerRow.started_at))).all()
+    is_alive = WorkerRow.beat_at > func.clock_timestamp() - lease
+    rows = (await session.execute(select(WorkerRow, is_alive).order_by(WorkerRow.started_at))).all()
     running: dict[UUID | None, list[JobRow]] = {}
     active = select(JobRow).where(JobRow.state == JobState.ACTIVE).order_by(JobRow.id).limit(RUNNING_SHOWN)
     for job in await session.scalars(active):
         running.setdefault(job.worker_id, []).append(job)
-    silent_since = (await session.execute(select(func.clock_timestamp()))).scalar_one() - lease
-    return [WorkerView(row, running.get(row.id, ()), row.beat_at > silent_since) for row in rows]
+    return [WorkerView(row, running.get(row.id, ()), alive) for row, alive in rows]
 
 
 async def counts(

@@ -13,11 +13,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from models.base.clock import now
 from models.base.db import changed, new_id
 from models.base.errors import Conflict, NotFound
+from models.base.paging import PAGE_SIZE, Page, decode_cursor, page_of
 from models.jobs.cancelling import cancel_all
 from models.jobs.endings import ring
 from models.jobs.enqueue import Wish, enqueue_all
 from models.jobs.message import Job
-from models.jobs.states import JobState, OnParentFailure
+from models.jobs.states import FlowState, JobState, OnParentFailure
 from models.jobs.tables import FlowRow, JobRow, ParentRow
 
 #: Jobs of a flow that a drawing shows.
@@ -45,6 +46,13 @@ _PAUSE = text(
     returning queue, state, blocked_by
     """
 ).bindparams(bindparam("is_paused", type_=Boolean()))
+
+_IN_STATE: Final = {
+    FlowState.OPEN: (FlowRow.finished_at.is_(None),),
+    FlowState.PAUSED: (FlowRow.finished_at.is_(None), FlowRow.paused_at.is_not(None)),
+    FlowState.FAILED: (FlowRow.failed > 0,),
+    FlowState.DONE: (FlowRow.finished_at.is_not(None), FlowRow.failed == 0),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,6 +221,18 @@ async def drawing(session: AsyncSession, flow_id: UUID) -> Drawing:
         ParentRow.child_id.in_(ids), ParentRow.parent_id.in_(ids)
     )
     return Drawing(flow, jobs, [(parent, child) for parent, child in await session.execute(among)])
+
+
+async def flows(
+    session: AsyncSession, *, state: FlowState | None = None, cursor: str | None = None
+) -> Page[FlowRow]:
+    """Flows, the latest first; only those in this state, if one is said. Raises `Invalid` for an unknown cursor."""
+    query = select(FlowRow).order_by(FlowRow.id.desc()).limit(PAGE_SIZE + 1)
+    if state is not None:
+        query = query.where(*_IN_STATE[state])
+    if cursor is not None:
+        query = query.where(FlowRow.id < decode_cursor(cursor, UUID)[0])
+    return page_of((await session.scalars(query)).all(), PAGE_SIZE, lambda one: [one.id])
 
 
 async def _unfinished(session: AsyncSession, flow_id: UUID) -> FlowRow:

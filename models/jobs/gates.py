@@ -95,6 +95,15 @@ update jobs set blocked_by = nullif(blocked_by, 'limit/' || limit_key)
 returning id
 """
 
+#: Those whose key has no limit now, and was not asked for silence: nothing is counted, so nobody waits for a lock.
+_ADMIT_FREE: Final = """
+update jobs set blocked_by = nullif(blocked_by, 'limit/' || limit_key)
+ where id = any($2::uuid[]) and worker_id = $1 and finished_at is null
+   and not exists (select from job_limits where key in (limit_key, split_part(limit_key, '/', 1) || '/*'))
+   and not exists (select from job_gates where name = 'limit/' || limit_key and closed_until > clock_timestamp())
+returning id
+"""
+
 _PARK: Final = """
 update jobs set state = 'waiting', attempt = attempt - 1, worker_id = null, started_at = null
  where id = any($2::uuid[]) and worker_id = $1 and finished_at is null
@@ -179,6 +188,14 @@ async def claim(store: Store, slots: Mapping[str, int]) -> Passed:
 
 async def admit(store: Store, claims: Sequence[Claim]) -> Passed:
     """Let those claims begin whose key has room; park the others, and what waits behind them, untried."""
+    free = {row["id"] for row in await store.fetch(_ADMIT_FREE, store.worker_id, [one.id for one in claims])}
+    held = await _admit_held(store, [one for one in claims if one.id not in free])
+    return Passed([*(one for one in claims if one.id in free), *held.claims], held.opens_in)
+
+
+async def _admit_held(store: Store, claims: Sequence[Claim]) -> Passed:
+    if not claims:
+        return Passed([])
     waiting: defaultdict[str, list[Claim]] = defaultdict(list)
     for one in sorted(claims, key=lambda claim: (claim.run_at, claim.id)):
         waiting[str(one.limit_key)].append(one)

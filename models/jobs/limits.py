@@ -8,14 +8,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from math import ceil
-from typing import Final
+from typing import Final, Protocol
 from urllib.parse import urlsplit
 
 from sqlalchemy import text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from models.base.errors import Invalid
+from models.base.errors import Conflict, Invalid
 from models.jobs.tables import LimitRow, QueueRow
 
 _SLOW_DOWN = text(
@@ -63,6 +63,37 @@ class Limit:
             setattr(row, name, number)
 
 
+class Limited(Protocol):
+    """What has the columns of a limit."""
+
+    @property
+    def max_running(self) -> int | None: ...
+    @property
+    def rate_count(self) -> int | None: ...
+    @property
+    def rate_seconds(self) -> int | None: ...
+    @property
+    def rate_burst(self) -> int | None: ...
+
+
+def told(row: Limited | None) -> str:
+    """The limit in words: what a person has seen of it, and how it is told that somebody else has changed it."""
+    parts = []
+    if row is not None and row.max_running is not None:
+        parts.append(f"{row.max_running} at once")
+    if row is not None and row.rate_count is not None:
+        parts.append(f"{row.rate_count} in {row.rate_seconds} s with {row.rate_burst} after a rest")
+    return " and ".join(parts) or "no limit"
+
+
+def must_be_as_seen(row: Limited | None, seen: str | None) -> None:
+    """Raise `Conflict` if the limit is not any more what was `seen`: two people change it at once."""
+    if seen is not None and told(row) != seen:
+        raise Conflict(
+            f"Meanwhile somebody else has changed this to: {told(row)}. Save again to change that."
+        )
+
+
 #: What an installation begins with. A row that says nothing stands where an operator has lifted one of these.
 DEFAULTS: Final[Mapping[str, Limit]] = {"host/*": Limit(max_running=2)}
 
@@ -72,17 +103,18 @@ def host_key(url: str) -> str:
     return f"host/{urlsplit(url).hostname or 'unknown'}"
 
 
-async def set_limit(session: AsyncSession, key: str, limit: Limit | None) -> None:
-    """Hold the jobs of a key, or of each key of a kind (`host/*`), to a limit from now on; None lifts it."""
-    row = await session.get(LimitRow, key)
+async def set_limit(session: AsyncSession, key: str, limit: Limit | None, *, seen: str | None = None) -> None:
+    """Hold the jobs of a key, or of each key of a kind (`host/*`), to a limit from now on; None lifts it.
+
+    Raises `Conflict` if it is not any more what a person has `seen`, as `told` tells it.
+    """
+    await session.execute(insert(LimitRow).values(key=key).on_conflict_do_nothing())
+    row = await session.get_one(LimitRow, key, with_for_update=True, populate_existing=True)
+    must_be_as_seen(row, seen)
     if limit is None and key not in DEFAULTS:
-        if row is not None:
-            await session.delete(row)
-        return
-    if row is None:
-        row = LimitRow(key=key)
-        session.add(row)
-    (limit or Limit()).write(row)
+        await session.delete(row)
+    else:
+        (limit or Limit()).write(row)
 
 
 async def set_defaults(session: AsyncSession) -> None:

@@ -2,7 +2,8 @@
 
 Minutes are written from the rows of jobs, and those that may still change are written anew: however often, by whomever
 and after whatever pause that is done, a job counts once. Waits and runs are kept as histograms, because those add up
-over minutes and queues, and percentiles do not.
+over minutes and queues, and percentiles do not. Charts that look back further than an hour read tens of minutes, which
+are added up as the minutes are written.
 """
 
 from collections.abc import Sequence
@@ -11,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from enum import Enum
 from typing import Final
 
-from sqlalchemy import text
+from sqlalchemy import TextClause, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from models.base.clock import now
@@ -29,6 +30,12 @@ SETTLED: Final = timedelta(minutes=2)
 #: After a longer pause, the minutes before are not made up.
 LONGEST_PAUSE: Final = timedelta(days=1)
 KEPT: Final = timedelta(days=35)
+#: Single minutes, which are added up by then.
+MINUTES_KEPT: Final = timedelta(days=2)
+#: How many minutes are added up for the longer charts.
+STEP: Final = timedelta(minutes=10)
+#: From when on steps are counted: a midnight, so that longer steps are made of whole ones.
+_EPOCH: Final = datetime(2000, 1, 1, tzinfo=UTC)
 
 
 def _histogram(seconds: str) -> str:
@@ -45,6 +52,11 @@ def _added(histograms: str) -> str:
     return f"array[{', '.join(sums)}]"
 
 
+#: A sum for each bucket: to make rows of the buckets and add those up takes five times as long.
+_SUMS: Final = f"""sum(asked)::bigint as asked, sum(completed)::bigint as completed, sum(failed)::bigint as failed,
+    sum(dead)::bigint as dead, {_added("waits")} as waits, {_added("runs")} as runs"""
+_ANEW: Final = """set asked = excluded.asked, completed = excluded.completed, failed = excluded.failed,
+    dead = excluded.dead, waits = excluded.waits, runs = excluded.runs"""
 _EMPTY: Final = f"array[{', '.join(['0'] * (len(BUCKETS) + 1))}]::bigint[]"
 
 #: Queues are stepped through by the index of what has finished.
@@ -52,52 +64,64 @@ _ROLL_UP: Final = text(
     f"""
     with recursive {queues_with(ENDED, name="queues")},
     ended as (
-        select date_trunc('minute', one.finished_at, 'UTC') as minute, queue, kind,
+        select date_trunc('minute', one.finished_at, 'UTC') as minute, queue,
                count(*) filter (where state = 'completed') as completed, count(*) filter (where state = 'dead') as dead,
                {_histogram("greatest(started_at - run_at, interval '0')")} as waits,
                {_histogram("one.finished_at - started_at")} as runs
           from queues cross join lateral (
                select * from jobs where queue = queues.name and finished_at >= :since
                   and state in ('completed', 'dead') and started_at is not null) one
-         group by 1, 2, 3),
+         group by 1, 2),
     failed as (
-        select date_trunc('minute', a.finished_at, 'UTC') as minute, queue, kind, count(*) as failed
+        select date_trunc('minute', a.finished_at, 'UTC') as minute, queue, count(*) as failed
           from job_attempts a join jobs on jobs.id = a.job_id
-         where a.finished_at >= :since and a.outcome in ('failed', 'worker died') group by 1, 2, 3),
+         where a.finished_at >= :since and a.outcome in ('failed', 'worker died') group by 1, 2),
     asked as (
-        select date_trunc('minute', created_at, 'UTC') as minute, queue, kind, count(*) as asked
-          from jobs where id >= :first_id and created_at >= :since group by 1, 2, 3)
-    insert into job_metrics (minute, queue, kind, asked, completed, failed, dead, waits, runs)
-    select minute, queue, kind, coalesce(asked, 0), coalesce(completed, 0), coalesce(failed, 0), coalesce(dead, 0),
+        select date_trunc('minute', created_at, 'UTC') as minute, queue, count(*) as asked
+          from jobs where id >= :first_id and created_at >= :since group by 1, 2)
+    insert into job_metrics (minute, queue, asked, completed, failed, dead, waits, runs)
+    select minute, queue, coalesce(asked, 0), coalesce(completed, 0), coalesce(failed, 0), coalesce(dead, 0),
            coalesce(waits, {_EMPTY}), coalesce(runs, {_EMPTY})
-      from ended full join failed using (minute, queue, kind) full join asked using (minute, queue, kind)
-        on conflict (minute, queue, kind) do update
-       set asked = excluded.asked, completed = excluded.completed, failed = excluded.failed, dead = excluded.dead,
-           waits = excluded.waits, runs = excluded.runs
+      from ended full join failed using (minute, queue) full join asked using (minute, queue)
+        on conflict (minute, queue) do update {_ANEW}
     """  # noqa: S608 - our own numbers
+)
+_ADD_UP: Final = text(
+    f"""
+    insert into job_metric_steps (at, queue, asked, completed, failed, dead, waits, runs)
+    select date_bin(:step, minute, :epoch), queue, {_SUMS}
+      from job_metrics where minute >= date_bin(:step, :since, :epoch) group by 1, 2
+        on conflict (at, queue) do update {_ANEW}
+    """  # noqa: S608 - our own words
 )
 _LATEST: Final = text("select max(minute) from job_metrics")
-_FORGET: Final = text("delete from job_metrics where minute < :before")
-
-#: A sum for each bucket: to make rows of the buckets and add those up takes five times as long.
-_HISTORY: Final = text(
-    f"""
-    select date_bin(:step, minute, :since) as at, sum(asked) as asked, sum(completed) as completed, sum(failed) as failed,
-           sum(dead) as dead, {_added("waits")} as waits, {_added("runs")} as runs
-      from job_metrics
-     where minute >= :since and minute < :until
-       and (cast(:queue as text) is null or queue = :queue) and (cast(:kind as text) is null or kind = :kind)
-     group by 1
-    """  # noqa: S608 - our own numbers
+_FORGET: Final = (
+    (text("delete from job_metrics where minute < :before"), MINUTES_KEPT),
+    (text("delete from job_metric_steps where at < :before"), KEPT),
 )
+
+
+def _history(table: str, at: str) -> TextClause:
+    return text(
+        f"""
+        select date_bin(:step, {at}, :since) as at, {_SUMS}
+          from {table}
+         where {at} >= :since and {at} < :until and (cast(:queue as text) is null or queue = :queue)
+         group by 1
+        """  # noqa: S608 - our own words
+    )
+
+
+_BY_MINUTE: Final = _history("job_metrics", "minute")
+_BY_STEP: Final = _history("job_metric_steps", "at")
 
 
 class Span(Enum):
-    """How far back a chart looks, and how long each of its at most 168 steps is."""
+    """How far back a chart looks, and how long each of its steps is: there are 60 to 84, more than an eye tells apart."""
 
     HOUR = (timedelta(hours=1), timedelta(minutes=1))
-    DAY = (timedelta(days=1), timedelta(minutes=10))
-    WEEK = (timedelta(days=7), timedelta(hours=1))
+    DAY = (timedelta(days=1), timedelta(minutes=20))
+    WEEK = (timedelta(days=7), timedelta(hours=2))
 
     @property
     def length(self) -> timedelta:
@@ -131,31 +155,27 @@ async def roll_up(session: AsyncSession, at: datetime) -> None:
     latest = await session.scalar(_LATEST)
     # A minute from before the clock was set back is in the future.
     since = max(min(latest or at, at), at - LONGEST_PAUSE).replace(second=0, microsecond=0) - SETTLED
-    asked = {"since": since, "first_id": first_id(since - SETTLED)}
-    await session.execute(_ROLL_UP, asked)
-    await session.execute(_FORGET, {"before": at - KEPT})
+    await session.execute(_ROLL_UP, {"since": since, "first_id": first_id(since - SETTLED)})
+    await session.execute(_ADD_UP, {"since": since, "step": STEP, "epoch": _EPOCH})
+    for statement, kept in _FORGET:
+        await session.execute(statement, {"before": at - kept})
 
 
 async def history(
-    session: AsyncSession,
-    span: Span,
-    *,
-    queue: str | None = None,
-    kind: str | None = None,
-    at: datetime | None = None,
+    session: AsyncSession, span: Span, *, queue: str | None = None, at: datetime | None = None
 ) -> Sequence[Point]:
-    """Every step of the span that ends at `at`, the oldest first, of one queue or kind or of all."""
+    """Every step of the span that ends at `at`, the oldest first, of one queue or of all."""
     until = _floor(at or now(), span.step) + span.step
     since = until - span.length
-    asked = {"step": span.step, "since": since, "until": until, "queue": queue, "kind": kind}
+    asked = {"step": span.step, "since": since, "until": until, "queue": queue}
     found = {}
-    for row in await session.execute(_HISTORY, asked):
+    for row in await session.execute(_BY_MINUTE if span.step < STEP else _BY_STEP, asked):
         found[row.at] = Point(
             row.at,
-            asked=int(row.asked),
-            completed=int(row.completed),
-            failed=int(row.failed),
-            dead=int(row.dead),
+            asked=row.asked,
+            completed=row.completed,
+            failed=row.failed,
+            dead=row.dead,
             wait_p50=percentile(row.waits, 0.5),
             wait_p95=percentile(row.waits, 0.95),
             run_p50=percentile(row.runs, 0.5),
@@ -181,5 +201,4 @@ def percentile(histogram: Sequence[int], part: float) -> timedelta | None:
 
 
 def _floor(at: datetime, step: timedelta) -> datetime:
-    epoch = datetime(2000, 1, 1, tzinfo=UTC)
-    return epoch + (at - epoch) // step * step
+    return _EPOCH + (at - _EPOCH) // step * step

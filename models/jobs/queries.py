@@ -19,6 +19,7 @@ from sqlalchemy import (
     tuple_,
 )
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import defer
 
 from models.base.clock import now
 from models.base.errors import NotFound
@@ -30,9 +31,13 @@ from models.jobs.tables import AttemptRow, JobRow, LogRow
 #: How many jobs of a subject, and how many of their lines, are looked up: the latest.
 JOBS_SHOWN = 40
 LINES_SHOWN = 500
-#: How many jobs are asked one after the other whether they fit what no index knows, or how long they took: a
-#: twentieth of a second's worth.
-STRETCH = 10_000
+#: How many jobs are asked one after the other whether they fit what no index knows, or how long they took: as many as
+#: leave a page its twentieth of a second.
+STRETCH = 5_000
+#: What a list does not show, and what may be large.
+_UNREAD = tuple(
+    defer(one, raiseload=True) for one in (JobRow.args, JobRow.result, JobRow.when_dead, JobRow.secret)
+)
 
 
 class Sort(StrEnum):
@@ -73,7 +78,8 @@ async def jobs(
         end = await session.scalar(_end_of_a_stretch(places, age))
         if end is not None:
             places.append(JobRow.id <= end if is_oldest_first else JobRow.id >= end)
-    query = select(JobRow).where(*places, *wanted.conditions()).order_by(age).limit(PAGE_SIZE + 1)
+    query = select(JobRow).options(*_UNREAD).where(*places, *wanted.conditions()).order_by(age)
+    query = query.limit(PAGE_SIZE + 1)
     found = page_of((await session.scalars(query)).all(), PAGE_SIZE, lambda one: [one.id])
     if found.next_cursor is None and end is not None:
         return Page(found.items, encode_cursor(end))
@@ -95,7 +101,9 @@ async def _longest(session: AsyncSession, wanted: Filter, cursor: str | None) ->
         stretch.append(JobRow.id >= end)
     ended_at = func.coalesce(JobRow.finished_at, at)
     took = cast(func.extract("epoch", ended_at - JobRow.started_at) * 1_000_000, BigInteger)
-    query = select(JobRow, took).where(*stretch, *wanted.conditions(), JobRow.started_at <= at)
+    query = (
+        select(JobRow, took).options(*_UNREAD).where(*stretch, *wanted.conditions(), JobRow.started_at <= at)
+    )
     if after_id is not None:
         query = query.where(tuple_(took, JobRow.id) < (after_took, after_id))
     rows = (await session.execute(query.order_by(took.desc(), JobRow.id.desc()).limit(PAGE_SIZE + 1))).all()

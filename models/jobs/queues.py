@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from models.base.clock import now
 from models.base.db import changed, news_of
 from models.base.errors import Conflict
-from models.jobs.limits import Limit
+from models.jobs.limits import Limit, must_be_as_seen
 from models.jobs.rules import rank
 from models.jobs.tables import QueueRow
 
@@ -27,20 +27,27 @@ _RUN_ANYWAY = text(
 
 async def pause(session: AsyncSession, queue: str) -> None:
     """Let nothing begin any more. What runs goes on."""
-    row = await _row(session, queue)
+    row = await row_of(session, queue)
     row.paused_at = row.paused_at or now()
     changed(session, f"queue/{queue}")
 
 
 async def resume(session: AsyncSession, queue: str) -> None:
     """Go on."""
-    (await _row(session, queue)).paused_at = None
+    (await row_of(session, queue)).paused_at = None
     _ring(session, queue)
 
 
-async def limit_queue(session: AsyncSession, queue: str, limit: Limit | None) -> None:
-    """Hold a queue to a limit over all workers from now on; None lifts it. What runs goes on."""
-    (limit or Limit()).write(await _row(session, queue))
+async def limit_queue(
+    session: AsyncSession, queue: str, limit: Limit | None, *, seen: str | None = None
+) -> None:
+    """Hold a queue to a limit over all workers from now on; None lifts it. What runs goes on.
+
+    Raises `Conflict` if it is not any more what a person has `seen`, as `limits.told` tells it.
+    """
+    row = await row_of(session, queue)
+    must_be_as_seen(row, seen)
+    (limit or Limit()).write(row)
     _ring(session, queue)
 
 
@@ -58,7 +65,8 @@ async def run_anyway(session: AsyncSession, job_id: UUID) -> None:
     _ring(session, row.queue)
 
 
-async def _row(session: AsyncSession, queue: str) -> QueueRow:
+async def row_of(session: AsyncSession, queue: str) -> QueueRow:
+    """What was decided about a queue, held until this transaction ends."""
     await session.execute(insert(QueueRow).values(name=queue).on_conflict_do_nothing())
     return await session.get_one(QueueRow, queue, with_for_update=True, populate_existing=True)
 

@@ -6,13 +6,12 @@ from typing import Final
 
 import orjson
 from sqlalchemy import text
-from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from models.base.db import changed
-from models.base.errors import Invalid
+from models.base.errors import Conflict, Invalid
+from models.jobs.queues import row_of
 from models.jobs.stepping import ENDED, queues_with
-from models.jobs.tables import QueueRow
 
 LONGEST_DAYS: Final = 3650
 
@@ -58,10 +57,24 @@ async def forget_finished(
     await session.execute(_FORGET_FLOWS, {"limit": limit})
 
 
-async def set_keep_days(session: AsyncSession, queue: str, days: int | None) -> None:
-    """Keep the finished jobs of a queue for so many days; None as long as the code says. Raises `Invalid`."""
+def told(keep_days: int | None) -> str:
+    """How long jobs are kept, in words."""
+    return "as the installation is set up" if keep_days is None else f"{keep_days} days"
+
+
+async def set_keep_days(
+    session: AsyncSession, queue: str, days: int | None, *, seen: str | None = None
+) -> None:
+    """Keep the finished jobs of a queue for so many days; None as long as the code says.
+
+    Raises `Invalid`, and `Conflict` if it is not any more what a person has `seen`, as `told` tells it.
+    """
     if days is not None and not 1 <= days <= LONGEST_DAYS:
         raise Invalid({"keep_days": f"Choose from 1 to {LONGEST_DAYS} days, or leave it empty."})
-    row = insert(QueueRow).values(name=queue, keep_days=days)
-    await session.execute(row.on_conflict_do_update(index_elements=["name"], set_={"keep_days": days}))
+    row = await row_of(session, queue)
+    if seen is not None and told(row.keep_days) != seen:
+        raise Conflict(
+            f"Meanwhile somebody else has changed this to: {told(row.keep_days)}. Save again to change that."
+        )
+    row.keep_days = days
     changed(session, f"queue/{queue}")

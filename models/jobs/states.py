@@ -36,6 +36,15 @@ class OnParentFailure(StrEnum):
     RUN = "run"
 
 
+class FlowState(StrEnum):
+    """How the jobs of a flow do, all in all. One with failures may go on."""
+
+    OPEN = "open"
+    PAUSED = "paused"
+    FAILED = "failed"
+    DONE = "done"
+
+
 class BulkDeed(StrEnum):
     """What may be done to many jobs at once."""
 
@@ -53,3 +62,4 @@ class AlertKind(StrEnum):
     SLOW = "slow"
     FAILURES = "failures"
     DEAD_WORKER = "dead worker"
+    UNKNOWN_KIND = "unknown kind"

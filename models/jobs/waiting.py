@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from models.jobs import gates
 from models.jobs.estimates import expected, pace, slots
+from models.jobs.message import kinds
 from models.jobs.rules import in_words
 from models.jobs.states import JobState
 from models.jobs.tables import JobRow
@@ -32,7 +33,7 @@ _AHEAD = text(
 class Reason:
     """One thing that keeps a job waiting."""
 
-    #: scheduled, retry, parents, flow, cancel, paused, limit, rate, silence, no-worker, slots or soon.
+    #: unknown-kind, scheduled, retry, parents, flow, cancel, paused, limit, rate, silence, no-worker, slots or soon.
     what: str
     words: str
     #: What would change it.
@@ -49,7 +50,10 @@ async def why_waiting(session: AsyncSession, job: JobRow, lease: timedelta) -> l
 
 
 async def _own(session: AsyncSession, job: JobRow) -> AsyncIterator[Reason]:
-    if job.state is JobState.SCHEDULED:
+    if job.kind not in kinds():
+        words = f"No release that runs here knows the kind {job.kind}, so every worker puts it off. It is not lost."
+        yield Reason("unknown-kind", words, "Start workers of the release that knows it, or cancel the job.")
+    elif job.state is JobState.SCHEDULED:
         at = f"{job.run_at:%Y-%m-%d %H:%M:%S} UTC"
         if job.attempt and job.error:
             words = f"Attempt {job.attempt} of {job.max_attempts} failed; the next one is at {at}."

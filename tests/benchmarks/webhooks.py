@@ -36,11 +36,12 @@ GOAL_MS = 50
 
 
 @contextmanager
-def web_process(folder: Path, port: int) -> Iterator[str]:
-    """One web process as in production, and the address of its webhook."""
+def web_process(folder: Path) -> Iterator[tuple[str, str]]:
+    """One web process as in production: its address, and that of its migrated database."""
+    port = free_port()
     postgres = EmbeddedPostgres(folder / "postgres", {})
     redis = EmbeddedRedis(folder / "redis")
-    database = postgres.database("webhooks")
+    database = postgres.database("galley")
     migrate(database)
     environment = os.environ | {
         "ENVIRONMENT": "test",
@@ -60,7 +61,7 @@ def web_process(folder: Path, port: int) -> Iterator[str]:
             if process.poll() is not None:
                 raise RuntimeError("the web process did not start")
             time.sleep(0.05)
-        yield f"http://127.0.0.1:{port}/webhooks/stripe"
+        yield f"http://127.0.0.1:{port}", database
     finally:
         process.terminate()
         process.wait(timeout=60)
@@ -187,7 +188,8 @@ def main() -> None:
     folder.chmod(0o755)
     # Registered first, so it is done last: the embedded servers touch their folder until the process ends.
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    with web_process(folder, free_port()) as url:
+    with web_process(folder) as (origin, _):
+        url = f"{origin}/webhooks/stripe"
         # Until every connection is open and every statement prepared: what is measured is a process at work.
         asyncio.run(deliver(url, options.rate, 5))
         took, statuses = asyncio.run(deliver(url, options.rate, options.seconds))

@@ -171,6 +171,24 @@ async def test_a_queue_keeps_what_has_finished_for_as_long_as_an_admin_says(boar
     assert await board.written_down() == [("queue.keeping", "queue/default")]
 
 
+async def test_of_two_admins_who_change_a_queue_at_once_the_second_hears_of_the_first(board: Board):
+    ad = await board.browser(Role.ADMIN)
+    one = other = await ad.open("/admin/queues/default")
+    await ad.submit(one.form("limiting"), max_running="3")
+    refused = await ad.submit(other.form("limiting"), max_running="9")
+    assert refused.status == 422
+    assert "somebody else has changed this to: 3 at once. Save again to change that." in refused.text
+    await ad.submit(refused.form("limiting"))
+    await ad.submit(one.form("keeping"), keep_days="30")
+    refused = await ad.submit(other.form("keeping"), keep_days="60")
+    assert "somebody else has changed this to: 30 days." in refused.text
+    assert refused.form("keeping").fields["keep_days"] == "60"
+    async with board.database.transaction() as session:
+        row = await session.get_one(QueueRow, "default")
+    assert (row.max_running, row.keep_days) == (9, 30)
+    assert [action for action, _ in await board.written_down()] == ["queue.limited"] * 2 + ["queue.keeping"]
+
+
 async def test_a_key_is_held_to_a_limit_until_it_is_lifted(board: Board):
     ad = await board.browser(Role.ADMIN)
     screen = await ad.open("/admin/queues/limits")
@@ -179,7 +197,14 @@ async def test_a_key_is_held_to_a_limit_until_it_is_lifted(board: Board):
     assert "host/*" in screen.text
     async with board.database.transaction() as session:
         assert (await session.get_one(LimitRow, "host/*")).max_running == 1
-    await ad.submit(screen.form("limiting"), key="host/*")
+    unchanged = await ad.submit(screen.form("limiting"), key="host/a.example", seen="9 at once")
+    assert "somebody else has changed this to: no limit." in unchanged.text
+    assert "host/a.example</span>" not in unchanged.html
+    typed_anew = await ad.submit(screen.form("limiting"), key="host/*")
+    assert "somebody else has changed this to: 1 at once." in typed_anew.text
+    screen = await ad.open("/admin/queues/limits?key=host/*")
+    assert screen.form("limiting").fields["max_running"] == "1"
+    await ad.submit(screen.form("limiting"), max_running="")
     async with board.database.transaction() as session:
         assert (await session.get_one(LimitRow, "host/*")).max_running is None
 

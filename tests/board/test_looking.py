@@ -1,6 +1,7 @@
 """What the board shows, and to whom."""
 
 import asyncio
+import re
 from contextlib import aclosing
 from datetime import timedelta
 
@@ -15,11 +16,13 @@ from models.jobs import queries
 from models.jobs.board import Health
 from models.jobs.filter import Filter
 from models.jobs.fleet import decided
+from models.jobs.flows import enqueue_batch, pause_flow
 from models.jobs.limits import Limit, set_limit
 from models.jobs.queues import limit_queue, pause
 from models.jobs.scaling import Decision
 from models.jobs.states import JobState
-from models.jobs.tables import AttemptRow, JobRow, LogRow, WorkerRow
+from models.jobs.tables import AttemptRow, FlowRow, JobRow, LogRow, WorkerRow
+from models.orders.jobs import TendReviews
 from tests.board.conftest import Board
 from tests.orders.selling import counting
 from web.live import EventHub
@@ -173,6 +176,31 @@ async def test_the_page_of_a_job_tells_what_went_wrong_and_what_it_wrote(board: 
         assert words in screen.text
     assert "<b>here</b>" not in screen.html
     assert screen.link("its order") == f"/admin/orders/{order}"
+
+
+async def test_flows_are_found_by_how_they_do_page_by_page(board: Board):
+    async with board.database.transaction() as session:
+        for _ in range(51):
+            await enqueue_batch(session, "letters", [TendReviews(), TendReviews()])
+        sad = await enqueue_batch(session, "import", [TendReviews()])
+        await session.execute(update(FlowRow).where(FlowRow.id == sad).values(failed=1, finished_at=now()))
+        done = await enqueue_batch(session, "export", [TendReviews()])
+        await session.execute(update(FlowRow).where(FlowRow.id == done).values(done=1, finished_at=now()))
+        await pause_flow(session, await enqueue_batch(session, "held", [TendReviews()]))
+    ana = await board.browser(Role.ANALYST)
+    screen = await ana.open((await ana.open("/admin/queues")).link("Flows"))
+    assert screen.html.count("letters</a>") == 47
+    assert (await ana.open(screen.link("More flows"))).html.count("letters</a>") == 4
+    for words, name in (("With failures", "import"), ("Done", "export"), ("Paused", "held")):
+        found = await ana.open(screen.link(words))
+        assert re.findall(r'flows/[0-9a-f-]{36}">(\w+)', found.html) == [name]
+    assert "1 of 1" in (await ana.open(screen.link("With failures"))).text
+
+
+async def test_a_job_of_a_kind_that_nobody_knows_says_so(board: Board):
+    job_id = await board.job(JobState.SCHEDULED, kind="orders.of_tomorrow")
+    screen = await (await board.browser(Role.EDITOR)).open(f"/admin/queues/jobs/{job_id}")
+    assert "No release that runs here knows the kind orders.of_tomorrow" in screen.text
 
 
 async def test_a_waiting_job_says_why_it_waits(board: Board):

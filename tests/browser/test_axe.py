@@ -48,6 +48,7 @@ ADMINS = (
     "/admin/orders",
     "/admin/queues",
     "/admin/queues/jobs",
+    "/admin/queues/flows",
     "/admin/queues/errors",
     "/admin/queues/schedules",
     "/admin/queues/limits",

@@ -129,6 +129,14 @@ async def test_a_full_key_is_not_walked_over(database: Database, store: MakeStor
     assert (second.limit_key, second.attempt) == ("host/example.com", 1)
 
 
+async def test_a_key_that_nothing_is_set_for_waits_for_nobody(database: Database, store: MakeStore) -> None:
+    await ask(database, 3, "model/writer")
+    async with database.transaction() as session, asyncio.timeout(5):
+        await session.execute(text("select pg_advisory_xact_lock(hashtextextended('limit/model/writer', 0))"))
+        assert len(await take(store(), 3)) == 3
+    assert await running(database) == 3
+
+
 async def test_a_rate_lets_its_burst_through_and_then_one_at_a_time(
     database: Database, store: MakeStore
 ) -> None:

@@ -2,19 +2,19 @@
 
 import asyncio
 from datetime import UTC, datetime, timedelta
-from typing import ClassVar
+from typing import Any, ClassVar
 
-from sqlalchemy import func, select, text
+from sqlalchemy import func, insert, select, text
 
 from models.accounts.states import Role
 from models.accounts.tables import Person
 from models.base.db import Database, new_id
 from models.jobs import Job, Wish, enqueue_all
 from models.jobs.alerts import Thresholds, alerts, watch
-from models.jobs.board_tables import MetricRow
+from models.jobs.board_tables import MetricRow, MetricStepRow
 from models.jobs.metrics import BUCKETS, KEPT, Span, history, percentile, roll_up
-from models.jobs.states import AlertKind
-from models.jobs.tables import QueueRow, WorkerRow
+from models.jobs.states import AlertKind, JobState
+from models.jobs.tables import JobRow, QueueRow, WorkerRow
 from models.mail.tables import EmailMessage
 from tasks.testing import run_everything
 from tasks.world import World
@@ -87,14 +87,15 @@ async def test_a_pause_is_made_up_and_long_spans_add_minutes_up(database: Databa
         await finish(database, 7, ago=timedelta(minutes=minutes), wait=1, run=1)
     await roll(database)
     async with database.transaction() as session:
-        day = await history(session, Span.DAY, kind="test.spin", at=AT)
+        day = await history(session, Span.DAY, queue="wool", at=AT)
         week = await history(session, Span.WEEK, at=AT)
-    assert (len(day), len(week)) == (144, 168)
+    assert (len(day), len(week)) == (72, 84)
     assert sum(one.completed for one in day) == sum(one.completed for one in week) == 22
     assert max(one.completed for one in day) in {7, 14}
     await roll(database, AT + KEPT + timedelta(hours=1))
     async with database.transaction() as session:
-        assert (await session.execute(select(func.count()).select_from(MetricRow))).scalar_one() == 0
+        for table in (MetricRow, MetricStepRow):
+            assert (await session.execute(select(func.count()).select_from(table))).scalar_one() == 0
 
 
 async def test_what_was_asked_for_is_counted_by_when_it_was(database: Database) -> None:
@@ -117,7 +118,31 @@ async def look(database: Database) -> dict[AlertKind, str]:
     async with database.transaction() as session:
         await watch(session, LIMITS)
     async with database.transaction() as session:
-        return {one.kind: one.words for one in await alerts(session, is_open=True)}
+        return {one.kind: one.words for one in await alerts(session)}
+
+
+def of_no_release(asked_at: datetime) -> dict[str, Any]:
+    """A job of a kind that nobody knows, which workers have put off."""
+    soon = datetime.now(UTC) + timedelta(seconds=20)
+    times = {"rank_at": soon, "run_at": soon, "created_at": asked_at}
+    more = {"args": {}, "priority": 5, "max_attempts": 3, "snoozes": 9, "state": JobState.SCHEDULED}
+    return {"id": new_id(), "kind": "test.gone", "queue": "silk"} | times | more
+
+
+async def test_a_kind_that_no_release_knows_is_a_trouble_after_a_day_for_as_long_as_it_waits(
+    database: Database,
+) -> None:
+    async with database.transaction() as session:
+        await session.execute(insert(JobRow), [of_no_release(datetime.now(UTC) - timedelta(hours=23))])
+    assert await look(database) == {}
+    async with database.transaction() as session:
+        await session.execute(text("update jobs set created_at = now() - interval '25 hours'"))
+    words = "No worker knows the kind test.gone. Jobs of it have waited for more than a day."
+    assert await look(database) == {AlertKind.UNKNOWN_KIND: words}
+    for state, others in (("active", {AlertKind.UNKNOWN_KIND}), ("cancelled", set())):
+        async with database.transaction() as session:
+            await session.execute(text("update jobs set state = :state"), {"state": state})
+        assert set(await look(database)) == others
 
 
 async def test_a_trouble_is_told_once_and_once_more_when_it_is_over(world: World) -> None:
@@ -133,7 +158,7 @@ async def test_a_trouble_is_told_once_and_once_more_when_it_is_over(world: World
         await session.execute(text("update jobs set finished_at = now() where state = 'dead'"))
     found = await look(database)
     assert await look(database) == found
-    assert found.keys() == set(AlertKind)
+    assert found.keys() == set(AlertKind) - {AlertKind.UNKNOWN_KIND}
     assert found[AlertKind.BACKLOG] == "More than 9 jobs wait in the queue wool."
     assert found[AlertKind.FAILURES] == "2 jobs of the kind test.spin died within an hour."
     assert found[AlertKind.DEAD_WORKER].startswith("The worker ada (process 7)")

@@ -143,6 +143,7 @@ async def test_a_kind_that_this_release_does_not_know_waits_for_one_that_does(wo
 
 async def test_a_higher_priority_goes_first_and_a_long_wait_outweighs_it(world: World, effects: None) -> None:
     plain = await ask(world.database, Play(act="count"))
+    later = await ask(world.database, Play(act="count"))
     urgent = await ask(world.database, Play(act="count"), priority=0)
     patient = await ask(world.database, Play(act="count"), priority=9)
     async with world.database.transaction() as session:
@@ -150,9 +151,9 @@ async def test_a_higher_priority_goes_first_and_a_long_wait_outweighs_it(world: 
             text("update jobs set rank_at = rank_at - interval '50 minutes' where id = :id"), {"id": patient}
         )
     store = Store(world.settings.database.url, new_id(), "test")
-    order = [(await store.claim({"test": 1}))[0].id for _ in range(3)]
+    order = [(await store.claim({"test": 1}))[0].id for _ in range(4)]
     await store.close()
-    assert order == [patient, urgent, plain]
+    assert order == [patient, urgent, plain, later]
 
 
 async def test_arguments_that_only_a_newer_release_knows_wait_for_it_and_spend_nothing(world: World) -> None:

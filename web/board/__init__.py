@@ -11,6 +11,7 @@ from web.board.asking import Asked
 from web.board.bulk import Bulk
 from web.board.failures import Failures
 from web.board.flow import Flow
+from web.board.flows import all_flows
 from web.board.job import OneJob
 from web.board.jobs import Jobs
 from web.board.limits import Limits
@@ -29,6 +30,7 @@ handlers: Final[list[Any]] = [
     Asked,
     Bulk,
     Flow,
+    all_flows,
     Failures,
     workers,
     Schedules,

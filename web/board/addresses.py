@@ -9,6 +9,7 @@ FLOWS: Final = f"{BOARD}/flows"
 ERRORS: Final = f"{BOARD}/errors"
 SCHEDULES: Final = f"{BOARD}/schedules"
 LIMITS: Final = f"{BOARD}/limits"
+ALERTS: Final = f"{BOARD}/alerts"
 
 
 def place_of(subject: str | None) -> str | None:

@@ -43,7 +43,7 @@ class Wish:
     def problems(self) -> dict[str, str]:
         """What single fields cannot show."""
         is_missing = self.deed is BulkDeed.PRIORITY and self.priority is None
-        return {"priority": "Enter a number from 0, which goes first, to 9"} if is_missing else {}
+        return {"priority": "Enter a number from 0, which goes first, to 9."} if is_missing else {}
 
 
 class Bulk(Controller):

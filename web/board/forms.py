@@ -1,7 +1,8 @@
 """What the forms of the board are read into."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, get_type_hints
+from typing import Annotated, Any, Final, get_type_hints
 from uuid import UUID
 
 import orjson
@@ -13,6 +14,8 @@ from models.jobs.retention import LONGEST_DAYS
 from web.forms import text, whole
 
 _MOST = 1_000_000
+#: The fields of a limit.
+LIMIT: Final = ("max_running", "rate_count", "rate_seconds", "rate_burst")
 
 
 def _object(typed: str) -> dict[str, Any]:
@@ -20,16 +23,16 @@ def _object(typed: str) -> dict[str, Any]:
         found = orjson.loads(typed)
     except orjson.JSONDecodeError as error:
         raise ValueError(
-            f"This is no JSON: {error.msg} in line {error.lineno}, column {error.colno}"
+            f"This is no JSON: {error.msg} in line {error.lineno}, column {error.colno}."
         ) from None
     if not isinstance(found, dict):
-        raise ValueError("Write an object, like {} or the example")  # noqa: TRY004 - forms read by ValueError
+        raise ValueError("Write an object, like {} or the example.")  # noqa: TRY004 - forms read by ValueError
     return found
 
 
 #: The arguments of a job as JSON.
 arguments = text(
-    "Write the arguments as JSON, {} for none", max_length=MAX_ARGS_BYTES, is_prose=True, then=_object
+    "Write the arguments as JSON, {} for none.", max_length=MAX_ARGS_BYTES, is_prose=True, then=_object
 )
 
 
@@ -56,13 +59,15 @@ class Limiting:
     rate_count: Annotated[int | None, whole("", least=1, most=_MOST)] = None
     rate_seconds: Annotated[int | None, whole("", least=1, most=_MOST)] = None
     rate_burst: Annotated[int | None, whole("", least=1, most=_MOST)] = None
+    #: What it was when the form was opened.
+    seen: Annotated[str, text(max_length=200)] = ""
 
     def problems(self) -> dict[str, str]:
         """What single fields cannot show."""
         if (self.rate_count is None) == (self.rate_seconds is None):
             return {}
         missing = "rate_seconds" if self.rate_seconds is None else "rate_count"
-        return {missing: "A rate is so many jobs in so many seconds: fill in both, or neither"}
+        return {missing: "A rate is so many jobs in so many seconds: fill in both, or neither."}
 
     @property
     def limit(self) -> Limit | None:
@@ -78,6 +83,13 @@ class Keeping:
     """For how many days finished jobs are kept."""
 
     keep_days: Annotated[int | None, whole("", least=1, most=LONGEST_DAYS)] = None
+    #: What it was when the form was opened.
+    seen: Annotated[str, text(max_length=200)] = ""
+
+
+def filled(row: object, names: Sequence[str]) -> dict[str, Any]:
+    """What a form begins with: those fields that the row has a value for."""
+    return {name: value for name in names if (value := getattr(row, name, None)) is not None}
 
 
 def by_hand() -> dict[str, type[Job]]:

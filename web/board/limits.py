@@ -9,11 +9,11 @@ from litestar.params import FromQuery
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from models.accounts.audit import audit
-from models.base.errors import Invalid
+from models.base.errors import Conflict, Invalid
 from models.jobs.board import held_keys
-from models.jobs.limits import set_limit
+from models.jobs.limits import set_limit, told
 from web.board.addresses import LIMITS
-from web.board.forms import Limiting
+from web.board.forms import LIMIT, Limiting, filled
 from web.forms import read, shown, text
 from web.guards import admin, analyst
 from web.pages import page, redirect
@@ -25,7 +25,7 @@ _KEY: Final = re.compile(r"[a-z_]+/(\*|[^\s*]+)")
 
 def _key(typed: str) -> str:
     if _KEY.fullmatch(typed) is None:
-        raise ValueError("Write a sort and a name, like host/example.com, or host/* for each host by itself")
+        raise ValueError("Write a sort and a name, like host/example.com, or host/* for each host by itself.")
     return typed
 
 
@@ -33,7 +33,7 @@ def _key(typed: str) -> str:
 class Key:
     """Which jobs are meant."""
 
-    key: Annotated[str, text("Enter the key", then=_key)]
+    key: Annotated[str, text("Enter the key.", then=_key)]
 
 
 class Limits(Controller):
@@ -44,7 +44,7 @@ class Limits(Controller):
 
     @get()
     async def index(self, session: Transaction, visitor: Who, key: FromQuery[str] = "") -> Response[None]:
-        """Every limit, with what it does now; `key` is filled into the form."""
+        """Every limit, with what it does now; that of `key` is filled into the form."""
         return await _shown(session, visitor, {"key": key}, {})
 
     @post(guards=[admin])
@@ -54,7 +54,11 @@ class Limits(Controller):
             key, wish = read(Key, form).key, read(Limiting, form)
         except Invalid as refusal:
             return await _shown(session, visitor, shown(form), refusal.fields)
-        await set_limit(session, key, wish.limit)
+        try:
+            async with session.begin_nested():
+                await set_limit(session, key, wish.limit, seen=wish.seen)
+        except Conflict as refusal:
+            return await _shown(session, visitor, shown(form), {"limiting": refusal.words})
         detail = {"max_running": wish.max_running, "rate": wish.rate_count, "seconds": wish.rate_seconds}
         await audit(session, visitor.somebody, "limit.set", f"limit/{key}", **detail)
         return redirect(
@@ -65,11 +69,14 @@ class Limits(Controller):
 async def _shown(
     session: AsyncSession, visitor: Visitor, typed: dict[str, str], problems: Any
 ) -> Response[None]:
+    rows = await held_keys(session)
+    there = next((one for one in rows if one.key == typed.get("key")), None)
     return page(
         "board/limits.html",
         visitor=visitor,
         status=422 if problems else 200,
-        rows=await held_keys(session),
-        typed=typed,
+        rows=rows,
+        seen=told(there),
+        typed=filled(there, LIMIT) | typed,
         problems=problems,
     )

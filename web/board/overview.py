@@ -55,6 +55,6 @@ async def _seen(session: AsyncSession, settings: Settings) -> dict[str, Any]:
         "queues": await board.queues(session, lease),
         "workers": await board.workers(session, lease),
         "dead": (await board.counts(session, [JobState.DEAD]))[JobState.DEAD],
-        "alerts": await alerts(session, is_open=True),
+        "alerts": await alerts(session),
         "throughput": charts(await history(session, Span.HOUR), Span.HOUR)[0],
     }

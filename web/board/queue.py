@@ -8,9 +8,9 @@ from litestar.params import FromPath, FromQuery
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from models.accounts.audit import audit
-from models.base.errors import Invalid, NotFound
+from models.base.errors import Conflict, Invalid, NotFound
 from models.base.settings import Settings
-from models.jobs import board, queries
+from models.jobs import board, limits, queries, retention
 from models.jobs.board import QueueView
 from models.jobs.filter import Filter
 from models.jobs.metrics import Span, history
@@ -18,7 +18,7 @@ from models.jobs.queues import limit_queue, pause, resume
 from models.jobs.retention import set_keep_days
 from web.board.addresses import BOARD, JOBS, place_of
 from web.board.charts import charts
-from web.board.forms import Keeping, Limiting
+from web.board.forms import LIMIT, Keeping, Limiting, filled
 from web.forms import read, shown
 from web.guards import admin, analyst, editor
 from web.lists import address
@@ -29,8 +29,6 @@ from web.visitor import Visitor
 SPANS: Final = {Span.HOUR: "Last hour", Span.DAY: "24 hours", Span.WEEK: "7 days"}
 #: Of the latest jobs, on a page that is about all of them.
 SHOWN: Final = 10
-#: The fields of its forms.
-FIELDS: Final = ("max_running", "rate_count", "rate_seconds", "rate_burst", "keep_days")
 
 
 class Queue(Controller):
@@ -80,9 +78,13 @@ class Queue(Controller):
         found = await _the_queue(session, settings, queue)
         try:
             wish = read(Limiting, form)
+            await limit_queue(session, queue, wish.limit, seen=wish.seen)
         except Invalid as refusal:
             return await _shown(session, visitor, found, "", typed=shown(form), problems=refusal.fields)
-        await limit_queue(session, queue, wish.limit)
+        except Conflict as refusal:
+            # Of no field, but of the whole form, which has this id.
+            problems = {"limiting": refusal.words}
+            return await _shown(session, visitor, found, "", typed=shown(form), problems=problems)
         detail = {"max_running": wish.max_running, "rate": wish.rate_count, "seconds": wish.rate_seconds}
         await audit(session, visitor.somebody, "queue.limited", f"queue/{queue}", **detail)
         return redirect(f"{BOARD}/{queue}", notice="These limits hold from now on, in every worker.")
@@ -94,11 +96,14 @@ class Queue(Controller):
         """Keep what has finished for so many days."""
         found = await _the_queue(session, settings, queue)
         try:
-            days = read(Keeping, form).keep_days
+            wish = read(Keeping, form)
+            await set_keep_days(session, queue, wish.keep_days, seen=wish.seen)
         except Invalid as refusal:
             return await _shown(session, visitor, found, "", typed=shown(form), problems=refusal.fields)
-        await set_keep_days(session, queue, days)
-        await audit(session, visitor.somebody, "queue.keeping", f"queue/{queue}", keep_days=days)
+        except Conflict as refusal:
+            problems = {"keep_days": refusal.words}
+            return await _shown(session, visitor, found, "", typed=shown(form), problems=problems)
+        await audit(session, visitor.somebody, "queue.keeping", f"queue/{queue}", keep_days=wish.keep_days)
         return redirect(f"{BOARD}/{queue}", notice="What has finished is kept for so long from now on.")
 
 
@@ -134,6 +139,8 @@ async def _shown(
         latest=latest.items[:SHOWN],
         all_jobs=address(JOBS, q=f"queue:{found.name}"),
         place=place_of,
-        typed={name: value for name in FIELDS if (value := getattr(found, name)) is not None} | (typed or {}),
+        typed=filled(found, (*LIMIT, "keep_days")) | (typed or {}),
+        seen_limit=limits.told(found),
+        seen_keeping=retention.told(found.keep_days),
         problems=problems or {},
     )

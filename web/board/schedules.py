@@ -26,8 +26,8 @@ from web.visitor import Visitor
 
 #: The next moments that a schedule's page tells.
 SHOWN: Final = 3
-_CRON: Final = text("Enter when: five fields, like 0 6 * * 1-5", max_length=100)
-_ZONE: Final = text("Enter a time zone, like Europe/Berlin or UTC", max_length=60)
+_CRON: Final = text("Enter when: five fields, like 0 6 * * 1-5.", max_length=100)
+_ZONE: Final = text("Enter a time zone, like Europe/Berlin or UTC.", max_length=60)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +44,8 @@ class Rhythm:
 class Own:
     """A schedule of one's own."""
 
-    name: Annotated[str, text("Name it", max_length=60)]
-    kind: Annotated[str, text("Choose a kind")]
+    name: Annotated[str, text("Name it.", max_length=60)]
+    kind: Annotated[str, text("Choose a kind.")]
     args: Annotated[dict[str, Any], arguments]
     cron: Annotated[str, _CRON]
     zone: Annotated[str, _ZONE]

@@ -1,0 +1,136 @@
+"""The first page of the board in a real browser, while fifty jobs a second change."""
+
+import asyncio
+import itertools
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from typing import Any
+
+import pytest
+from playwright.async_api import Browser, Page
+from redis.asyncio import Redis
+from sqlalchemy import insert, text
+
+from models.accounts.states import Role
+from models.base.clock import now
+from models.base.db import Database, new_id
+from models.base.settings import Settings
+from models.jobs.tables import JobRow
+from tests.browser.conftest import chromium
+from tests.web.site import Site, served
+
+__all__ = ["chromium"]
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+
+QUEUES, JOBS, CHANGES, SECONDS = 40, 400, 50, 4
+#: Done in one queue, and asked for in another.
+CHANGE = text(
+    """
+    with done as (update jobs set state = 'completed', finished_at = now()
+                   where id = (select id from jobs where state = 'waiting' limit 1) returning *)
+    insert into jobs (id, kind, queue, args, priority, rank_at, run_at, max_attempts)
+    select gen_random_uuid(), kind, cast(:queue as text), args, 5, now(), now(), 3 from done
+    """
+)
+#: Whoever reads is far down, on a link, with the numbers of the chart open; what moves is counted.
+WATCH = """
+async () => {
+  const live = document.querySelector("#overview");
+  document.querySelector(".chart-values").open = true;
+  const link = [...document.querySelectorAll("a")].find((one) => one.textContent === "queue-30");
+  link.focus();
+  link.isMine = true;
+  scrollTo(0, 700);
+  await new Promise((next) => setTimeout(next, 500));
+  window.seen = { places: new Set(), replaced: 0, shifted: 0 };
+  new MutationObserver((all) => {
+    for (const one of all) seen.replaced += [...one.addedNodes, ...one.removedNodes].filter((node) => node.nodeType === 1).length;
+  }).observe(live, { childList: true, subtree: true });
+  new PerformanceObserver((list) => { for (const one of list.getEntries()) seen.shifted += one.value; })
+    .observe({ type: "layout-shift" });
+  (function look() { seen.places.add(scrollY); requestAnimationFrame(look); })();
+}
+"""
+TOLD = """
+() => ({
+  places: [...seen.places], replaced: seen.replaced, shifted: seen.shifted,
+  isFocused: document.activeElement.isMine === true, isOpen: document.querySelector(".chart-values").open,
+})
+"""
+
+
+async def fill(database: Database) -> None:
+    at = now()
+    same = {
+        "kind": "orders.tend_reviews",
+        "args": {},
+        "priority": 5,
+        "rank_at": at,
+        "run_at": at,
+        "max_attempts": 3,
+    }
+    rows = [{"id": new_id(), "queue": f"queue-{number % QUEUES:02}"} | same for number in range(JOBS)]
+    async with database.transaction() as session:
+        await session.execute(insert(JobRow), rows)
+
+
+@asynccontextmanager
+async def changing(database: Database) -> AsyncIterator[None]:
+    async def change() -> None:
+        began = time.monotonic()
+        for number in itertools.count(1):
+            async with database.transaction() as session:
+                await session.execute(CHANGE, {"queue": f"queue-{number % 7:02}"})
+            await asyncio.sleep(max(0.0, began + number / CHANGES - time.monotonic()))
+
+    task = asyncio.create_task(change())
+    try:
+        yield
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+
+async def waiting_in(page: Page, queue: str) -> str:
+    return await page.locator("tr", has=page.get_by_text(queue, exact=True)).locator("td").nth(2).inner_text()
+
+
+@asynccontextmanager
+async def overview(site: Site, chromium: Browser) -> AsyncIterator[Page]:
+    """The page before an editor, its stream open."""
+    context = await chromium.new_context(base_url=site.base_url)
+    visitor = site.browser()
+    await site.sign_in(visitor, "ed@example.com", Role.EDITOR)
+    cookies: list[Any] = [
+        {"name": one.name, "value": one.value, "url": site.base_url} for one in visitor.client.cookies.jar
+    ]
+    await context.add_cookies(cookies)
+    page = await context.new_page()
+    async with page.expect_request("**/admin/queues/events"):
+        await page.goto("/admin/queues")
+    yield page
+    await context.close()
+
+
+async def test_fifty_changes_a_second_move_neither_the_page_nor_the_focus_and_do_not_flash(
+    settings: Settings, database: Database, redis: Redis, chromium: Browser
+) -> None:
+    await fill(database)
+    given = {"database": database, "redis": redis}
+    async with (
+        served(settings.database.url, settings.redis.url, given=given) as (site, _),
+        overview(site, chromium) as page,
+    ):
+        await page.evaluate(WATCH)
+        before = await waiting_in(page, "queue-03")
+        async with changing(database):
+            await page.wait_for_timeout(SECONDS * 1000)
+        assert await waiting_in(page, "queue-03") != before
+        told = await page.evaluate(TOLD)
+    assert told["places"] == [700]
+    assert (told["isFocused"], told["isOpen"]) == (True, True)
+    assert told["shifted"] < 0.01
+    # Words change within what stands there; only a queue whose health changes gets another badge.
+    assert told["replaced"] < 2 * QUEUES
