@@ -2,14 +2,12 @@
 
 from models.orders.jobs import FailCommission, WriteArticle, WriteCommission
 from models.orders.writing import article_making, commissions
-from models.orders.writing.making import Stale, no_more
+from models.orders.writing.making import NO_OTHER, Stale, no_more
 from models.orders.writing.new_articles import ArticleBrief, Manuscript
 from models.usage.rules import BudgetSpent
 from tasks.orders import llm_of
 from tasks.runs import Work, runs
 from tasks.writing.article import NotWritten, Step, write_article
-
-NO_OTHER = "No further version could be written that we would stand for. Your earlier ones stand."
 
 
 @runs(WriteArticle)

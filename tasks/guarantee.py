@@ -3,7 +3,7 @@
 from models.base.clock import now
 from models.base.errors import Temporary
 from models.jobs.actions import LostLease
-from models.orders.care.guarantee import ask_link_checks, note_check, promised_link
+from models.orders.care.guarantee import ask_link_checks, note_check, promised_page
 from models.orders.care.messages import tell_of_messages
 from models.orders.care.repairing import Beyond, Moved, NotLost, give_up_repair, put_back, take_up_repair
 from models.orders.jobs import AskLinkChecks, CheckLink, MindPromises, RepairLink, TellOfMessages
@@ -17,7 +17,7 @@ async def run_ask_link_checks(job: AskLinkChecks, work: Work) -> None:  # noqa: 
     """Ask for the looks that are due."""
     async with work.finish() as session:
         asked = await ask_link_checks(session, work.world.settings, now())
-    work.log(f"{len(asked)} links are looked at.")
+    work.log(f"{len(asked)} pages are looked at.")
 
 
 @runs(CheckLink)
@@ -27,7 +27,7 @@ async def run_check_link(job: CheckLink, work: Work) -> Result:
 
     settings = work.world.settings
     async with work.transaction() as session:
-        promised = await promised_link(session, settings, job.order_id)
+        promised = await promised_page(session, settings, job.order_id)
     if promised is None:
         return {"state": "not owed"}
     sight = await look(promised, settings)

@@ -1,4 +1,4 @@
-"""Whether a published page shows a sold link as it was sold: there, with its words and `rel`, open to search engines."""
+"""Whether a published page shows what was sold: open to search engines, and a sold link there, with its words and `rel`."""
 
 import re
 from dataclasses import dataclass, field
@@ -74,27 +74,29 @@ def read_page(page: Page) -> Reading:
 
 
 def judge(page: Page, promised: Promised) -> Sight:
-    """Compare a page with what was sold on it."""
+    """Compare a page with what was sold on it: a link, or nothing but itself."""
     reading = read_page(page)
-    wanted = href_of(promised.target_url)
-    there = [one for one in reading.links if href_of(one.href) == wanted]
-    same_words = [one for one in there if " ".join(one.words.split()) == promised.anchor_text]
-    shown = next(iter(same_words or there), None)
     found: dict[str, Any] = {
         "url": page.url,
         "status": page.status,
-        "href": shown.href if shown else None,
-        "anchor": " ".join(shown.words.split()) if shown else None,
-        "rel": shown.rel if shown else None,
         "robots": ", ".join([*reading.robots, *([page.robots] if page.robots else [])]) or None,
         "canonical": reading.canonical,
     }
-    return Sight(_problem(page, reading, promised, shown), found)
+    problem = _problem_of_page(page, reading, promised)
+    if promised.target_url:
+        wanted = href_of(promised.target_url)
+        there = [one for one in reading.links if href_of(one.href) == wanted]
+        same_words = [one for one in there if " ".join(one.words.split()) == promised.anchor_text]
+        shown = next(iter(same_words or there), None)
+        found["href"] = shown.href if shown else None
+        found["anchor"] = " ".join(shown.words.split()) if shown else None
+        found["rel"] = shown.rel if shown else None
+        if page.status == HTTPStatus.OK:
+            problem = _problem_of_link(promised, shown) or problem
+    return Sight(problem, found)
 
 
-def _problem(page: Page, reading: Reading, promised: Promised, shown: Anchor | None) -> str | None:
-    if page.status != HTTPStatus.OK:
-        return f"The page answers with {page.status}."
+def _problem_of_link(promised: Promised, shown: Anchor | None) -> str | None:
     if shown is None:
         return f"The page has no link to {promised.target_url}."
     if " ".join(shown.words.split()) != promised.anchor_text:
@@ -102,6 +104,12 @@ def _problem(page: Page, reading: Reading, promised: Promised, shown: Anchor | N
     wanted, has = set(promised.rel.lower().split()), set(shown.rel.lower().split())
     if not wanted <= has or "nofollow" in has - wanted:
         return f"The link has rel “{shown.rel}” instead of “{promised.rel}”."
+    return None
+
+
+def _problem_of_page(page: Page, reading: Reading, promised: Promised) -> str | None:
+    if page.status != HTTPStatus.OK:
+        return f"The page answers with {page.status}."
     if any(_hides(one) for one in (*reading.robots, *page.robots.split(","))):
         return "The page asks search engines not to show it."
     if reading.canonical and _place(urljoin(page.url, reading.canonical)) != _place(promised.page_url):

@@ -2,7 +2,7 @@
 
 from dataclasses import asdict
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import structlog
 
@@ -17,18 +17,20 @@ from models.orders.jobs import (
     CreateOrder,
     FailGeneration,
     FollowPayment,
+    ForgetDrafts,
     IntegrateBacklink,
     TendReviews,
 )
 from models.orders.letters import tell_of_breach
 from models.orders.payments import follow_payment
 from models.orders.quality import check_integration
+from models.orders.retention import forget_drafts
 from models.orders.tables import Draft
 from models.orders.text.comparison import edit_made, moved_to
 from models.orders.text.edits import BadEdit, Edit, Wrap, splice
 from models.orders.truths import keep_verdicts, verdicts
 from models.orders.writing import making
-from models.orders.writing.briefs import Brief, Draught
+from models.orders.writing.briefs import Brief, Draught, Placement
 from models.orders.writing.making import Stale
 from models.usage.rules import BudgetSpent
 from tasks.runs import Work, runs
@@ -41,6 +43,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 STEPS = 4
+NO_OTHER_PLACE: Final = "There is no other place in this article that the link would fit."
 
 
 class Exhausted(Refusal):
@@ -121,8 +124,8 @@ async def _no_more(brief: Brief, work: Work, exhausted: Exhausted) -> None:
 
 async def write(brief: Brief, work: Work) -> Draught:
     """The text, by the model if one is configured, or else by the basic writer; controlled here, whoever wrote it."""
-    if (same := _same_again(brief)) is not None:
-        text, edit = same, {"writer": "editor", "method": "rebase", "is_same": True}
+    if brief.chosen is not None and (same := _same_again(brief, brief.chosen)) is not None:
+        text, edit = same, {"writer": brief.chosen.writer, "method": "rebase", "is_same": True}
         attempts, needs_editor = 1, False
     elif (made := await _by_model(brief, work)) is not None:
         text, edit, attempts = made
@@ -142,12 +145,12 @@ async def write(brief: Brief, work: Work) -> Draught:
     return Draught(text, edit, report.as_dict(), attempts, needs_editor)
 
 
-def _same_again(brief: Brief) -> str | None:
+def _same_again(brief: Brief, chosen: Placement) -> str | None:
     """The placement that the customer chose, on the text that is published now, if it still fits there."""
-    edit = edit_made(*brief.chosen) if brief.chosen is not None else None
-    if edit is None or brief.chosen is None:
+    edit = edit_made(chosen.before, chosen.after)
+    if edit is None:
         return None
-    moved = moved_to(edit, brief.chosen[0], brief.markdown)
+    moved = moved_to(edit, chosen.before, brief.markdown)
     # An editor looks at a placement that was made anew; what is put back is published, so its paragraph is to be
     # the very one that was approved.
     if moved is None and brief.cause == "repair":
@@ -178,8 +181,7 @@ def _by_basic_writer(brief: Brief) -> basic.Proposal:
         language=brief.language,
     )
     if proposal is None:
-        other = "There is no other place in this article that the link would fit."
-        raise Exhausted(other if previous else "No paragraph of this article can take the link.")
+        raise Exhausted(NO_OTHER_PLACE if previous else "No paragraph of this article can take the link.")
     return proposal
 
 
@@ -201,7 +203,9 @@ async def _by_model(brief: Brief, work: Work) -> tuple[str, dict[str, Any], int]
         )
     except NotPlaced as not_placed:
         words = f"the model found no acceptable place: {not_placed.words}"
-        raise (Exhausted(words) if brief.earlier else ValueError(words)) from not_placed
+        work.log(words)
+        # Its customer reads the one, and whoever looks after jobs the other.
+        raise (Exhausted(NO_OTHER_PLACE) if brief.earlier else ValueError(words)) from not_placed
     except BudgetSpent as spent:
         # A day on which much was sold must not be one on which everything is given back.
         work.log(f"{spent.words} Basic mode takes over.")
@@ -253,3 +257,13 @@ async def tend(job: TendReviews, work: Work) -> None:  # noqa: ARG001 - the cloc
     """Remind, and submit what has waited long enough."""
     async with work.finish() as session:
         await tend_reviews(session, work.world.settings, now())
+
+
+@runs(ForgetDrafts)
+async def run_forget_drafts(job: ForgetDrafts, work: Work) -> None:  # noqa: ARG001 - the clock asks for nothing in particular
+    """Delete until nothing old is left, in short transactions."""
+    limit = 5000
+    while True:
+        async with work.transaction() as session:
+            if await forget_drafts(session, now(), limit) < limit:
+                return

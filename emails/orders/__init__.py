@@ -12,6 +12,7 @@ from emails.orders.facts import (
     ArticleReady,
     BacklinkReady,
     NewMessage,
+    NoOtherVersion,
     OrderFailed,
     Paid,
     Placement,
@@ -36,6 +37,11 @@ def backlink_ready(to: str, **facts: Unpack[BacklinkReady]) -> Letter:
 def regeneration_ready(to: str, **facts: Unpack[RegenerationReady]) -> Letter:
     """Another version, which the customer asked for, waits beside the earlier ones."""
     return write("orders.regeneration_ready", to, **facts)
+
+
+def no_other_version(to: str, **facts: Unpack[NoOtherVersion]) -> Letter:
+    """A further version could not be made; the earlier ones wait for the customer again."""
+    return write("orders.no_other_version", to, **facts)
 
 
 def article_ready(to: str, **facts: Unpack[ArticleReady]) -> Letter:
@@ -88,6 +94,16 @@ def link_repaired(to: str, **facts: Unpack[Published]) -> Letter:
     return write("orders.link_repaired", to, **facts)
 
 
+def article_missing(to: str, **facts: Unpack[Placement]) -> Letter:
+    """The daily check does not see an ordered article as its readers should; an editor looks after it."""
+    return write("orders.article_missing", to, **facts)
+
+
+def article_back(to: str, **facts: Unpack[Published]) -> Letter:
+    """The ordered article is online again."""
+    return write("orders.article_back", to, **facts)
+
+
 def promise_late(to: str, **facts: Unpack[Placement]) -> Letter:
     """The text is not ready at the promised time: an apology."""
     return write("orders.promise_late", to, **facts)
@@ -132,6 +148,7 @@ LETTERS = (
     request_received,
     backlink_ready,
     regeneration_ready,
+    no_other_version,
     article_ready,
     submitted_for_review,
     sent_back,
@@ -142,6 +159,8 @@ LETTERS = (
     review_reminder,
     link_lost,
     link_repaired,
+    article_missing,
+    article_back,
     promise_late,
     new_message,
     payment_duplicate_refunded,

@@ -46,6 +46,11 @@ class ArticleReady(Placement, Receipt):
     review_deadline: str
 
 
+class NoOtherVersion(Placement):
+    reason: str  # a whole sentence, for the customer
+    review_deadline: str
+
+
 class SentBack(Placement):
     reason: str
 

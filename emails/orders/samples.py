@@ -17,6 +17,7 @@ _ADMIN: dict[str, object] = {
     "admin_url": "https://galley.example/admin/orders/0197a3c2-5d0e-7b44-9a51-c0ffee104200",
     "order_number": "G-1042",
 }
+_ARTICLE: dict[str, object] = _ABOUT | {"anchor_text": None, "target_url": None}
 _RECEIPT: dict[str, object] = {
     "invoice_url": "https://galley.example/invoices?payment=0197a3c2-5d0e-7b44-9a51-c0ffee104201"
 }
@@ -27,9 +28,12 @@ SAMPLES: Mapping[str, Mapping[str, object]] = {
     "request_received": _PAID | _RECEIPT | {"promise_words": "usually within 10 minutes", "review_days": 14},
     "backlink_ready": _PLACEMENT | _RECEIPT | {"review_deadline": _DEADLINE},
     "regeneration_ready": _PLACEMENT | {"version_number": 2},
-    "article_ready": _ABOUT
-    | _RECEIPT
-    | {"anchor_text": None, "target_url": None, "review_deadline": _DEADLINE},
+    "article_ready": _ARTICLE | _RECEIPT | {"review_deadline": _DEADLINE},
+    "no_other_version": _PLACEMENT
+    | {
+        "reason": "There is no other place in this article that the link would fit.",
+        "review_deadline": _DEADLINE,
+    },
     "submitted_for_review": _PLACEMENT,
     "sent_back": _PLACEMENT
     | {"reason": "The new sentence repeats what the paragraph above it says.\nPlease try another section."},
@@ -41,6 +45,8 @@ SAMPLES: Mapping[str, Mapping[str, object]] = {
     "review_reminder": _PLACEMENT | {"days_left": 2, "review_deadline": _DEADLINE},
     "link_lost": _PLACEMENT,
     "link_repaired": _PLACEMENT | {"public_url": _PUBLIC_URL},
+    "article_missing": _ARTICLE,
+    "article_back": _ARTICLE | {"public_url": _PUBLIC_URL},
     "promise_late": _PLACEMENT,
     "new_message": _PLACEMENT | {"count": 2},
     "payment_duplicate_refunded": _PAID,

@@ -49,12 +49,19 @@ async def choices(
     return page_of(rows, PAGE_SIZE, lambda one: [one.draft.id])
 
 
+async def named(
+    session: AsyncSession, person_id: UUID, draft_ids: Collection[UUID], settings: Settings
+) -> list[Choice]:
+    """Those of these drafts that are the person's and unpaid, the latest first."""
+    query = _unpaid(person_id).where(Draft.id.in_(draft_ids))
+    return [_choice(one, settings) for one in await session.scalars(query)]
+
+
 async def chosen(
     session: AsyncSession, person_id: UUID, draft_ids: Collection[UUID], settings: Settings
 ) -> Sequence[Choice]:
-    """Those of these drafts that are the person's and unpaid, if they can be paid on one page; else `Invalid`."""
-    query = _unpaid(person_id).where(Draft.id.in_(draft_ids))
-    rows = [_choice(one, settings) for one in await session.scalars(query)]
+    """These drafts, if they are the person's and unpaid, and can be paid on one page; else `Invalid`."""
+    rows = await named(session, person_id, draft_ids, settings)
     if len(rows) < len(set(draft_ids)):
         raise Invalid({"draft": "One of them is not here any more. Look at your choice, then pay."})
     must_fit(rows)

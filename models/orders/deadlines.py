@@ -10,13 +10,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from models.base.clock import moment_words
 from models.base.settings import Settings
 from models.mail.tables import EmailMessage
+from models.orders.failing import fail_order
 from models.orders.letters import facts_of, tell_customer
 from models.orders.moves import SYSTEM, held
 from models.orders.reviewing import hand_over, review_time
 from models.orders.rules import MOVABLE, REMINDER_DAYS
 from models.orders.states import FailReason, OrderStatus
 from models.orders.tables import Order
-from models.orders.writing.making import fail_order
 
 #: Orders that wait for their customer. With its money disputed an order rests.
 _WAITING: Final = (Order.status == OrderStatus.QUALITY_CHECK, Order.payment_state.in_(MOVABLE))

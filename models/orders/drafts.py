@@ -1,7 +1,7 @@
 """What somebody is about to order: kept on the server, through sign-in, until it is paid for."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import func, select, update
@@ -10,6 +10,7 @@ from sqlalchemy.orm import joinedload
 
 from models.accounts.address import normal_address
 from models.accounts.tables import Person
+from models.base.clock import now
 from models.base.crypto import fingerprint
 from models.base.db import changed
 from models.base.errors import Conflict, Invalid, NotFound
@@ -25,6 +26,9 @@ from models.orders.states import ArticleStatus
 from models.orders.tables import Article, Draft, Version
 from models.orders.text.markdown import is_outgoing, links
 from models.payments.checkouts import Expected
+
+#: As many characters as Stripe takes for the name of what is paid for.
+MOST_NAME: Final = 250
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +146,7 @@ async def draft_for(
         must_be_unpaid(draft)
     draft.person_id = person.id if person else draft.person_id
     draft.email = person.email if person else normal_address(email)
+    draft.updated_at = now()
     return draft
 
 
@@ -213,14 +218,23 @@ async def payable(session: AsyncSession, draft: Draft, person: Person, settings:
         problems["target_url"] = draft.target_problem
     if problems:
         raise Invalid(problems)
-    description = f"Backlink placement in “{article.title}”, {article.site.name}"
+    description = line_name(draft, article)
     return expected(draft, person, settings, description, article.price_cents, article.currency)
+
+
+def line_name(draft: Draft, article: Article) -> str:
+    """What a placement is called on the payment page and on its invoice: two in one article have different names."""
+    target = draft.target_url.partition("://")[2].rstrip("/")
+    name = f"Backlink “{draft.anchor_text}” to {target} in “{article.title}”, {article.site.name}"
+    return name if len(name) <= MOST_NAME else f"{name[: MOST_NAME - 1]}…"
 
 
 def expected(
     draft: Draft, person: Person, settings: Settings, description: str, amount_cents: int, currency: str
 ) -> Expected:
     """The payment of a draft. Once it is paid there is an order, which is told whatever becomes of the money."""
+    # Written with the checkout: who would forget the draft in this moment waits, and then finds it in use.
+    draft.updated_at = now()
     return Expected(
         subject=f"draft/{draft.id}",
         person_id=person.id,

@@ -112,7 +112,7 @@ class FailCommission(Job, frozen=True):
 
 
 class FailGeneration(Job, frozen=True):
-    """A generation has died: the order failed, and its money goes back."""
+    """A generation has died: its order goes back to the version before, or without one fails, and the money goes back."""
 
     kind: ClassVar[str] = "orders.fail_generation"
     queue: ClassVar[str] = "orders"
@@ -132,14 +132,14 @@ class TendReviews(Job, frozen=True):
 
 
 class AskLinkChecks(Job, frozen=True):
-    """Ask for a look at every published link that was not looked at for a day."""
+    """Ask for a look at every published page that was not looked at for a day."""
 
     kind: ClassVar[str] = "orders.ask_link_checks"
     queue: ClassVar[str] = "default"
 
 
 class CheckLink(Job, frozen=True):
-    """Look whether the published page of an order shows the link as it was sold."""
+    """Look whether the published page of an order shows the link, or the article, as it was sold."""
 
     kind: ClassVar[str] = "orders.check_link"
     queue: ClassVar[str] = "default"
@@ -181,6 +181,14 @@ class TellOfMessages(Job, frozen=True):
     to: Side
 
 
+class ForgetDrafts(Job, frozen=True):
+    """Delete drafts that were abandoned long ago."""
+
+    kind: ClassVar[str] = "orders.forget_drafts"
+    queue: ClassVar[str] = "default"
+    priority: ClassVar[int] = 7
+
+
 class CheckTruths(Job, frozen=True):
     """Look whether what must always hold does hold, and tell the admins once a day of what does not."""
 
@@ -193,4 +201,5 @@ SCHEDULES = (
     Schedule("orders.check_truths", timedelta(minutes=15), CheckTruths()),
     Schedule("orders.ask_link_checks", timedelta(minutes=10), AskLinkChecks()),
     Schedule("orders.mind_promises", timedelta(minutes=1), MindPromises()),
+    Schedule("orders.forget_drafts", timedelta(days=1), ForgetDrafts()),
 )

@@ -21,6 +21,7 @@ _UNTRUE_OF_FAILED: Final = (
     "orders.backlink_ready",
     "orders.regeneration_ready",
     "orders.article_ready",
+    "orders.no_other_version",
     "orders.review_reminder",
     "orders.promise_late",
 )

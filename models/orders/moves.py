@@ -11,6 +11,7 @@ from models.accounts.tables import Person
 from models.base.db import changed
 from models.base.errors import Conflict, NotFound
 from models.base.states import move
+from models.orders.announcing import announce_move
 from models.orders.rules import MOVABLE
 from models.orders.states import MOVES, OrderStatus
 from models.orders.tables import Order, Transition
@@ -26,7 +27,8 @@ class Actor:
     person_id: UUID | None = None
 
 
-#: The action of the move by which a version goes to an editor before its customer has seen it.
+#: The action of the move by which a version goes to an editor before its customer has seen it. What is asked whether
+#: that is so now is `Order.held_at`: more may have happened since.
 HELD: Final = "held for an editor"
 
 _AT_REST: Final[dict[PaymentState | None, str]] = {
@@ -84,7 +86,8 @@ async def move_order(
     reason: str | None = None,
     **values: Any,
 ) -> None:
-    """Move a held order along an arrow of the drawing and write its history. `values` are set with it.
+    """Move a held order along an arrow of the drawing and write its history. `values` are set with it; whoever moves it
+    to an editor before its customer has seen it sets `held_at` among them.
 
     The lock already keeps others out; the condition in the statement is there so that a caller who forgot it
     is refused too.
@@ -94,7 +97,7 @@ async def move_order(
     moved = await session.execute(
         update(Order)
         .where(Order.id == order.id, Order.status == here)
-        .values(status=there, updated_at=func.now(), **values)
+        .values({"status": there, "updated_at": func.now(), "held_at": None} | values)
         .returning(Order)
         .execution_options(populate_existing=True)
     )
@@ -125,5 +128,6 @@ async def write_history(
         )
     )
     await session.flush()
+    await announce_move(session, order_id, here, there)
     changed(session, f"order/{order_id}")
     changed(session, "orders")

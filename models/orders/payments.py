@@ -10,12 +10,13 @@ from models.base.db import changed
 from models.base.settings import Settings
 from models.jobs import enqueue
 from models.jobs.message import unpack
+from models.orders.announcing import announce_order
+from models.orders.failing import fail_order
 from models.orders.letters import facts_of, review_url, tell_customer, tell_staff
 from models.orders.moves import STRIPE, held
 from models.orders.rules import MOVABLE
 from models.orders.states import FailReason, OrderStatus
 from models.orders.tables import Order
-from models.orders.writing.making import fail_order
 from models.payments.ledger import refunds_of
 from models.payments.moves import paid_key
 from models.payments.refunds import ask_refund
@@ -61,6 +62,7 @@ async def follow_payment(session: AsyncSession, settings: Settings, checkout_id:
             await fail_order(
                 session, settings, order, FailReason.REFUNDED, "The payment was refunded.", STRIPE
             )
+        await announce_order(session, order.id, "order.refunded")
         facts = await facts_of(session, order.id)
         amount = {"amount_cents": checkout.refunded_cents, "currency": checkout.currency}
         await tell_customer(session, settings, facts, "refunded", str(checkout.refunded_cents), **amount)

@@ -136,8 +136,6 @@ class OrderView:
     checkout: Checkout
     generation: Generation | None
     job: JobRow | None
-    #: The action of its latest move.
-    last_action: str
 
     @property
     def is_over(self) -> bool:
@@ -148,12 +146,13 @@ class OrderView:
     @property
     def is_late(self) -> bool:
         """Whether its text was promised for an earlier moment than now, and we have said so."""
-        return self.order.status is OrderStatus.PROCESSING and self.order.promise_broken_at is not None
+        is_unready = self.order.status is OrderStatus.PROCESSING or self.is_held
+        return is_unready and self.order.promise_broken_at is not None
 
     @property
     def is_held(self) -> bool:
         """Whether its newest version waits for an editor and has not been shown to the customer yet."""
-        return self.order.status is OrderStatus.ADMIN_REVIEW and self.last_action == "held for an editor"
+        return self.order.status is OrderStatus.ADMIN_REVIEW and self.order.held_at is not None
 
     @property
     def payment_state(self) -> PaymentState:
@@ -175,15 +174,8 @@ class OrderView:
 
 async def order_view(session: AsyncSession, order_id: UUID, person_id: UUID) -> OrderView:
     """The order, if it is this person's. Raises `NotFound` for somebody else's as for one that does not exist."""
-    last_action = (
-        select(Transition.action)
-        .where(Transition.order_id == Order.id)
-        .order_by(Transition.id.desc())
-        .limit(1)
-        .scalar_subquery()
-    )
     query = (
-        select(Order, Article, Site, Checkout, Generation, JobRow, last_action)
+        select(Order, Article, Site, Checkout, Generation, JobRow)
         .join(Article, Article.id == Order.article_id)
         .join(Site, Site.id == Article.site_id)
         .join(Checkout, Checkout.id == Order.checkout_id)

@@ -16,8 +16,9 @@ from models.base.db import changed
 from models.base.errors import Conflict, Invalid, NotFound
 from models.base.settings import Settings
 from models.orders.catalogue.publishing import locked_article, publish
+from models.orders.failing import ask_back, fail_order
 from models.orders.letters import facts_of, public_url, tell_customer
-from models.orders.moves import HELD, Actor, customer, editor, held, move_order, must_be_movable
+from models.orders.moves import Actor, customer, editor, held, move_order, must_be_movable
 from models.orders.rules import Limits, when_regenerable
 from models.orders.states import (
     REASONS_OF,
@@ -28,12 +29,12 @@ from models.orders.states import (
     Product,
     RegenerateReason,
 )
-from models.orders.tables import Generation, Order, Transition, Version
-from models.orders.writing.making import begin, fail_order, tell_of_review, tell_ready
+from models.orders.tables import Generation, Order, Version
+from models.orders.writing.making import begin, tell_of_review, tell_ready
 from models.orders.writing.new_articles import publish_first
 from models.orders.writing.promises import promise
 from models.payments.ledger import refunds_of
-from models.payments.refunds import ask_refund, refundable
+from models.payments.refunds import refundable
 from models.payments.states import RefundState
 from models.payments.tables import Refund
 
@@ -71,12 +72,13 @@ async def regenerate(
 
 async def regenerable_at(session: AsyncSession, settings: Settings, order_id: UUID, at: datetime) -> datetime:
     """From when on the customer may ask for another version."""
+    limits = Limits(settings.orders.regeneration_wait, settings.orders.regenerations_per_day)
     asked = select(Generation.created_at).where(
         Generation.order_id == order_id, Generation.cause == "regenerate"
     )
-    times = (await session.scalars(asked.order_by(Generation.number.desc()).limit(100))).all()
-    rules = settings.orders
-    return when_regenerable(times, at, Limits(rules.regeneration_wait, rules.regenerations_per_day))
+    # The limits speak of the latest one and of as many as a day may have: no other is read.
+    latest = asked.order_by(Generation.number.desc()).limit(max(1, limits.per_day))
+    return when_regenerable((await session.scalars(latest)).all(), at, limits)
 
 
 async def submit(
@@ -229,7 +231,8 @@ async def send_back(
     if order.status is not OrderStatus.ADMIN_REVIEW:
         raise Conflict("This order does not wait for a review any more.")
     _must_have_seen(order, seen)
-    was_held = await _was_held(session, order)
+    # Not from its history: more may have happened since the writer's last move.
+    was_held = order.held_at is not None
     words = _reason(words, is_wanted=not was_held)
     due_at = now() + review_time(settings)
     values = {
@@ -250,12 +253,6 @@ async def send_back(
     else:
         await tell_customer(session, settings, facts, "sent_back", f"{now():%s}", reason=words)
     return order
-
-
-async def _was_held(session: AsyncSession, order: Order) -> bool:
-    """Whether the customer has never seen the version that is being reviewed: the writer's last move held it."""
-    moves = select(Transition.action).where(Transition.order_id == order.id)
-    return await session.scalar(moves.order_by(Transition.id.desc()).limit(1)) == HELD
 
 
 async def reject(
@@ -289,7 +286,7 @@ async def refund(session: AsyncSession, order_id: UUID, person: Person, words: s
     can = await refundable(session, order.checkout_id)
     if can.obstacle is not None:
         raise Conflict(can.obstacle)
-    asked = await ask_refund(session, order.checkout_id, await _kind(session, order), asked_by=person.id)
+    asked = await ask_back(session, order, await _kind(session, order), person.id)
     if asked is None or asked.state is not RefundState.ASKED:
         raise Conflict("Nothing of this payment can be refunded now.")
     await audit(

@@ -71,13 +71,18 @@ TRUTHS: Final[Mapping[str, str]] = {
                  else strpos(v.markdown, o.target_url) = 0
                end
     """,
-    "published for two days, and nobody has looked at its link since": """
+    "published for two days, and nobody has looked at its page since": """
         select 'order/' || o.id, coalesce(o.link_checked_at, o.completed_at) from orders o
-         where o.status = 'COMPLETED' and o.product = 'backlink'
-           and o.payment_state not in ('refunded', 'dispute_lost')
+         where o.status = 'COMPLETED' and o.payment_state not in ('refunded', 'dispute_lost')
            -- A look sets the next one for a day later at most, so this says no more than the next line, by index.
            and coalesce(o.link_due_at, o.completed_at) < now() - interval '23 hours'
            and coalesce(o.link_checked_at, o.completed_at) < now() - interval '48 hours'
+    """,
+    "later than promised, and its customer was not told": """
+        select 'order/' || o.id, o.promised_at from orders o
+         where (o.status = 'PROCESSING' or o.status = 'ADMIN_REVIEW' and o.held_at is not null)
+           and o.promise_broken_at is null and o.promised_at < now() - interval '10 minutes'
+           and o.payment_state in ('paid', 'partially_refunded', 'dispute_won')
     """,
     "more than one generation of an order is active": """
         select 'order/' || order_id, min(created_at) from orders_generations

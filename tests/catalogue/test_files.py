@@ -132,10 +132,11 @@ async def test_a_site_that_is_exported_and_imported_is_exported_as_the_same_byte
 async def test_nothing_is_saved_before_all_files_are_good_unless_that_is_asked_for(desk: Desk):
     bad = ("bad.md", b"---\ntitle: Only a title\n---\n\nText.\n")
     async with await desk.browser(desk.admin) as admin:
-        refused = await upload(admin, *demo(2), bad, ("odd.md", b"\xff\xfe"), demo(1)[0])
+        refused = await upload(admin, *demo(2), bad, ("odd.md", b"\xff\xfe"), ("all.zip", b"PK"), demo(1)[0])
         assert refused.status == 422
         assert "Nothing is saved" in refused.text
         assert "Save the file as UTF-8" in refused.text
+        assert "its name ends in .md" in refused.text
         assert "is there already" in refused.text
         assert len(await exported(admin, "/admin/sites/second-pour/export")) == 1
         half = await upload(admin, *demo(2), bad, only_good="yes")

@@ -92,6 +92,7 @@ async def test_everything_that_is_wrong_is_said_at_once_and_nothing_typed_is_los
 
 async def test_readers_of_every_former_address_are_led_to_the_present_one(desk: Desk):
     async with await desk.browser(desk.shop.people.editor) as ed:
+        order_form = await ed.open("/catalogue/second-pour/grinding/order")
         screen = await ed.open(f"{ARTICLES}/{desk.shop.article.id}")
         for slug in ("elsewhere", "grinding", "at-last"):
             screen = await ed.submit(screen.form("article-form"), slug=slug)
@@ -100,6 +101,11 @@ async def test_readers_of_every_former_address_are_led_to_the_present_one(desk: 
             assert left.status_code == 301
             assert left.headers["location"].endswith(f"{home}/second-pour/at-last")
         assert (await ed.open("/articles/second-pour/at-last")).status == 200
+        moved = await ed.open("/catalogue/second-pour/elsewhere/order?like=x")
+        assert (moved.path, moved.status) == ("/catalogue/second-pour/at-last/order", 200)
+        form = order_form.form("/catalogue/second-pour/grinding/order")
+        kept = await ed.submit(form, target_url="https://shop.example.org/", anchor_text="burr grinders")
+        assert kept.path.startswith("/orders/drafts/")
 
 
 async def test_a_text_that_was_not_touched_is_not_a_new_version_whatever_its_line_ends(desk: Desk):

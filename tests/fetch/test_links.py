@@ -59,5 +59,20 @@ def test_whatever_differs_from_what_was_sold_is_said(page: Page, words: str):
     assert words in (judge(page, SOLD).problem or "")
 
 
+@pytest.mark.parametrize(
+    ("page", "words"),
+    [
+        (seen(HEAD), None),
+        (seen(HEAD, status=410), "answers with 410"),
+        (seen(HEAD, robots="googlebot: noindex"), "asks search engines"),
+        (seen('<link rel="canonical" href="https://copy.example/water">'), "calls https://copy.example"),
+    ],
+)
+def test_of_an_ordered_article_the_page_itself_has_to_be_there_and_be_found(page: Page, words: str | None):
+    sight = judge(page, Promised(PAGE, "", "", "sponsored"))
+    assert sight.problem is None if words is None else words in (sight.problem or "")
+    assert "href" not in sight.found
+
+
 def test_a_page_in_an_unknown_charset_is_still_read():
     assert judge(seen(HEAD + LINK, content_type="text/html; charset=klingon"), SOLD).problem is None

@@ -1,6 +1,6 @@
 """Plain functions that make the rows that a story begins with, and the people in it."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import timedelta
 from uuid import UUID
 
@@ -18,8 +18,10 @@ from models.orders.catalogue.content import add_version
 from models.orders.jobs import CreateOrder, FollowPayment
 from models.orders.states import ArticleStatus, OrderStatus
 from models.orders.tables import Article, Draft, Generation, Order, Site, Transition, Version
+from models.orders.writing.briefs import Brief, Draught
 from models.payments.states import CheckoutState, PaymentState
 from models.payments.tables import Checkout, Refund
+from tasks.writing import basic
 
 TARGET = "https://roastery.example.org/guides/burr-grinders"
 ANCHOR = "burr grinders"
@@ -145,6 +147,24 @@ async def make_paid(session: AsyncSession, draft: Draft, attempt: int = 1) -> Ch
     await session.flush()
     await enqueue(session, unpack(checkout.when_paid))
     return checkout
+
+
+def draught_of(brief: Brief, *, needs_editor: bool = False) -> Draught | None:
+    """What the basic writer would hand in, if it finds a place."""
+    proposal = basic.propose(
+        brief.markdown,
+        url=brief.target_url,
+        anchor=brief.anchor_text,
+        topic=brief.topic,
+        number=len(brief.earlier),
+        reasons=(),
+        previous=(),
+        language=brief.language,
+    )
+    if proposal is None:
+        return None
+    edit = asdict(proposal.edit) | {"writer": "basic", "method": proposal.method, "score": proposal.score}
+    return Draught(proposal.markdown, edit, {"passed": True, "checks": []}, 1, needs_editor)
 
 
 @dataclass(frozen=True)

@@ -18,9 +18,10 @@ from models.orders.catalogue.content import add_version
 from models.orders.reviewing import submit
 from models.orders.states import OrderStatus
 from models.orders.tables import Draft, Order, Version
+from models.orders.writing.making import create_order, hand_in, take_up
 from tasks.testing import run_everything
 from tasks.world import World
-from tests.orders.builders import Shop, make_draft, make_paid, make_shop, the_order
+from tests.orders.builders import Shop, draught_of, make_draft, make_paid, make_shop, the_order
 from tests.web.site import Site, lasting_site
 
 
@@ -53,6 +54,19 @@ class Desk:
     async def written(self) -> Order:
         """The order, once its first version is ready."""
         await run_everything(self.world)
+        return await self.order()
+
+    async def held(self) -> Order:
+        """The order, once the writer was not sure of its place: an editor looks before its customer does."""
+        async with self.database.transaction() as session:
+            order = await create_order(
+                session, self.world.settings, self.shop.draft.id, self.shop.checkout.id
+            )
+            assert order is not None
+            brief = await take_up(session, order.id, 1)
+            draught = draught_of(brief, needs_editor=True)
+            assert draught is not None
+            await hand_in(session, self.world.settings, brief, draught)
         return await self.order()
 
     async def submitted(self) -> Order:

@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from models.accounts.tables import AuditEntry
 from models.base.db import Database
-from models.orders.states import MOVES, GenerationState, OrderStatus
+from models.orders.states import MOVES, FailReason, GenerationState, OrderStatus
 from models.orders.tables import Article, Generation, Order, Transition, Version
 from models.orders.text.markdown import href_of, links
 from models.orders.truths import Breach, verdicts
@@ -149,6 +149,10 @@ def _orders(books: Books) -> list[str]:
             found.append(f"{name}: active generations {active}, the latest is {order.generation}")
         if (order.fail_reason is not None) is not (order.status is S.FAILED):
             found.append(f"{name}: fail reason {order.fail_reason}")
+        if order.fail_reason is FailReason.GENERATION and order.version_id is not None:
+            found.append(f"{name}: its writer failed, and it has a version all the same")
+        if order.held_at is not None and order.status is not S.ADMIN_REVIEW:
+            found.append(f"{name}: it is held for nobody")
     return found
 
 

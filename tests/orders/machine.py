@@ -6,12 +6,13 @@ order it is about is chosen by a number, so that a list of (act, number) is a st
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from datetime import timedelta
 from typing import Final
 from uuid import UUID
 
 from sqlalchemy import func, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from infra.sandbox.client import BANK, CARD_PAYS
 from models.accounts.states import Role
@@ -27,14 +28,12 @@ from models.orders.deadlines import tend_reviews
 from models.orders.states import OrderStatus, RegenerateReason
 from models.orders.tables import Article, Draft, Order, Version
 from models.orders.writing import making
-from models.orders.writing.briefs import Draught
 from models.payments.checkouts import begin_session, open_checkout
 from models.payments.inbox import look_up
 from models.payments.reconciliation import reconcile_checkouts
 from models.payments.states import CheckoutState, RefundState
 from models.payments.tables import Checkout, Dispute, Refund, StripeEvent
-from tasks.writing import basic
-from tests.orders.builders import make_article, make_draft
+from tests.orders.builders import draught_of, make_article, make_draft
 from tests.orders.town import LONG, Impossible, Late, Town, one_of
 
 S = OrderStatus
@@ -130,6 +129,17 @@ class Crowd(Town):
         order = await self.order(pick, S.QUALITY_CHECK)
         who, why = await self.owner(order), list(RegenerateReason)[pick % 3]
         await self.does(lambda s: reviewing.regenerate(s, self.world.settings, order.id, who, [why]))
+
+    async def regenerates_in_vain(self, pick: int) -> None:
+        """Every attempt at another version dies: nothing is lost by having asked for it."""
+        order = await self.order(pick, S.QUALITY_CHECK)
+        who = await self.owner(order)
+
+        async def die(session: AsyncSession) -> None:
+            asked = await reviewing.regenerate(session, self.world.settings, order.id, who)
+            await making.fail_generation(session, self.world.settings, order.id, asked.generation, "It died.")
+
+        await self.does(die)
 
     async def submits(self, pick: int) -> None:
         order = await self.order(pick, S.QUALITY_CHECK)
@@ -271,19 +281,8 @@ class Crowd(Town):
         order = await self.order(pick, S.PROCESSING)
         async with self.database.transaction() as session:
             brief = await making.take_up(session, order.id, order.generation)
-        proposal = basic.propose(
-            brief.markdown,
-            url=brief.target_url,
-            anchor=brief.anchor_text,
-            topic=brief.topic,
-            number=len(brief.earlier),
-            reasons=(),
-            previous=(),
-            language=brief.language,
-        )
-        if proposal is not None:
-            edit = asdict(proposal.edit)
-            self.late.append(Late(brief, Draught(proposal.markdown, edit, {}, 1, needs_editor=False)))
+        if (draught := draught_of(brief)) is not None:
+            self.late.append(Late(brief, draught))
 
     async def hands_in_late(self, pick: int) -> None:
         late = one_of(self.late, pick)

@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 import orjson
 import pytest
-from sqlalchemy import select, text
+from sqlalchemy import select
 
 from infra.local.visitor import Browser, Form, Screen
 from models.accounts.tables import AuditEntry
@@ -157,32 +157,8 @@ async def test_sending_back_wants_a_reason_and_the_customer_reads_it(desk: Desk,
         assert "The sentence repeats the heading." in (await ada.open(f"/orders/{order.id}")).text
 
 
-async def hold(desk: Desk) -> None:
-    """Make the first version one that was held, as the writer does with a doubtful place."""
-    order = await desk.written()
-    async with desk.database.transaction() as session:
-        await session.execute(
-            text("update orders_versions set needs_editor = true where order_id = :id"), {"id": order.id}
-        )
-        await session.execute(
-            text(
-                "update orders set status = 'ADMIN_REVIEW', submitted_version_id = version_id, submitted_at = now(),"
-                " review_due_at = null where id = :id"
-            ),
-            {"id": order.id},
-        )
-        await session.execute(
-            text(
-                "update orders_transitions set action = 'held for an editor', to_status = 'ADMIN_REVIEW'"
-                " where order_id = :id and action = 'written'"
-            ),
-            {"id": order.id},
-        )
-        await session.execute(text("delete from email_messages where kind = 'orders.backlink_ready'"))
-
-
 async def test_a_held_version_is_shown_to_its_customer_with_or_without_a_note(desk: Desk, ed: Browser):
-    await hold(desk)
+    await desk.held()
     screen = await open_order(desk, ed)
     assert "Held for an editor first" in screen.text
     assert "Send back" not in screen.text
@@ -196,7 +172,7 @@ async def test_a_held_version_is_shown_to_its_customer_with_or_without_a_note(de
 
 
 async def test_what_was_held_once_and_submitted_since_is_sent_back_with_a_letter(desk: Desk, ed: Browser):
-    await hold(desk)
+    await desk.held()
     await ed.submit(form_of(await open_order(desk, ed), "return"))
     order = await desk.order()
     assert order.version_id is not None
@@ -219,6 +195,8 @@ async def test_rejecting_shows_the_amount_wants_a_reason_and_gives_the_money_bac
     assert "Rejected. The money is on its way back" in screen.text
     now = await desk.order()
     assert (now.status, now.fail_reason) == (OrderStatus.FAILED, FailReason.REJECTED)
+    # It knows before it has followed its payment.
+    assert now.payment_state is PaymentState.REFUND_PENDING
     [refund] = await refunds_of(desk.database)
     assert (refund.amount_cents, refund.kind, refund.asked_by) == (
         4900,

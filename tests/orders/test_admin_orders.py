@@ -169,24 +169,6 @@ async def test_the_page_of_an_order_asks_a_fixed_number_of_times_however_much_ha
     assert len(many) == len(few)
 
 
-async def test_test_orders_are_not_revenue_and_live_ones_count_without_what_went_back(desk: Desk):
-    await desk.written()
-    await desk.another_order()
-    async with await desk.browser(desk.shop.people.editor) as ed:
-        screen = await ed.open("/admin")
-        assert "without refunds: none." in screen.text
-        assert "2 test orders not counted" in screen.text
-        await change(desk, "update orders set is_test = false where number = 1001")
-        await change(
-            desk,
-            "update payments_checkouts set refunded_cents = 900, is_live = true"
-            " where id = (select checkout_id from orders where number = 1001)",
-        )
-        screen = await ed.open("/admin")
-        assert "without refunds: $40.00." in screen.text
-        assert "1 test order not counted" in screen.text
-
-
 async def test_a_letter_that_nobody_takes_is_shown_before_it_is_given_up(desk: Desk):
     await desk.written()
     await change(desk, "update email_messages set state = 'queued' where kind = 'orders.backlink_ready'")

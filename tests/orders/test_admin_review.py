@@ -3,9 +3,11 @@
 import re
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import text, update
 
+from models.base.clock import now
 from models.orders.desk.queries import review_queue
+from models.orders.tables import Order
 from tests.orders.desk import Desk, open_desk
 from tests.orders.selling import counting
 
@@ -40,6 +42,23 @@ async def test_the_oldest_is_first_and_pages_leave_nothing_out(desk: Desk):
 
 def _orders(html: str) -> list[str]:
     return re.findall(r'href="/admin/orders/([0-9a-f-]{36})"', html)
+
+
+async def test_an_order_leads_on_to_the_next_that_waits_and_from_the_last_to_what_was_left_out(desk: Desk):
+    first, second, third = await desk.fill_queue(3)
+    async with await desk.browser(desk.shop.people.editor) as ed:
+        screen = await ed.open(f"/admin/orders/{first}")
+        for following in (second, third, first, second):
+            screen = await ed.open(screen.link("Next order that waits (2 left)"))
+            assert screen.path == f"/admin/orders/{following}"
+        form = next(form for form in screen.forms if form.action.endswith("/return"))
+        screen = await ed.submit(form, reason="Another section, please.")
+        assert "It is with the customer now, with your words." in screen.text
+        assert "With the customer" in screen.text
+        assert "your review" not in screen.text
+        screen = await ed.open(screen.link("Next order that waits (2 left)"))
+        assert screen.path == f"/admin/orders/{first}"
+        assert "Next order that waits (1 left)" in screen.text
 
 
 @pytest.mark.slow
@@ -86,6 +105,7 @@ async def test_a_row_tells_what_an_editor_wants_to_know_first(desk: Desk):
             ),
             {"id": first},
         )
+        await session.execute(update(Order).where(Order.id == first).values(held_at=now()))
         page = await review_queue(session)
     found = {one.id: one for one in page.items}
     assert found[first].is_held

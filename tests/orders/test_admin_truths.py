@@ -19,7 +19,8 @@ PAID = "paid, but neither delivered, in progress, waiting for a named person, no
 IDLE = "in progress, but nobody is asked to write"
 TWO = "more than one generation of an order is active"
 UNREFUNDED = "failed, but the money has not gone back and is not disputed"
-UNWATCHED = "published for two days, and nobody has looked at its link since"
+UNWATCHED = "published for two days, and nobody has looked at its page since"
+UNTOLD = "later than promised, and its customer was not told"
 APART = "an order and its payment tell different things of the money"
 
 
@@ -105,6 +106,14 @@ async def test_an_order_in_progress_whose_job_has_ended_is_found(desk: Desk, sta
     assert IDLE in await broken(desk.database)
     await change(desk.database, "update jobs set state = 'waiting', finished_at = null")
     assert IDLE not in await broken(desk.database)
+
+
+async def test_an_order_that_is_late_and_of_which_nobody_was_told_is_found(desk: Desk):
+    await desk.held()
+    await change(desk.database, "update orders set promised_at = now() - interval '11 minutes'")
+    assert UNTOLD in await broken(desk.database)
+    await change(desk.database, "update orders set promise_broken_at = now()")
+    assert UNTOLD not in await broken(desk.database)
 
 
 async def test_a_published_order_whose_link_is_gone_is_found(desk: Desk):
@@ -219,7 +228,7 @@ async def test_every_truth_of_orders_is_asked(database: Database):
     async with database.transaction() as session:
         asked = [one.truth for one in await verdicts(session)]
     assert set(TRUTHS) <= set(asked)
-    assert {PAID, IDLE, TWO, UNREFUNDED, APART, UNDELIVERED, UNWATCHED} == set(TRUTHS)
+    assert {PAID, IDLE, TWO, UNREFUNDED, APART, UNDELIVERED, UNWATCHED, UNTOLD} == set(TRUTHS)
 
 
 async def test_the_admins_are_told_once_a_day_of_what_does_not_hold(desk: Desk):

@@ -1,6 +1,7 @@
 """Several placements in one checkout: chosen, paid for on one page, and each an order of its own afterwards."""
 
 from typing import Any
+from uuid import UUID
 
 import pytest
 from sqlalchemy import select, update
@@ -12,10 +13,12 @@ from models.mail.tables import EmailMessage
 from models.orders.baskets import MOST, Choice, must_fit
 from models.orders.states import ArticleStatus, OrderStatus
 from models.orders.tables import Article, Draft, Order, Site
-from tests.orders.selling import OWNER, Shop
+from models.payments.tables import Checkout
+from tests.orders.selling import ANCHOR, OWNER, Shop, counting
 
 BASKET = "/orders/basket"
 PAYMENT = f"{BASKET}/payment"
+COPIED = ("browser_hash", "person_id", "article_id", "email", "target_url", "checked_url")
 
 
 async def fill_in(shop: Shop, ada: Browser, *targets: str) -> list[str]:
@@ -62,6 +65,12 @@ async def test_a_customer_pays_for_two_placements_at_once_and_follows_both(shop:
             letters = select(EmailMessage.id).where(EmailMessage.kind == "orders.request_received")
             assert len((await session.scalars(letters)).all()) == 2
             assert {one.status for one in await session.scalars(select(Order))} == {OrderStatus.QUALITY_CHECK}
+            names = set(await session.scalars(select(Checkout.description)))
+        # Two placements of the same words in one article are told apart on the payment page.
+        targets = [shop.target(one).partition("://")[2] for one in ("grinders", "kettles")]
+        assert {name.partition(" in “")[0] for name in names} == {
+            f"Backlink “{ANCHOR}” to {target}" for target in targets
+        }
         assert "Nothing to pay for" in (await ada.open(BASKET)).text
 
 
@@ -82,7 +91,43 @@ async def test_what_is_chosen_is_what_is_paid_and_leaving_the_page_keeps_the_cho
         back = await ada.open(place)
         assert "Nothing was charged" in back.text
         assert "Pay $398.00 for 2 placements together" in back.form(PAYMENT).buttons
-        assert "Choose at least one" in (await ada.open(f"{BASKET}?chosen=yes")).text
+        none = await ada.open(screen.link("Choose none"))
+        assert (none.status, PAYMENT in {form.action for form in none.forms}) == (200, False)
+        assert "Choose at least one" in (await press_pay(ada, screen, [])).text
+
+
+async def test_a_choice_is_made_over_many_pages_and_costs_as_many_questions_as_a_small_one(
+    shop: Shop,
+) -> None:
+    async with shop.site.browser() as ada, shop.site.browser() as eve:
+        drafts = await fill_in(shop, ada, "grinders", "kettles", "mugs")
+        async with counting(shop.database) as few:
+            await ada.open(BASKET)
+        await shop.site.sign_in(eve, "eve@example.com")
+        strangers = (await shop.order_form(eve, target_url=shop.target("theft"))).path.rpartition("/")[2]
+        async with shop.database.transaction() as session:
+            one = await session.get_one(Draft, UUID(drafts[0]))
+            same = {name: getattr(one, name) for name in COPIED}
+            session.add_all(Draft(**same, anchor_text=f"mug {number}") for number in range(100))
+        async with counting(shop.database) as many:
+            screen = await ada.open(BASKET)
+        assert len(many) == len(few)
+        assert f"for {MOST} placements together" in screen.html
+
+        # The first drafts are on the last page; what is chosen there goes along with what was chosen here.
+        newest = screen.html.split('name="draft" value="')[1][:36]
+        here: dict[str, Any] = {"chosen": "yes", "draft": [newest, strangers]}
+        for _ in range(2):
+            onto = screen.html.split('name="onto" value="')[-1].split('"')[0]
+            screen = await ada.send(BASKET, "get", here | {"onto": onto})
+        assert "More drafts" not in screen.html
+        assert "Chosen on other pages" in screen.html
+        assert "theft" not in screen.html
+        async with counting(shop.database) as chosen:
+            screen = await ada.send(BASKET, "get", here | {"onto": onto, "draft": [newest, *drafts]})
+        assert len(chosen) == len(few) + 1
+        assert "Pay $796.00 for 4 placements together" in screen.form(PAYMENT).buttons
+        assert (await press_pay(ada, screen, [newest, *drafts])).status == 303
 
 
 async def test_drafts_of_somebody_else_and_such_as_cannot_be_paid_are_refused_where_they_stand(

@@ -117,16 +117,8 @@ async def test_what_becomes_of_the_undecided_is_said_before_paying(world: World)
 
 async def test_the_timeline_says_that_the_editor_has_shown_the_text(world: World):
     async with open_desk(world) as desk:
-        order = await desk.written()
+        order = await desk.held()
         async with desk.database.transaction() as session:
-            await submit(session, world.settings, order.id, order.version_id, desk.shop.people.owner)  # type: ignore[arg-type]  # it is written
-            await session.execute(
-                text(
-                    "insert into orders_transitions (order_id, from_status, to_status, action, actor)"
-                    " values (:id, 'PROCESSING', 'ADMIN_REVIEW', 'held for an editor', 'writer')"
-                ),
-                {"id": order.id},
-            )
             await send_back(session, world.settings, order.id, desk.admin, "Good as it is.")
         page = await (await desk.browser(desk.shop.people.owner)).open(f"/orders/{order.id}")
     assert "The editor has looked; your text is ready" in page.text

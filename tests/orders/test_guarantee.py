@@ -210,6 +210,7 @@ async def test_a_repair_places_the_same_sentence_and_counts_no_new_sale(desk: De
         version = await session.get_one(Version, order.published_version_id)
         assert await session.scalar(select(Article.placement_count)) == count
     assert (version.origin, version.is_qc_passed, version.generation) == ("repair", True, order.generation)
+    assert (version.edit or {})["writer"] == "basic"
 
 
 async def test_an_unpublished_article_is_an_editors_task_until_its_link_stands(desk: Desk):
@@ -284,7 +285,7 @@ async def the_repair(desk: Desk) -> tuple[Brief, Draught]:
         brief = await take_up_repair(session, (await desk.order()).id)
     assert isinstance(brief, Brief)
     assert brief.chosen is not None
-    return brief, Draught(brief.chosen[1], {"writer": "editor", "is_same": True}, {"checks": []}, 1, False)
+    return brief, Draught(brief.chosen.after, {"writer": "editor", "is_same": True}, {"checks": []}, 1, False)
 
 
 async def test_a_repair_against_an_approval_on_the_same_article_loses_nobodys_link(desk: Desk):

@@ -38,6 +38,7 @@ ACTS: Final = (
     "pays_a_second_time",
     "comes_back_from_stripe",
     *("regenerates",) * 2,
+    "regenerates_in_vain",
     *("submits",) * 4,
     "submits_an_earlier_version",
     "cancels",

@@ -14,7 +14,8 @@ from models.jobs.estimates import Pace, expected, pace, slots
 from models.jobs.tables import JobRow
 from models.orders.desk.attention import attention
 from models.orders.jobs import IntegrateBacklink, TendReviews
-from models.orders.reviewing import regenerate
+from models.orders.queries import order_view, versions_of
+from models.orders.reviewing import regenerate, send_back
 from models.orders.states import OrderStatus
 from models.orders.tables import Order
 from models.orders.writing.making import create_order
@@ -98,6 +99,28 @@ async def test_the_admins_are_alerted_once(world: World):
         page = await customer.open(f"/orders/{(await desk.order()).id}")
         assert "This takes longer than we promised" in page.text
         assert "Later than promised; your order goes first now" in page.text
+
+
+async def test_an_order_that_is_held_for_an_editor_can_be_late_and_stays_held(world: World):
+    async with open_desk(world) as desk:
+        order = await desk.held()
+        await make_late(world.database)
+        assert await minded(world) == 1
+        assert await minded(world) == 0
+        late = [one for one in await letters_of(world.database) if one[0] in {"promise_late", "admin_alert"}]
+        assert sorted(late) == [
+            ("admin_alert", "admin@example.com"),
+            ("admin_alert", "editor@example.com"),
+            *TOLD,
+        ]
+        async with world.database.transaction() as session:
+            view = await order_view(session, order.id, order.person_id)
+            assert (view.is_held, view.is_late) == (True, True)
+            assert await versions_of(session, view) == []
+            # Nobody has seen it, so there is no reason to be given.
+            await send_back(session, world.settings, order.id, desk.admin, "")
+            view = await order_view(session, order.id, order.person_id)
+        assert (view.is_held, view.is_late) == (False, False)
 
 
 async def test_an_order_whose_money_is_disputed_is_not_late(world: World, database: Database, shop: Shop):

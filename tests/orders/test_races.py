@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import pytest
-from sqlalchemy import select, text
+from sqlalchemy import select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from models.base.clock import now
@@ -30,6 +30,7 @@ from tests.orders.builders import (
     TARGET,
     Shop,
     generations_of,
+    history_of,
     letters_of,
     make_draft,
     make_paid,
@@ -337,7 +338,7 @@ async def test_what_waits_too_long_is_submitted_once_and_reminded_of_on_the_way(
     assert rows == 3
 
 
-async def test_a_generation_that_dies_fails_the_order_and_gives_the_money_back_once(
+async def test_another_version_that_dies_leaves_the_first_to_choose_and_is_told_once(
     world: World, database: Database, shop: Shop
 ) -> None:
     order = await the_order(database, shop.draft.id)
@@ -348,8 +349,34 @@ async def test_a_generation_that_dies_fails_the_order_and_gives_the_money_back_o
         return making.fail_generation(session, world.settings, order.id, 2, "Every attempt failed.")
 
     await at_once(database, *[fail] * 4)
-    order = await the_order(database, shop.draft.id)
-    assert (order.status, order.fail_reason) == (S.FAILED, FailReason.GENERATION)
-    assert len(await refunds_of(database)) == 1
+    again = await the_order(database, shop.draft.id)
+    assert (again.status, again.fail_reason, again.version_id) == (S.QUALITY_CHECK, None, order.version_id)
+    assert [one.state for one in await generations_of(database, order.id)] == [
+        GenerationState.DONE,
+        GenerationState.FAILED,
+    ]
+    assert (await history_of(database, order.id))[-1] == (
+        S.PROCESSING,
+        S.QUALITY_CHECK,
+        "no other version",
+        "writer",
+    )
+    assert await refunds_of(database) == []
     kinds = Counter(kind for kind, _ in await letters_of(database))
-    assert (kinds["order_failed"], kinds["admin_order_failed"]) == (1, 1)
+    assert (kinds["no_other_version"], kinds["admin_alert"], kinds["order_failed"]) == (1, 1, 0)
+    assert again.version_id is not None
+    async with database.transaction() as session:
+        await submit(session, world.settings, order.id, again.version_id, shop.people.owner)
+
+
+async def test_another_version_that_dies_because_its_article_is_gone_fails_the_order(
+    world: World, database: Database, shop: Shop
+) -> None:
+    order = await the_order(database, shop.draft.id)
+    async with database.transaction() as session:
+        await regenerate(session, world.settings, order.id, shop.people.owner)
+        await session.execute(update(Article).values(status=ArticleStatus.UNPUBLISHED))
+        await making.fail_generation(session, world.settings, order.id, 2, "Every attempt failed.")
+    order = await the_order(database, shop.draft.id)
+    assert (order.status, order.fail_reason) == (S.FAILED, FailReason.ARTICLE_GONE)
+    assert len(await refunds_of(database)) == 1

@@ -15,10 +15,9 @@ from models.base.clock import now
 from models.jobs import progress
 from models.jobs.estimates import pace
 from models.jobs.states import UNFINISHED
-from models.orders.jobs import IntegrateBacklink
 from models.orders.queries import OrderView, order_view, texts_of, versions_of
 from models.orders.reviewing import regenerable_at, regenerate, submit
-from models.orders.states import OrderStatus
+from models.orders.states import OrderStatus, Product
 from web.guards import scope
 from web.json_bodies import json_body
 from web.params import Config, Transaction, Who
@@ -27,15 +26,24 @@ AnyRequest = Request[Any, Any, Any]
 News = NamedDependency[Redis]
 
 MESSAGES: Final = {
-    OrderStatus.PROCESSING: "The link is being placed.",
-    OrderStatus.QUALITY_CHECK: "A version waits for your decision.",
-    OrderStatus.ADMIN_REVIEW: "An editor looks at it.",
-    OrderStatus.COMPLETED: "The link is published.",
-    OrderStatus.FAILED: "The order has ended without a link.",
+    Product.BACKLINK: {
+        OrderStatus.PROCESSING: "The link is being placed.",
+        OrderStatus.QUALITY_CHECK: "A version waits for your decision.",
+        OrderStatus.ADMIN_REVIEW: "An editor looks at it.",
+        OrderStatus.COMPLETED: "The link is published.",
+        OrderStatus.FAILED: "The order has ended without a link.",
+    },
+    Product.ARTICLE: {
+        OrderStatus.PROCESSING: "The article is being written.",
+        OrderStatus.QUALITY_CHECK: "A version waits for your decision.",
+        OrderStatus.ADMIN_REVIEW: "An editor looks at it.",
+        OrderStatus.COMPLETED: "The article is published.",
+        OrderStatus.FAILED: "The order has ended without an article.",
+    },
 }
 #: Each status as a step of the way.
 STEPS: Final = {
-    OrderStatus.PROCESSING: (1, "Placing the link"),
+    OrderStatus.PROCESSING: (1, "Making the text"),
     OrderStatus.QUALITY_CHECK: (2, "Waiting for your decision"),
     OrderStatus.ADMIN_REVIEW: (3, "Waiting for the editor"),
     OrderStatus.COMPLETED: (4, "Published"),
@@ -76,7 +84,7 @@ class Purchases(Controller):
         can_again = is_open and await regenerable_at(session, settings, order_id, at) <= at
         answer = {
             "status": order.status.value,
-            "statusMessage": MESSAGES[order.status],
+            "statusMessage": MESSAGES[order.product][order.status],
             "progress": {"step": step, "total": 4, "description": description},
             "version": None
             if version is None
@@ -99,7 +107,7 @@ class Purchases(Controller):
         named = await json_body(request, OrderNamed)
         order = await regenerate(session, settings, named.orderId, visitor.somebody)
         view = await order_view(session, order.id, order.person_id)
-        lately = await pace(session, IntegrateBacklink.kind, IntegrateBacklink.queue)
+        lately = await pace(session, view.job.kind, view.job.queue) if view.job else None
         usual = lately.run_usual if lately else settings.orders.promise_minutes * timedelta(minutes=1)
         seconds = round(usual.total_seconds())
         data = {

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from models.base.errors import Invalid, Refusal
 from models.base.settings import Settings
-from models.orders.baskets import MOST, PLACE, Choice, ask_for_payment, choices, chosen, must_fit
+from models.orders.baskets import MOST, PLACE, Choice, ask_for_payment, choices, chosen, must_fit, named
 from web.guards import signed_in
 from web.pages import page, redirect
 from web.params import Config, Submitted, Transaction, Who
@@ -31,11 +31,14 @@ class Basket(Controller):
         visitor: Who,
         settings: Config,
         cursor: FromQuery[str | None] = None,
+        onto: FromQuery[str | None] = None,
     ) -> Response[None]:
-        """What can be chosen, and what is. Whoever has chosen nothing yet finds as much chosen as fits."""
+        """What can be chosen, and what is, on whichever page of it. Whoever has chosen nothing yet finds as much chosen
+        as fits. `onto` is the page that a button leads to, along with what is chosen on this one.
+        """
         asked = request.query_params
         ids = _ids(asked.getall("draft", [])) if "chosen" in asked or "draft" in asked else None
-        return await _shown(session, visitor, settings, ids, cursor=cursor)
+        return await _shown(session, visitor, settings, ids, cursor=cursor if onto is None else onto)
 
     @post("/payment")
     async def pay(
@@ -68,24 +71,30 @@ async def _shown(
     problems: Mapping[str, str] | None = None,
 ) -> Response[None]:
     """The page, with these drafts chosen; those that were refused, or have an obstacle that is seen, are not."""
-    found = await choices(session, visitor.somebody.id, settings, cursor or None)
-    refused = problems or {}
-    payable = [one for one in found.items if not one.obstacle and f"draft-{one.draft.id}" not in refused]
+    person_id, refused = visitor.somebody.id, problems or {}
+    found = await choices(session, person_id, settings, cursor or None)
+    here = {one.draft.id for one in found.items}
+    further = set(ids or ()) - here
+    elsewhere = await named(session, person_id, further, settings) if further else []
+    payable = [
+        one
+        for one in (*elsewhere, *found.items)
+        if not one.obstacle and f"draft-{one.draft.id}" not in refused
+    ]
     picked = _as_much_as_fits(payable) if ids is None else [one for one in payable if one.draft.id in ids]
-    if ids is not None and problems is None:
-        problems = _problems(picked)
+    shown = problems or _problems(picked)
     return page(
         "orders/basket.html",
         visitor=visitor,
         status=422 if problems else 200,
+        elsewhere=elsewhere,
         rows=found.items,
         picked=picked,
         lines=[(one.title, one.price_cents) for one in picked],
-        is_payable=bool(picked) and "draft" not in (problems or {}),
-        problems=problems or {},
-        first=PLACE if cursor else None,
-        more=f"{PLACE}?cursor={found.next_cursor}" if found.next_cursor else None,
+        is_payable=bool(picked) and "draft" not in shown,
+        problems=shown,
         cursor=cursor,
+        following=found.next_cursor,
     )
 
 
@@ -94,8 +103,10 @@ def _as_much_as_fits(payable: Sequence[Choice]) -> list[Choice]:
 
 
 def _problems(picked: Sequence[Choice]) -> dict[str, str]:
+    """Why these do not fit together. That nothing is chosen yet is no mistake."""
     try:
-        must_fit(picked)
+        if picked:
+            must_fit(picked)
     except Invalid as refusal:
         return refusal.fields
     return {}

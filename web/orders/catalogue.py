@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from litestar import Controller, Request, Response, get
 from litestar.params import FromPath
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from models.base.errors import NotFound
 from models.base.settings import Settings
@@ -111,12 +112,8 @@ class Catalogue(Controller):
         """
         try:
             found = await published_article(session, site, article, is_for_sale=True)
-        except NotFound:
-            slug = await moved_to(session, site, article)
-            if slug is None:
-                raise
-            onward = {"Location": f"/catalogue/{site}/{slug}"}
-            return Response(None, status_code=301, media_type="text/html", headers=onward)
+        except NotFound as missing:
+            return await led_on(session, site, article, missing)
         sold = await sold_links(session, found.article.id)
         return page(
             "orders/article.html",
@@ -125,6 +122,17 @@ class Catalogue(Controller):
             html=html_of(found.version.markdown, found.site, sold),
             outgoing=[link.href for link in links(found.version.markdown) if is_outgoing(link.href)],
         )
+
+
+async def led_on(
+    session: AsyncSession, site: str, article: str, missing: NotFound, *, below: str = "", status: int = 301
+) -> Response[None]:
+    """From an address that an article for sale had before to the same below its present one; else raise `missing`."""
+    slug = await moved_to(session, site, article)
+    if slug is None:
+        raise missing
+    onward = {"Location": f"/catalogue/{site}/{slug}{below}"}
+    return Response(None, status_code=status, media_type="text/html", headers=onward)
 
 
 def about(found: Published, settings: Settings) -> dict[str, Any]:

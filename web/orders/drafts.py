@@ -24,9 +24,10 @@ from models.payments.states import CheckoutState
 from models.payments.tables import Checkout
 from web.forms import FormData
 from web.guards import signed_in
+from web.lists import address
 from web.live import Moment, stream
 from web.orders import onward, whole
-from web.orders.catalogue import about
+from web.orders.catalogue import about, led_on
 from web.orders.forms import empty, wish_of
 from web.pages import page, redirect
 from web.params import Config, KeyRing, Submitted, Templates, Transaction, Who
@@ -51,7 +52,10 @@ class OrderForm(Controller):
         like: FromQuery[str | None] = None,
     ) -> Response[None]:
         """An empty form, with the address of whoever is signed in; or filled in as an earlier order of theirs was."""
-        found = await published_article(session, site, article, is_for_sale=True)
+        try:
+            found = await published_article(session, site, article, is_for_sale=True)
+        except NotFound as missing:
+            return await led_on(session, site, article, missing, below=address("/order", like=like or ""))
         values = empty(visitor)
         if like and visitor.person is not None:
             # Whose order it is not, or an id that is none, fills nothing in.
@@ -72,7 +76,11 @@ class OrderForm(Controller):
         article: FromPath[str],
     ) -> Response[None]:
         """Keep the wish; then on to the draft, or first to the letter that proves the address."""
-        found = await published_article(session, site, article, is_for_sale=True)
+        try:
+            found = await published_article(session, site, article, is_for_sale=True)
+        except NotFound as missing:
+            # What was typed goes along.
+            return await led_on(session, site, article, missing, below="/order", status=308)
         kept = await _keep(session, visitor, settings, form, found)
         return await onward.go_on(session, visitor, settings, keys, kept)
 

@@ -11,7 +11,7 @@ from redis.asyncio import Redis
 from sqlalchemy.ext.asyncio import AsyncSession
 from sse_starlette import EventSourceResponse
 
-from models.base.clock import day_words
+from models.base.clock import moment_words
 from models.base.errors import Conflict, Invalid, NotFound
 from models.base.settings import Settings
 from models.mail.suppressions import suppression_of
@@ -33,10 +33,10 @@ from web.visitor import Visitor
 AnyRequest = Request[Any, Any, Any]
 News = NamedDependency[Redis]
 
-#: What the customer is to do, by status; a date is put in where one is needed.
+#: What the customer is to do, by status; a moment is put in where one is needed.
 NEXT: Final = {
     OrderStatus.PROCESSING: "Nothing: we write when it is ready",
-    OrderStatus.QUALITY_CHECK: "Look at it and decide until {day}",
+    OrderStatus.QUALITY_CHECK: "Look at it and decide by {moment}",
     OrderStatus.ADMIN_REVIEW: "Nothing: the editor decides",
     OrderStatus.COMPLETED: "Nothing: it is published",
     OrderStatus.FAILED: "Nothing: see what happened",
@@ -62,7 +62,7 @@ class Orders(Controller):
                 "number": order_number(row.number),
                 "row": row,
                 "next": NEXT[row.status].format(
-                    day=day_words(row.review_due_at) if row.review_due_at else ""
+                    moment=moment_words(row.review_due_at) if row.review_due_at else ""
                 ),
             }
             for row in found.items

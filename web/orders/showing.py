@@ -7,9 +7,9 @@ from redis.asyncio import Redis
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from models.accounts.tables import Person
-from models.base.clock import day_words, now
+from models.base.clock import day_words, moment_words, now
 from models.base.settings import Settings
-from models.orders.care.guarantee import is_owed
+from models.orders.care.guarantee import is_watched
 from models.orders.care.messages import can_be_written_about, messages_of
 from models.orders.queries import History, OrderView, bought_with, history_of, versions_of
 from models.orders.reviewing import regenerable_at
@@ -31,7 +31,7 @@ FAILURES: Final = {
 }
 
 
-#: What the monitor knows of a published link, for its customer: words, tone and icon.
+#: What the monitor knows of a published link or article, for its customer: words, tone and icon.
 LINKS: Final = {
     LinkState.IN_PLACE: ("in place", "good", "check-circle"),
     LinkState.DOUBTED: ("not found; we look again within the hour", "warn", "clock"),
@@ -47,8 +47,8 @@ def is_live(view: OrderView) -> bool:
 
 
 def link_of(order: Order) -> dict[str, Any] | None:
-    """When the published link was looked at, and what became of it; None for an order without one."""
-    if not is_owed(order):
+    """When the published page was looked at, and what became of what was sold on it; None if it is not watched."""
+    if not is_watched(order):
         return None
     words, tone, icon = LINKS[order.link_state] if order.link_state else ("", "neutral", "clock")
     return {"at": order.link_checked_at, "words": words, "tone": tone, "icon": icon}
@@ -97,7 +97,7 @@ async def facts_of(
             *((one.value, REASON_WORDS[one], None) for one in REASONS_OF[order.product]),
         ],
         "regenerable_at": free_at if free_at > at else None,
-        "due": day_words(order.review_due_at) if order.review_due_at else None,
+        "due": moment_words(order.review_due_at) if order.review_due_at else None,
         "failure": _failure(order, history),
         "receipt": _receipt(view, history, person.email),
         "together": [

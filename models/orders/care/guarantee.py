@@ -1,4 +1,5 @@
-"""The guarantee: every published link is looked at daily, and one that was lost is put back.
+"""The guarantee: every published link is looked at daily, and one that was lost is put back. So is the page of every
+ordered article; what is wrong with that, an editor has to mend.
 
 A look that fails is doubted until a second one, later, fails too: pages are away for a moment every now and then.
 """
@@ -48,17 +49,25 @@ ROUND: Final = 600
 NOT_OWED: Final = (PaymentState.REFUNDED, PaymentState.DISPUTE_LOST)
 MISSING: Final = frozenset({LinkState.LOST, LinkState.STUCK})
 
-_OWED: Final = (
+_WATCHED: Final = (
     Order.status == OrderStatus.COMPLETED,
-    Order.product == Product.BACKLINK,
     Order.payment_state.not_in(NOT_OWED),
 )
+#: What is written of a page that is not as it was sold, and once it is again: the action in the history, the letter.
+_LOST: Final = {
+    Product.BACKLINK: ("link lost", "link_lost"),
+    Product.ARTICLE: ("article missing", "article_missing"),
+}
+_BACK: Final = {
+    Product.BACKLINK: ("link back", "link_repaired"),
+    Product.ARTICLE: ("article back", "article_back"),
+}
 _DUE: Final = func.coalesce(Order.link_due_at, Order.completed_at)
 
 
 @dataclass(frozen=True, slots=True)
 class Promised:
-    """What the published page of an order has to show."""
+    """What the published page of an order has to show. Of an ordered article nothing but itself: no target, no anchor."""
 
     page_url: str
     target_url: str
@@ -76,15 +85,19 @@ class Sight:
 
 def is_owed(order: Order) -> bool:
     """Whether the order sold a link that has to stand."""
-    is_delivered = order.product is Product.BACKLINK and order.status is OrderStatus.COMPLETED
-    return is_delivered and order.payment_state not in NOT_OWED
+    return order.product is Product.BACKLINK and is_watched(order)
+
+
+def is_watched(order: Order) -> bool:
+    """Whether the order sold a link, or a whole article, whose page has to stand."""
+    return order.status is OrderStatus.COMPLETED and order.payment_state not in NOT_OWED
 
 
 # ---------------------------------------------------------------- looking
 async def ask_link_checks(
     session: AsyncSession, settings: Settings, at: datetime, limit: int = ROUND
 ) -> list[UUID]:
-    """Ask for a look at every link that is due, those of one host one after the other. Returns the jobs' ids.
+    """Ask for a look at every page that is due, those of one host one after the other. Returns the jobs' ids.
 
     What is asked for stays due until it was looked at; the job's key keeps it at one.
     """
@@ -92,7 +105,7 @@ async def ask_link_checks(
         select(Order.id, Site, Article)
         .join(Article, Article.id == Order.article_id)
         .join(Site, Site.id == Article.site_id)
-        .where(*_OWED, at >= _DUE)
+        .where(*_WATCHED, at >= _DUE)
         .order_by(_DUE)
         .limit(limit)
     )
@@ -117,19 +130,19 @@ def _key(order_id: UUID) -> str:
 
 
 async def check_now(session: AsyncSession, order_id: UUID, person: Person) -> None:
-    """Have the order's page looked at now, because an editor wants to know. Raises `Conflict` if no link is owed."""
+    """Have the order's page looked at now, because an editor wants to know. Raises `Conflict` if none is watched."""
     order = await held(session, order_id)
-    if not is_owed(order):
-        raise Conflict("This order has no published link that is watched.")
+    if not is_watched(order):
+        raise Conflict("This order has no published page that is watched.")
     await enqueue(session, CheckLink(order_id=order_id), unique=_key(order_id), priority=1)
     await audit(session, person, "order.link_check_asked", f"order/{order_id}")
 
 
-async def promised_link(session: AsyncSession, settings: Settings, order_id: UUID) -> Promised | None:
-    """What to look for, and where; None if the order's link is not owed any more."""
+async def promised_page(session: AsyncSession, settings: Settings, order_id: UUID) -> Promised | None:
+    """What to look for, and where; None if nothing is owed for the order any more."""
     facts = await facts_of(session, order_id)
     order = facts.order
-    if not is_owed(order):
+    if not is_watched(order):
         return None
     page = public_url(settings, facts.site, facts.article)
     return Promised(page, order.target_url, order.anchor_text, facts.site.rel)
@@ -138,10 +151,10 @@ async def promised_link(session: AsyncSession, settings: Settings, order_id: UUI
 async def note_check(
     session: AsyncSession, settings: Settings, order_id: UUID, sight: Sight, at: datetime | None = None
 ) -> LinkState | None:
-    """Write down a look and do what follows from it. Returns the link's state then; None if none is owed."""
+    """Write down a look and do what follows from it. Returns the state then; None if nothing is owed."""
     at = at or now()
     order = await held(session, order_id)
-    if not is_owed(order):
+    if not is_watched(order):
         return None
     is_ok = sight.problem is None
     session.add(
@@ -155,32 +168,38 @@ async def note_check(
     lost_at = order.link_lost_at or at
     if there in MISSING:
         values["link_lost_at"] = lost_at
-        await enqueue(
-            session,
-            RepairLink(order_id=order_id),
-            unique=f"link-repair/{order_id}",
-            subject=f"order/{order_id}",
-        )
+        if is_owed(order):
+            await enqueue(
+                session,
+                RepairLink(order_id=order_id),
+                unique=f"link-repair/{order_id}",
+                subject=f"order/{order_id}",
+            )
     elif is_ok:
         values["link_lost_at"] = None
     await turn_link(session, order, there, **values)
     if here in MISSING and is_ok:
-        await write_history(session, order_id, order.status, order.status, "link back", SYSTEM)
+        action, _ = _BACK[order.product]
+        await write_history(session, order_id, order.status, order.status, action, SYSTEM)
         await tell_of_return(session, settings, await facts_of(session, order_id), lost_at)
-    elif there is LinkState.LOST and here is not LinkState.LOST:
+    elif there in MISSING and here not in MISSING:
         await _tell_of_loss(session, settings, order, sight.problem or "", lost_at)
     return there
 
 
 def _after(order: Order, at: datetime, *, is_ok: bool) -> LinkState:
-    """The link's state after a look. A second look that came too soon after the first decides nothing."""
+    """The state after a look. A second look that came too soon after the first decides nothing. There is nobody but an
+    editor who could put a whole article back.
+    """
     here = order.link_state
     if is_ok:
         return LinkState.IN_PLACE
     if here in MISSING:
         return here
     is_second = here is LinkState.DOUBTED and order.link_due_at is not None and order.link_due_at <= at
-    return LinkState.LOST if is_second else LinkState.DOUBTED
+    if not is_second:
+        return LinkState.DOUBTED
+    return LinkState.LOST if is_owed(order) else LinkState.STUCK
 
 
 async def turn_link(session: AsyncSession, order: Order, there: LinkState, **values: Any) -> None:
@@ -204,27 +223,30 @@ async def turn_link(session: AsyncSession, order: Order, there: LinkState, **val
 async def _tell_of_loss(
     session: AsyncSession, settings: Settings, order: Order, problem: str, lost_at: datetime
 ) -> None:
-    await write_history(session, order.id, order.status, order.status, "link lost", SYSTEM, problem)
+    action, letter = _LOST[order.product]
+    await write_history(session, order.id, order.status, order.status, action, SYSTEM, problem)
     facts = await facts_of(session, order.id)
-    await tell_customer(session, settings, facts, "link_lost", f"{lost_at:%s}")
-    title = f"The link of order {facts.number} is missing"
-    await tell_editors(
-        session, settings, facts, f"lost:{lost_at:%s}", title, f"{problem} It is being put back."
+    await tell_customer(session, settings, facts, letter, f"{lost_at:%s}")
+    what, next_step = (
+        ("link", "It is being put back.") if is_owed(order) else ("article", "An editor has to mend it.")
     )
+    title = f"The {what} of order {facts.number} is missing"
+    await tell_editors(session, settings, facts, f"lost:{lost_at:%s}", title, f"{problem} {next_step}")
 
 
 async def tell_of_return(
     session: AsyncSession, settings: Settings, facts: Facts, lost_at: datetime | None
 ) -> None:
-    """The letter that a lost link stands again, once for each loss."""
+    """The letter that what was lost stands again, once for each loss."""
     page = public_url(settings, facts.site, facts.article)
-    await tell_customer(session, settings, facts, "link_repaired", f"{lost_at or now():%s}", public_url=page)
+    _, letter = _BACK[facts.order.product]
+    await tell_customer(session, settings, facts, letter, f"{lost_at or now():%s}", public_url=page)
 
 
 async def tell_editors(
     session: AsyncSession, settings: Settings, facts: Facts, key: str, title: str, body: str
 ) -> None:
-    """The letter that a link needs to be known of, or needs somebody."""
+    """The letter that a link or an article needs to be known of, or needs somebody."""
     told: dict[str, Any] = {
         "admin_url": review_url(settings, facts.order.id),
         "title": title,

@@ -23,7 +23,7 @@ from models.orders.moves import SYSTEM, held, write_history
 from models.orders.states import ArticleStatus, GenerationState, LinkState
 from models.orders.tables import Generation, Order, Version
 from models.orders.text.markdown import href_of, links
-from models.orders.writing.briefs import Brief, Draught, add_draught, brief_of
+from models.orders.writing.briefs import Brief, Draught, Placement, add_draught, brief_of, placement
 
 
 class NotLost(Exception):
@@ -58,16 +58,15 @@ async def take_up_repair(session: AsyncSession, order_id: UUID) -> Brief | Beyon
     return brief_of(facts, base, order.generation + 1, "repair", chosen=chosen)
 
 
-async def _placement(session: AsyncSession, order: Order) -> tuple[str, str] | None:
-    """The text that the published version was made from, and that version's own."""
-    before, after = Version.__table__.alias("before"), Version.__table__.alias("after")
+async def _placement(session: AsyncSession, order: Order) -> Placement | None:
+    before = Version.__table__.alias("before")
     query = (
-        select(before.c.markdown, after.c.markdown)
-        .join(before, before.c.id == after.c.base_version_id)
-        .where(after.c.id == order.published_version_id)
+        select(before.c.markdown, Version)
+        .join(before, before.c.id == Version.base_version_id)
+        .where(Version.id == order.published_version_id)
     )
     row = (await session.execute(query)).one_or_none()
-    return (row[0], row[1]) if row is not None else None
+    return placement(*row) if row is not None else None
 
 
 async def put_back(

@@ -85,6 +85,9 @@ async def import_articles(
 
 def _checked(upload: Upload, site: Site, *, may_price: bool) -> Checked:
     found = Checked(upload.name)
+    if not upload.name.lower().endswith(".md"):
+        found.problems["file"] = "Choose a Markdown file: its name ends in .md."
+        return found
     if len(upload.content) > LARGEST_FILE:
         found.problems["file"] = f"Make the file smaller than {LARGEST_FILE // 1024} KB."
         return found

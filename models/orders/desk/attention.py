@@ -18,12 +18,12 @@ from models.orders.care.tables import Message
 from models.orders.rules import MOVABLE
 from models.orders.states import LinkState, OrderStatus, Side
 from models.orders.tables import Order
+from models.orders.writing.promises import UNREADY
 from models.payments.states import EventState, RefundState
 from models.payments.tables import Checkout, Dispute, Refund, StripeEvent
 
 #: How far back failed orders and letters are shown; what lies further back has been seen or is a truth's matter.
 RECENTLY: Final = timedelta(days=7)
-REVENUE_OF: Final = timedelta(days=30)
 SHOWN: Final = 8
 
 #: How long a letter may wait before somebody should know: it was tried, and was not taken.
@@ -59,17 +59,8 @@ class Money:
 
 
 @dataclass(frozen=True, slots=True)
-class Revenue:
-    """What live orders brought in one currency, without what went back. Test orders are not revenue."""
-
-    currency: str
-    cents: int
-    orders: int
-
-
-@dataclass(frozen=True, slots=True)
 class Late:
-    """An order whose text was promised for an earlier moment, and that is still being worked on."""
+    """An order whose customer waits for a text that was promised for an earlier moment."""
 
     id: UUID
     number: int
@@ -78,7 +69,9 @@ class Late:
 
 @dataclass(frozen=True, slots=True)
 class Missing:
-    """A published link that the monitor does not find. What cannot be put back by itself waits for an editor."""
+    """A published link, or an ordered article, that the monitor does not find. What nothing puts back by itself waits
+    for an editor.
+    """
 
     id: UUID
     number: int
@@ -111,14 +104,11 @@ class Attention:
     late: Sequence[Late]
     links: Sequence[Missing]
     messages: Sequence[Unread]
-    revenue: Sequence[Revenue]
-    test_orders: int
 
 
 async def attention(session: AsyncSession, at: datetime) -> Attention:
     """What needs a person at this moment, in a fixed number of queries."""
-    failed = (Order.status == OrderStatus.FAILED, Order.updated_at > at - RECENTLY)
-    latest = select(Order.id, Order.number, Order.fail_reason, Order.updated_at).where(*failed)
+    failed, failed_count = await _failed(session, at - RECENTLY)
     is_delayed = (EmailMessage.state == LetterState.QUEUED) & (EmailMessage.id < first_id(at - DELAYED))
     letters = (
         select(EmailMessage)
@@ -134,11 +124,8 @@ async def attention(session: AsyncSession, at: datetime) -> Attention:
     )
     dead = select(func.count()).where(JobRow.state == JobState.DEAD, JobRow.finished_at.is_not(None))
     return Attention(
-        failed=[
-            Failed(*row)
-            for row in await session.execute(latest.order_by(Order.updated_at.desc()).limit(SHOWN))
-        ],
-        failed_count=await session.scalar(select(func.count()).select_from(Order).where(*failed)) or 0,
+        failed=failed,
+        failed_count=failed_count,
         refunds=await _refunds(session),
         disputes=await _disputes(session),
         events=(await session.scalars(events)).all(),
@@ -147,16 +134,26 @@ async def attention(session: AsyncSession, at: datetime) -> Attention:
         late=await _late(session, at),
         links=await _missing_links(session),
         messages=await _unread(session),
-        revenue=await revenue(session, at - REVENUE_OF),
-        test_orders=await _test_orders(session, at - REVENUE_OF),
     )
+
+
+async def _failed(session: AsyncSession, since: datetime) -> tuple[list[Failed], int]:
+    """The latest of those that failed since then, and how many did."""
+    query = (
+        select(Order.id, Order.number, Order.fail_reason, Order.updated_at, func.count().over())
+        .where(Order.status == OrderStatus.FAILED, Order.updated_at > since)
+        .order_by(Order.updated_at.desc())
+        .limit(SHOWN)
+    )
+    rows = (await session.execute(query)).all()
+    return [Failed(*row[:4]) for row in rows], rows[0][4] if rows else 0
 
 
 async def _late(session: AsyncSession, at: datetime) -> list[Late]:
     query = (
         select(Order.id, Order.number, Order.promised_at)
         .where(
-            Order.status == OrderStatus.PROCESSING,
+            UNREADY,
             Order.promised_at < at,
             Order.payment_state.in_(MOVABLE),
         )
@@ -242,22 +239,3 @@ async def _disputes(session: AsyncSession) -> list[Money]:
         .limit(SHOWN)
     )
     return [Money(*row) for row in await session.execute(query)]
-
-
-async def revenue(session: AsyncSession, since: datetime) -> list[Revenue]:
-    """What live orders made since then have brought, by currency."""
-    currency = func.coalesce(Checkout.captured_currency, Checkout.currency)
-    kept = func.sum(Checkout.captured_cents - Checkout.refunded_cents)
-    query = (
-        select(currency, kept, func.count())
-        .join(Order, Order.checkout_id == Checkout.id)
-        .where(Order.id >= first_id(since), ~Order.is_test)
-        .group_by(currency)
-        .order_by(kept.desc())
-    )
-    return [Revenue(code, int(cents), count) for code, cents, count in await session.execute(query)]
-
-
-async def _test_orders(session: AsyncSession, since: datetime) -> int:
-    query = select(func.count()).select_from(Order).where(Order.id >= first_id(since), Order.is_test)
-    return await session.scalar(query) or 0

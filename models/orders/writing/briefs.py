@@ -13,6 +13,20 @@ from models.orders.tables import Order, Version
 
 
 @dataclass(frozen=True, slots=True)
+class Placement:
+    """A placement that was chosen: the text that it was made from, its own, and who wrote it."""
+
+    before: str
+    after: str
+    writer: str
+
+
+def placement(before: str, after: Version) -> Placement:
+    """The placement that a version is, made from the text `before`."""
+    return Placement(before, after.markdown, (after.edit or {}).get("writer") or "editor")
+
+
+@dataclass(frozen=True, slots=True)
 class Brief:
     """What the writer is given: the published text and what is to be placed in it."""
 
@@ -29,7 +43,7 @@ class Brief:
     #: The earlier versions of this order, oldest first, each with the text that it was made from.
     earlier: Sequence[tuple[str, str]]
     #: The one among them that was submitted, if the order is made anew because the article has moved.
-    chosen: tuple[str, str] | None
+    chosen: Placement | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +65,7 @@ def brief_of(
     *,
     reasons: Sequence[str] = (),
     earlier: Sequence[tuple[str, str]] = (),
-    chosen: tuple[str, str] | None = None,
+    chosen: Placement | None = None,
 ) -> Brief:
     """The brief of an order's generation `number`, from the text that is published now."""
     return Brief(

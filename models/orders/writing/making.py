@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import func, select, update
+from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -13,20 +13,20 @@ from models.base.db import changed, new_id
 from models.base.errors import Conflict, NotFound
 from models.base.settings import Settings
 from models.jobs import enqueue
+from models.orders.failing import fail_order
 from models.orders.jobs import FailGeneration, FollowPayment, IntegrateBacklink, WriteArticle
 from models.orders.letters import (
     Facts,
     facts_of,
     invoice_url,
     review_url,
-    take_back_letters,
     tell_customer,
     tell_staff,
 )
-from models.orders.moves import HELD, STRIPE, SYSTEM, WRITER, Actor, held, move_order, write_history
+from models.orders.moves import HELD, STRIPE, SYSTEM, WRITER, held, move_order, write_history
 from models.orders.states import ArticleStatus, FailReason, GenerationState, OrderStatus, Product
 from models.orders.tables import Article, Draft, Generation, Order, Version
-from models.orders.writing.briefs import Brief, Draught, add_draught, brief_of
+from models.orders.writing.briefs import Brief, Draught, add_draught, brief_of, placement
 from models.orders.writing.new_articles import NewArticle, add_draft_article
 from models.orders.writing.promises import promise
 from models.payments.moves import hold
@@ -38,6 +38,8 @@ NOT_MADE: Final = {
     Product.BACKLINK: "We could not place the link in a way that we would stand for.",
     Product.ARTICLE: "We could not write an article on this topic that we would stand for.",
 }
+#: And when they have a version from before.
+NO_OTHER: Final = "No further version could be made that we would stand for. Your earlier ones stand."
 
 
 class Stale(Exception):
@@ -170,12 +172,12 @@ async def take_up(session: AsyncSession, order_id: UUID, number: int) -> Brief:
     facts = await facts_of(session, order_id)
     base_text = Version.__table__.alias("base")
     earlier = await session.execute(
-        select(base_text.c.markdown, Version.markdown, Version.id)
+        select(base_text.c.markdown, Version)
         .join(base_text, base_text.c.id == Version.base_version_id)
         .where(Version.order_id == order_id)
         .order_by(Version.generation)
     )
-    texts = {version_id: (before, after) for before, after, version_id in earlier}
+    made = {after.id: placement(before, after) for before, after in earlier}
     generation.started_at = generation.started_at or now()
     generation.base_version_id = base.id
     await session.flush()
@@ -186,8 +188,8 @@ async def take_up(session: AsyncSession, order_id: UUID, number: int) -> Brief:
         number,
         generation.cause,
         reasons=generation.reason.split(",") if generation.reason else (),
-        earlier=list(texts.values()),
-        chosen=texts.get(order.submitted_version_id) if order.submitted_version_id else None,
+        earlier=[(one.before, one.after) for one in made.values()],
+        chosen=made.get(order.submitted_version_id) if order.submitted_version_id else None,
     )
 
 
@@ -227,6 +229,7 @@ async def hand_in(
     if is_held or is_rebased:
         action = "rebased" if is_rebased else HELD
         queued = shown | {"submitted_version_id": version.id, "submitted_at": at}
+        queued["held_at"] = at if is_held else None
         await move_order(session, order, OrderStatus.ADMIN_REVIEW, action, WRITER, **queued)
         await tell_of_review(session, settings, facts, str(version.number))
         return version
@@ -276,69 +279,61 @@ async def no_more(
 ) -> None:
     """The writer has nothing else to offer, but the customer has earlier versions to choose from: back to them."""
     order, generation = await wanted(session, order_id, number)
-    at = now()
-    generation.state, generation.problem, generation.finished_at = GenerationState.FAILED, words, at
+    _fail(generation, words)
+    await _back_to_earlier(session, settings, order, action, words)
+
+
+async def _back_to_earlier(
+    session: AsyncSession, settings: Settings, order: Order, action: str, words: str
+) -> None:
+    """Return the order to its customer with the versions that they had before, and write to them: they may be gone."""
     # Whoever waits has to have an end to it: without a deadline nothing would ever be submitted by itself.
-    due_at = at + timedelta(days=settings.orders.review_days)
+    due_at = now() + timedelta(days=settings.orders.review_days)
     chosen_anew: dict[str, Any] = {
         "submitted_version_id": None,
         "submitted_at": None,
         "review_due_at": due_at,
     }
     await move_order(session, order, OrderStatus.QUALITY_CHECK, action, WRITER, words, **chosen_anew)
+    told = {"reason": words, "review_deadline": moment_words(due_at)}
+    facts = await facts_of(session, order.id)
+    await tell_customer(session, settings, facts, "no_other_version", str(order.generation), **told)
+
+
+def _fail(generation: Generation, problem: str) -> None:
+    generation.state, generation.problem, generation.finished_at = GenerationState.FAILED, problem, now()
 
 
 async def fail_generation(
     session: AsyncSession, settings: Settings, order_id: UUID, number: int, words: str
 ) -> None:
-    """A generation's last attempt has failed: fail the order, give the money back, tell everybody, in one transaction."""
+    """A generation's last attempt has failed: fail the order, give the money back, tell everybody, in one transaction.
+
+    An order that has a version from before keeps it, and goes back to its customer instead.
+    """
     try:
         order, generation = await wanted(session, order_id, number)
     except Stale:
         return
-    generation.state, generation.problem, generation.finished_at = GenerationState.FAILED, words, now()
+    _fail(generation, words)
     article = await session.get_one(Article, order.article_id)
     gone = order.product is Product.BACKLINK and article.status is not ArticleStatus.PUBLISHED
+    # Where the article is gone, no version can be published.
+    if order.version_id is not None and not gone:
+        await _back_to_earlier(session, settings, order, "no other version", NO_OTHER)
+        await _alert(session, settings, order)
+        return
     told = "The article was taken offline." if gone else NOT_MADE[order.product]
     reason = FailReason.ARTICLE_GONE if gone else FailReason.GENERATION
     await fail_order(session, settings, order, reason, told, WRITER)
 
 
-async def fail_order(
-    session: AsyncSession,
-    settings: Settings,
-    order: Order,
-    reason: FailReason,
-    words: str,
-    actor: Actor,
-    letter: str = "order_failed",
-) -> None:
-    """End a held order without its work done: history, refund and letters, together or not at all.
-
-    `words` is a whole sentence for the customer. Money that is disputed is never refunded: the bank decides.
-    """
-    await stop_generation(session, order)
-    await move_order(
-        session, order, OrderStatus.FAILED, reason.value, actor, words, fail_reason=reason, review_due_at=None
-    )
-    await take_back_letters(session, order.id)
+async def _alert(session: AsyncSession, settings: Settings, order: Order) -> None:
+    """Tell those who look after the orders that the writer has failed at one that lives on."""
     facts = await facts_of(session, order.id)
-    # The payment knows best what can go back: what the order has heard of it may be a moment old, or a part of it.
-    refund = await ask_refund(session, order.checkout_id, reason.value, asked_by=actor.person_id)
-    if refund is not None:
-        told: dict[str, Any] = {"amount_cents": refund.amount_cents, "currency": refund.currency}
-        told |= {"reason": words} if letter == "order_failed" else {}
-        await tell_customer(session, settings, facts, letter, "1", **told)
-    if actor.role not in {"customer", "editor"}:
-        page = review_url(settings, order.id)
-        more: dict[str, Any] = {"admin_url": page, "order_number": facts.number, "reason": words}
-        await tell_staff(session, settings, order, "order_failed", "1", **more)
-
-
-async def stop_generation(session: AsyncSession, order: Order) -> None:
-    """Cancel the active generation, if there is one. Its worker's result will find nobody waiting."""
-    await session.execute(
-        update(Generation)
-        .where(Generation.order_id == order.id, Generation.state == GenerationState.ACTIVE)
-        .values(state=GenerationState.CANCELLED, finished_at=func.now())
-    )
+    told: dict[str, Any] = {
+        "admin_url": review_url(settings, order.id),
+        "title": f"Another version of order {facts.number} could not be made",
+        "body": "Every attempt failed. Its customer has the earlier versions back and was told so. Its dead job says why.",
+    }
+    await tell_staff(session, settings, order, "alert", f"no_other_version:{order.generation}", **told)

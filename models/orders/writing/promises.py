@@ -1,9 +1,9 @@
 """The promise clock: a customer was told when the text will be ready, and is told when that did not come true."""
 
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import func, select, update
+from sqlalchemy import and_, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from models.accounts.states import Role
@@ -14,6 +14,17 @@ from models.orders.moves import SYSTEM, write_history
 from models.orders.rules import MOVABLE
 from models.orders.states import OrderStatus
 from models.orders.tables import Generation, Order
+
+#: Orders whose customer waits for the promised text: it is being written, or an editor looks at it first.
+UNREADY: Final = or_(
+    Order.status == OrderStatus.PROCESSING,
+    and_(Order.status == OrderStatus.ADMIN_REVIEW, Order.held_at.is_not(None)),
+)
+
+_REMEDY: Final = {
+    OrderStatus.PROCESSING: "It goes first now. If it still waits, look whether workers run and whether the queue is paused.",
+    OrderStatus.ADMIN_REVIEW: "It is written and held for an editor. Look at it first, then show it to its customer.",
+}
 
 
 def promise(settings: Settings, at: datetime) -> dict[str, Any]:
@@ -30,7 +41,7 @@ async def mind_promises(session: AsyncSession, settings: Settings, at: datetime,
     late = (
         select(Order)
         .where(
-            Order.status == OrderStatus.PROCESSING,
+            UNREADY,
             Order.promised_at < at,
             Order.promise_broken_at.is_(None),
             Order.payment_state.in_(MOVABLE),
@@ -66,7 +77,7 @@ async def _admit(session: AsyncSession, settings: Settings, order: Order, at: da
     told = {
         "admin_url": review_url(settings, order.id),
         "title": f"Order {facts.number} is later than promised",
-        "body": f"Its text was promised {minutes} minutes ago. It goes first now. If it still waits, look whether "
-        "workers run and whether the queue is paused.",
+        "body": f"Its text was promised {minutes} minutes ago. {_REMEDY[order.status]}",
     }
-    await tell_staff(session, settings, order, "alert", f"late:{key}", role=Role.ADMIN, **told)
+    role = Role.EDITOR if order.status is OrderStatus.ADMIN_REVIEW else Role.ADMIN
+    await tell_staff(session, settings, order, "alert", f"late:{key}", role=role, **told)

@@ -165,7 +165,8 @@ async def _decided(
         return await _asking(session, visitor, order_id, decision, typed, refusal.fields)
     except Conflict as refusal:
         return await order_page(session, visitor, order_id, problem=refusal.words, status=409)
-    return redirect(f"/admin/orders/{order_id}", notice=words)
+    # To where the next order is led on to: the key that comes next is Tab, then Enter.
+    return redirect(f"/admin/orders/{order_id}#next", notice=words)
 
 
 def _address(order_id: UUID, decision: Decision, typed: dict[str, str]) -> str:

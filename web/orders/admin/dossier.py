@@ -8,9 +8,9 @@ from litestar import Response
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from models.accounts.states import Role
-from models.base.clock import now
+from models.base.clock import moment_words, now
 from models.orders.care.messages import can_be_written_about, mark_read
-from models.orders.desk.queries import Dossier, dossier
+from models.orders.desk.queries import Dossier, dossier, next_for_review
 from models.orders.desk.second_person import waiting_for
 from models.orders.rules import MOVABLE, order_number
 from models.orders.states import OrderStatus, Side
@@ -42,6 +42,7 @@ async def order_page(
     can_refund = await refundable(session, found.view.order.checkout_id)
     waiting = await waiting_for(session, found.view.order.checkout_id)
     shown = await result_of(session, found.view, found.versions, _id(version))
+    following, left = await next_for_review(session, found.view.order)
     return page(
         "orders/admin/order.html",
         visitor=visitor,
@@ -50,6 +51,8 @@ async def order_page(
         papers=await _papers(session, found),
         waiting=waiting,
         result=shown,
+        following=following,
+        left=left,
         problem=problem,
         latest=_latest(found, visitor) if problem else None,
     )
@@ -143,7 +146,7 @@ def _ago(at: datetime) -> str:
     seconds = int((now() - at).total_seconds())
     if seconds < 60:  # noqa: PLR2004 - a minute
         return "a moment ago"
-    return f"on {at.day} {at:%B %Y at %H:%M} UTC"
+    return f"on {moment_words(at)}"
 
 
 def _id(text: str | None) -> UUID | None:

@@ -6,7 +6,7 @@ from litestar import Response, get, post
 
 from models.base.clock import now
 from models.jobs import enqueue
-from models.orders.desk.attention import RECENTLY, REVENUE_OF, SHOWN, attention
+from models.orders.desk.attention import RECENTLY, SHOWN, attention
 from models.orders.desk.queries import waiting_for_review
 from models.orders.desk.second_person import waiting_requests
 from models.orders.jobs import CheckTruths
@@ -58,7 +58,6 @@ async def overview(session: Transaction, visitor: Who) -> Response[None]:
         asked_at=asked_at,
         broken=sum(not one["is_kept"] for one in truths),
         recently=RECENTLY.days,
-        revenue_of=REVENUE_OF.days,
     )
 
 
