@@ -89,10 +89,10 @@ class BellBroker(RedisStreamBroker):
                 pipe.xack(name, self.consumer_group_name, *ids)
                 # Acknowledged entries stay in a stream until they are deleted: it would grow for ever.
                 pipe.xdel(name, *ids)
-            if fetched:
-                await pipe.execute()
             for name, _ in fetched or []:
                 yield AckableMessage(data=self.streams[name.decode()].encode(), ack=_nothing)
+            if fetched:
+                await pipe.execute()
 
     async def _try_to_declare(self) -> None:
         try:

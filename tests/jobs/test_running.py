@@ -8,6 +8,7 @@ from uuid import UUID
 import pytest
 from redis.asyncio import Redis
 from sqlalchemy import select, text
+from taskiq import TaskiqMiddleware
 
 from models.base.clock import now
 from models.base.db import Database, new_id
@@ -78,6 +79,19 @@ async def test_a_hiccup_is_tried_again_and_leaves_its_traces(world: World) -> No
 
 
 @pytest.mark.slow
+async def test_a_middleware_of_taskiq_s_hears_of_an_error(world: World) -> None:
+    heard = asyncio.Event()
+
+    class Ears(TaskiqMiddleware):
+        def on_error(self, *_told: Any) -> None:
+            heard.set()
+
+    async with working(world) as receiver, asyncio.timeout(10):
+        receiver.broker.add_middlewares(Ears())
+        await ask(world.database, Play(act="hiccup"))
+        await heard.wait()
+
+
 async def test_the_last_failure_buries_the_job_and_asks_for_what_was_to_follow(
     world: World, effects: None
 ) -> None:
