@@ -201,6 +201,10 @@ async def test_the_first_page_counts_what_was_broken_when_last_asked_and_leads_t
         await ed.submit(
             next(form for form in (await ed.open("/admin")).forms if form.action.endswith("/truths"))
         )
+        async with desk.database.transaction() as session:
+            assert await session.scalar(
+                text("select count(*) from accounts_audit_entries where action = 'schedule.run'")
+            )
         await run_everything(desk.world)
         screen = await ed.open("/admin")
         assert screen.link("G-1001") == f"/admin/orders/{order.id}"

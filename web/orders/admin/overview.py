@@ -4,6 +4,7 @@ from typing import Final
 
 from litestar import Response, get, post
 
+from models.accounts.audit import audit
 from models.base.clock import now
 from models.jobs import enqueue
 from models.orders.desk.attention import RECENTLY, SHOWN, attention
@@ -62,9 +63,10 @@ async def overview(session: Transaction, visitor: Who) -> Response[None]:
 
 
 @post("/admin/truths", guards=[editor])
-async def ask_again(session: Transaction) -> Response[None]:
+async def ask_again(session: Transaction, visitor: Who) -> Response[None]:
     """Have every truth asked now, not only when the schedule comes to it."""
-    await enqueue(session, CheckTruths(), unique="schedule/orders.check_truths")
+    if await enqueue(session, CheckTruths(), unique="schedule/orders.check_truths") is not None:
+        await audit(session, visitor.somebody, "schedule.run", "schedule/orders.check_truths")
     return redirect("/admin", notice="The truths are being asked. Open this page again in a moment.")
 
 
