@@ -106,7 +106,7 @@ class JobReceiver(Receiver):
         #: Keys of limits that may have room since one of their jobs has ended here.
         self._freed: set[str] = set()
         self._look_at = 0.0
-        self._passed_on_at = 0.0
+        self._passed_on_at: dict[str, float] = {}
         self._insisting: set[asyncio.Task[None]] = set()
         self.cancel_grace = CANCEL_GRACE
         self.reporter = Reporter(world, self.running)
@@ -254,9 +254,10 @@ class JobReceiver(Receiver):
         While we claim all the time, not each time: whoever is idle needs to hear it once.
         """
         clock = asyncio.get_running_loop().time()
-        if self.world.database.tell is not None and clock >= self._passed_on_at + PASSING_ON:
-            self._passed_on_at = clock
-            await self.world.database.tell(News(queues=set(queues)))
+        due = {queue for queue in queues if clock >= self._passed_on_at.get(queue, 0.0) + PASSING_ON}
+        if due and self.world.database.tell is not None:
+            self._passed_on_at |= dict.fromkeys(due, clock)
+            await self.world.database.tell(News(queues=due))
 
     # -------------------------------------------------------------- running
 

@@ -128,7 +128,8 @@ async def enqueue_all(
 
     With `if_new`, that row is written first, and nothing is asked for if it was there already.
     """
-    wishes = list(wishes)
+    # Two batches that want the same keys take them in one order, or each could wait for the other.
+    wishes = sorted(wishes, key=lambda one: one.unique or "")
     if not wishes:
         return []
     at = now()

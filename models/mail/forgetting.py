@@ -5,6 +5,9 @@ from typing import Final
 from sqlalchemy import case, delete, func, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from models.jobs.forgetting import forget_in_errors
+from models.jobs.tables import JobRow
+from models.mail.jobs import SendLetter
 from models.mail.rules import address_key
 from models.mail.states import LetterState
 from models.mail.tables import EmailEvent, EmailMessage, Mute
@@ -51,5 +54,8 @@ async def forget_address(session: AsyncSession, address: str, instead: str) -> N
         .returning(EmailMessage.id)
     )
     letters = (await session.scalars(forgotten)).all()
+    sending = (JobRow.kind == SendLetter.kind, JobRow.queue == SendLetter.queue)
+    theirs = JobRow.args["email_id"].astext.in_([str(one) for one in letters])
+    await forget_in_errors(session, *sending, theirs, words=address, instead=instead)
     await session.execute(delete(EmailEvent).where(EmailEvent.letter_id.in_(letters)))
     await session.execute(delete(Mute).where(Mute.address == address_key(address)))

@@ -11,7 +11,7 @@ EVENTS: Final[Mapping[str, str]] = {
     "order.paid": "An order was paid for, and is being worked on",
     "order.ready": "The text of an order can be looked at by its buyer",
     "order.published": "An order was approved, and its text is published",
-    "order.failed": "An order failed; its money goes back",
+    "order.failed": "An order failed; its money goes back, unless its bank has it or it went back before",
     "order.refunded": "The whole price of an order was given back",
     "endpoint.tested": "Somebody pressed “Send a test” for this endpoint",
 }

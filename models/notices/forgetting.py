@@ -2,9 +2,10 @@
 
 from typing import Final
 
-from sqlalchemy import ColumnElement, func, update
+from sqlalchemy import ColumnElement, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from models.jobs.forgetting import forget_in_errors
 from models.jobs.tables import JobRow
 from models.notices.jobs import Email, Notification
 
@@ -18,6 +19,6 @@ async def forget_words(session: AsyncSession, *which: ColumnElement[bool], inste
     nobody's, so that what is tried again by mistake goes nowhere.
     """
     for message in (Email(to=instead, subject=_WORDS, body=_WORDS), Notification(to=instead, title=_WORDS)):
-        of_this_kind = (JobRow.kind == message.kind, JobRow.queue == message.queue, recipient != instead)
-        without = {"args": message.args(), "error": func.replace(JobRow.error, recipient, instead)}
-        await session.execute(update(JobRow).where(*of_this_kind, *which).values(without))
+        these = (JobRow.kind == message.kind, JobRow.queue == message.queue, recipient != instead, *which)
+        await forget_in_errors(session, *these, words=recipient, instead=instead)
+        await session.execute(update(JobRow).where(*these).values(args=message.args()))

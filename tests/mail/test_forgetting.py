@@ -2,9 +2,10 @@
 
 from uuid import UUID
 
-from sqlalchemy import select, text
+from sqlalchemy import select, text, update
 
 from models.base.db import Database
+from models.jobs.tables import AttemptRow, JobRow
 from models.mail.actions import write_letter
 from models.mail.forgetting import forget_address
 from models.mail.states import LetterState as S
@@ -61,3 +62,20 @@ async def test_an_editor_who_leaves_is_in_no_key_and_takes_no_letter_of_a_custom
     assert await naming(database, EDITOR) == []
     kept = await letter_of(database, customers)
     assert (kept.state, kept.facts) == (S.QUEUED, REFUNDED)
+
+
+async def test_what_the_mail_server_said_of_whoever_leaves_is_told_without_them(database: Database) -> None:
+    await order_of(database, ADA)
+    async with database.transaction() as session:
+        words = f"450 <{ADA}>: try later"
+        await session.execute(update(JobRow).values(error=words))
+        for job_id in await session.scalars(select(JobRow.id)):
+            session.add(AttemptRow(job_id=job_id, attempt=1, outcome="failed", error=words))
+        await session.flush()
+        await forget_address(session, ADA, NOBODY)
+        told = [
+            *await session.scalars(select(JobRow.error)),
+            *await session.scalars(select(AttemptRow.error)),
+        ]
+    # There is one for her letter, and one for the editor's, whose server has nothing to say of her.
+    assert sorted(str(one) for one in told) == sorted([words, f"450 <{NOBODY}>: try later"] * 2)

@@ -9,7 +9,7 @@ from models.accounts.tables import Person
 from models.base.clock import now
 from models.base.db import Database
 from models.jobs import enqueue
-from models.jobs.tables import JobRow
+from models.jobs.tables import AttemptRow, JobRow
 from models.notices.actions import notify
 from models.notices.jobs import Email, Notification
 from models.notices.retention import NOTICES_KEPT, forget_old
@@ -33,15 +33,26 @@ async def asked_and_died(database: Database) -> Person:
         )
         await enqueue(session, Email(to=ADA, subject="Hello Ada", body="Your secret"))
         await enqueue(session, Notification(to=ADA, title="Hello Ada", body="Your secret"))
-        await session.execute(
-            update(JobRow).values(state="dead", finished_at=now(), error=f"550 <{ADA}> is not known")
-        )
+        words = f"550 <{ADA}> is not known"
+        await session.execute(update(JobRow).values(state="dead", finished_at=now(), error=words))
+        for job_id in await session.scalars(select(JobRow.id)):
+            session.add(AttemptRow(job_id=job_id, attempt=1, outcome="dead", error=words, traceback=words))
     return ada
 
 
 async def jobs(database: Database) -> list[JobRow]:
     async with database.transaction() as session:
         return list(await session.scalars(select(JobRow).order_by(JobRow.kind)))
+
+
+async def attempts(database: Database) -> set[str | None]:
+    """What is told of why the jobs' attempts failed."""
+    async with database.transaction() as session:
+        return {
+            words
+            for row in await session.execute(select(AttemptRow.error, AttemptRow.traceback))
+            for words in row
+        }
 
 
 async def test_dead_jobs_lose_address_and_text_when_letters_lose_theirs(database: Database) -> None:
@@ -55,6 +66,7 @@ async def test_dead_jobs_lose_address_and_text_when_letters_lose_theirs(database
     email, notification = await jobs(database)
     assert Email.read(email.args).to == Notification.read(notification.args).to == "forgotten@deleted.invalid"
     assert email.error == "550 <forgotten@deleted.invalid> is not known"
+    assert await attempts(database) == {email.error}
 
 
 async def test_notices_and_deliveries_are_forgotten_in_their_time(database: Database) -> None:
@@ -77,3 +89,4 @@ async def test_whoever_leaves_is_in_no_job_and_no_delivery(database: Database) -
         assert one.args["to"].endswith("@deleted.invalid")
         assert ADA not in str(one.error)
         assert "secret" not in str(one.args)
+    assert ADA not in str(await attempts(database))

@@ -15,7 +15,7 @@ from models.mail.tables import EmailMessage
 from models.orders.reviewing import approve, regenerate, send_back, submit
 from models.orders.states import FailReason, OrderStatus
 from models.orders.tables import Generation, Version
-from models.orders.writing.making import no_more, take_up
+from models.orders.writing.making import fail_generation, no_more, take_up
 from models.payments.states import PaymentState
 from models.payments.tables import Checkout
 from tasks.testing import run_everything
@@ -136,6 +136,20 @@ async def test_a_moved_article_is_shown_and_approving_places_the_link_anew(desk:
     assert (await desk.order()).target_url in published
     versions = await versions_of(desk.database, (await desk.order()).id)
     assert versions[-1].base_version_id == moved.id
+
+
+async def test_who_has_seen_no_version_is_told_of_the_first_also_when_placing_it_anew_fails(desk: Desk):
+    order = await desk.held()
+    await desk.move_article()
+    async with desk.database.transaction() as session:
+        settings, editor = desk.world.settings, desk.shop.people.editor
+        await approve(session, settings, order.id, editor)
+        await fail_generation(session, settings, order.id, 2, "Every attempt failed.")
+    order = await desk.order()
+    assert (order.status, order.published_version_id) == (OrderStatus.QUALITY_CHECK, None)
+    kinds = [kind for kind, _ in await letters_of(desk.database)]
+    assert "backlink_ready" in kinds
+    assert "no_other_version" not in kinds
 
 
 # ---------------------------------------------------------------- sending back

@@ -257,6 +257,10 @@ async def test_the_links_of_an_article_that_was_taken_down_are_an_editors_task(d
     assert (task.id, task.state) == (order.id, LinkState.STUCK)
     # Nobody is told that it is being put back.
     assert "link_lost" not in [kind for kind, _ in await letters_of(desk.database)]
+    # Its money back is the other way to be done with it.
+    async with desk.database.transaction() as session:
+        await session.execute(update(Order).values(payment_state="refunded"))
+        assert (await attention(session, now())).links == []
 
 
 async def test_a_text_that_cannot_take_the_link_any_more_is_an_editors_task(desk: Desk):

@@ -14,6 +14,7 @@ from models.jobs.states import JobState
 from models.jobs.tables import JobRow
 from models.mail.states import LetterState
 from models.mail.tables import EmailMessage
+from models.orders.care.guarantee import NOT_OWED
 from models.orders.care.tables import Message
 from models.orders.rules import MOVABLE
 from models.orders.states import LinkState, OrderStatus, Side
@@ -164,7 +165,7 @@ async def _late(session: AsyncSession, at: datetime) -> list[Late]:
 
 
 async def _missing_links(session: AsyncSession) -> list[Missing]:
-    """Those that need an editor first, then those that are being put back."""
+    """Those that need an editor first, then those that are being put back. None that was refunded meanwhile."""
     columns: tuple[Any, ...] = (
         Order.id,
         Order.number,
@@ -174,7 +175,7 @@ async def _missing_links(session: AsyncSession) -> list[Missing]:
     )
     query = (
         select(*columns)
-        .where(Order.link_lost_at.is_not(None))
+        .where(Order.link_lost_at.is_not(None), Order.payment_state.not_in(NOT_OWED))
         .order_by(Order.link_state.desc(), Order.link_lost_at)
         .limit(SHOWN)
     )

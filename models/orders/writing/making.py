@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -25,7 +25,7 @@ from models.orders.letters import (
 )
 from models.orders.moves import HELD, STRIPE, SYSTEM, WRITER, held, move_order, write_history
 from models.orders.states import ArticleStatus, FailReason, GenerationState, OrderStatus, Product
-from models.orders.tables import Article, Draft, Generation, Order, Version
+from models.orders.tables import Article, Draft, Generation, Order, Transition, Version
 from models.orders.writing.briefs import Brief, Draught, add_draught, brief_of, placement
 from models.orders.writing.new_articles import NewArticle, add_draft_article
 from models.orders.writing.promises import promise
@@ -247,14 +247,22 @@ async def tell_ready(
     version: Version,
     due_at: datetime,
 ) -> None:
-    """The letter that a version waits for its customer."""
-    if generation > 1:
+    """The letter that a version waits for its customer, after the move that showed it to them."""
+    if not await _is_first_shown(session, facts.order.id):
         told: dict[str, Any] = {"version_number": version.generation or 1}
         await tell_customer(session, settings, facts, "regeneration_ready", str(generation), **told)
         return
     name = "article_ready" if facts.order.product is Product.ARTICLE else "backlink_ready"
     told = {"review_deadline": moment_words(due_at), "invoice_url": invoice_url(settings, facts.order)}
     await tell_customer(session, settings, facts, name, "1", **told)
+
+
+async def _is_first_shown(session: AsyncSession, order_id: UUID) -> bool:
+    """Whether the customer was shown a version for the first time just now: one that was held may be a later one's base."""
+    shown = select(func.count()).where(
+        Transition.order_id == order_id, Transition.to_status == OrderStatus.QUALITY_CHECK
+    )
+    return await session.scalar(shown) == 1
 
 
 async def tell_of_review(session: AsyncSession, settings: Settings, facts: Facts, key: str) -> None:
@@ -286,7 +294,7 @@ async def no_more(
 async def _back_to_earlier(
     session: AsyncSession, settings: Settings, order: Order, action: str, words: str
 ) -> None:
-    """Return the order to its customer with the versions that they had before, and write to them: they may be gone."""
+    """Return the order to its customer with the versions that there were before, and write to them: they may be gone."""
     # Whoever waits has to have an end to it: without a deadline nothing would ever be submitted by itself.
     due_at = now() + timedelta(days=settings.orders.review_days)
     chosen_anew: dict[str, Any] = {
@@ -295,8 +303,12 @@ async def _back_to_earlier(
         "review_due_at": due_at,
     }
     await move_order(session, order, OrderStatus.QUALITY_CHECK, action, WRITER, words, **chosen_anew)
-    told = {"reason": words, "review_deadline": moment_words(due_at)}
     facts = await facts_of(session, order.id)
+    if await _is_first_shown(session, order.id):
+        version = await session.get_one(Version, order.version_id)
+        await tell_ready(session, settings, facts, order.generation, version, due_at)
+        return
+    told = {"reason": words, "review_deadline": moment_words(due_at)}
     await tell_customer(session, settings, facts, "no_other_version", str(order.generation), **told)
 
 
