@@ -208,16 +208,19 @@ class Stage:
         finally:
             await connection.close()
 
-    async def insert(self, kind: str, tokens: Sequence[int], **more: Any) -> None:
+    async def insert(
+        self, kind: str, tokens: Sequence[int], *, asked_ago: timedelta = timedelta(0), **more: Any
+    ) -> None:
         """Ask as another release would: a row, written by hand."""
         for token in tokens:
             args = {"token": token, "act": "write", "seconds": 0, **more}
             await self.fetch(
-                "insert into jobs (id, kind, queue, args, priority, rank_at, run_at, max_attempts)"
-                " values (gen_random_uuid(), $1, $2, $3::jsonb, 5, now(), now(), 3)",
+                "insert into jobs (id, kind, queue, args, priority, rank_at, run_at, max_attempts, created_at)"
+                " values (gen_random_uuid(), $1, $2, $3::jsonb, 5, now(), now(), 3, now() - $4::interval)",
                 kind,
                 QUEUE,
                 orjson.dumps(args).decode(),
+                asked_ago,
             )
         self.answered.update(tokens)
 
