@@ -26,6 +26,11 @@ class Anchor:
     rel: str
     words: str = ""
 
+    @property
+    def text(self) -> str:
+        """Its words as they are read: however they are broken into lines."""
+        return " ".join(self.words.split())
+
 
 @dataclass(slots=True)
 class Reading:
@@ -86,10 +91,10 @@ def judge(page: Page, promised: Promised) -> Sight:
     if promised.target_url:
         wanted = href_of(promised.target_url)
         there = [one for one in reading.links if href_of(one.href) == wanted]
-        same_words = [one for one in there if " ".join(one.words.split()) == promised.anchor_text]
+        same_words = [one for one in there if one.text == promised.anchor_text]
         shown = next(iter(same_words or there), None)
         found["href"] = shown.href if shown else None
-        found["anchor"] = " ".join(shown.words.split()) if shown else None
+        found["anchor"] = shown.text if shown else None
         found["rel"] = shown.rel if shown else None
         if page.status == HTTPStatus.OK:
             problem = _problem_of_link(promised, shown) or problem
@@ -99,8 +104,8 @@ def judge(page: Page, promised: Promised) -> Sight:
 def _problem_of_link(promised: Promised, shown: Anchor | None) -> str | None:
     if shown is None:
         return f"The page has no link to {promised.target_url}."
-    if " ".join(shown.words.split()) != promised.anchor_text:
-        return f"The link reads “{' '.join(shown.words.split())}” instead of “{promised.anchor_text}”."
+    if shown.text != promised.anchor_text:
+        return f"The link reads “{shown.text}” instead of “{promised.anchor_text}”."
     wanted, has = set(promised.rel.lower().split()), set(shown.rel.lower().split())
     if not wanted <= has or "nofollow" in has - wanted:
         return f"The link has rel “{shown.rel}” instead of “{promised.rel}”."

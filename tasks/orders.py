@@ -261,9 +261,5 @@ async def tend(job: TendReviews, work: Work) -> None:  # noqa: ARG001 - the cloc
 
 @runs(ForgetDrafts)
 async def run_forget_drafts(job: ForgetDrafts, work: Work) -> None:  # noqa: ARG001 - the clock asks for nothing in particular
-    """Delete until nothing old is left, in short transactions."""
-    limit = 5000
-    while True:
-        async with work.transaction() as session:
-            if await forget_drafts(session, now(), limit) < limit:
-                return
+    """Delete the abandoned ones."""
+    await work.forget(forget_drafts)

@@ -67,10 +67,6 @@ async def run_compare_payments(_job: ComparePayments, work: Work) -> Result:
 
 
 @runs(ForgetPayers)
-async def run_forget_payers(_job: ForgetPayers, work: Work) -> Result:
-    """Forget until nothing old is left, in short transactions."""
-    limit = 5000
-    while True:
-        async with work.transaction() as session:
-            if await forget_old_payers(session, now(), limit) < limit:
-                return None
+async def run_forget_payers(_job: ForgetPayers, work: Work) -> None:
+    """Take them out of the old events."""
+    await work.forget(forget_old_payers)

@@ -4,8 +4,8 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import timedelta
-from typing import Any, TypeVar, cast
+from datetime import datetime, timedelta
+from typing import Any, Final, TypeVar, cast
 from uuid import UUID
 
 import msgspec
@@ -26,6 +26,9 @@ J = TypeVar("J", bound=Job)
 Runner = Callable[[Any, "Work"], Awaitable[Result]]
 
 RUNNERS: dict[type[Job], Runner] = {}
+
+#: Rows that one transaction of `Work.forget` takes.
+FORGOTTEN_AT_ONCE: Final = 5000
 
 
 class Snooze(Exception):
@@ -111,6 +114,15 @@ class Work:
         async with self.world.database.transaction() as session:
             await hold(session, self._attempt.fence)
             yield session
+
+    async def forget(self, some: Callable[[AsyncSession, datetime, int], Awaitable[int]]) -> None:
+        """Have what is old deleted until nothing is left, in short transactions: `some` takes a moment and how many at
+        most, and says how many there were.
+        """
+        while True:
+            async with self.transaction() as session:
+                if await some(session, now(), FORGOTTEN_AT_ONCE) < FORGOTTEN_AT_ONCE:
+                    return
 
     @asynccontextmanager
     async def finish(self, result: Result = None) -> AsyncIterator[AsyncSession]:

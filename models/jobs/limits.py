@@ -86,12 +86,10 @@ def told(row: Limited | None) -> str:
     return " and ".join(parts) or "no limit"
 
 
-def must_be_as_seen(row: Limited | None, seen: str | None) -> None:
-    """Raise `Conflict` if the limit is not any more what was `seen`: two people change it at once."""
-    if seen is not None and told(row) != seen:
-        raise Conflict(
-            f"Meanwhile somebody else has changed this to: {told(row)}. Save again to change that."
-        )
+def must_be_as_seen(words: str, seen: str | None) -> None:
+    """Raise `Conflict` if what is told of it in `words` is not any more what was `seen`: two people change it at once."""
+    if seen is not None and words != seen:
+        raise Conflict(f"Meanwhile somebody else has changed this to: {words}. Save again to change that.")
 
 
 #: What an installation begins with. A row that says nothing stands where an operator has lifted one of these.
@@ -110,7 +108,7 @@ async def set_limit(session: AsyncSession, key: str, limit: Limit | None, *, see
     """
     await session.execute(insert(LimitRow).values(key=key).on_conflict_do_nothing())
     row = await session.get_one(LimitRow, key, with_for_update=True, populate_existing=True)
-    must_be_as_seen(row, seen)
+    must_be_as_seen(told(row), seen)
     if limit is None and key not in DEFAULTS:
         await session.delete(row)
     else:

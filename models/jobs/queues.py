@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from models.base.clock import now
 from models.base.db import changed, news_of
 from models.base.errors import Conflict
-from models.jobs.limits import Limit, must_be_as_seen
+from models.jobs.limits import Limit, must_be_as_seen, told
 from models.jobs.rules import rank
 from models.jobs.tables import QueueRow
 
@@ -46,7 +46,7 @@ async def limit_queue(
     Raises `Conflict` if it is not any more what a person has `seen`, as `limits.told` tells it.
     """
     row = await row_of(session, queue)
-    must_be_as_seen(row, seen)
+    must_be_as_seen(told(row), seen)
     (limit or Limit()).write(row)
     _ring(session, queue)
 

@@ -9,7 +9,8 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from models.base.db import changed
-from models.base.errors import Conflict, Invalid
+from models.base.errors import Invalid
+from models.jobs.limits import must_be_as_seen
 from models.jobs.queues import row_of
 from models.jobs.stepping import ENDED, queues_with
 
@@ -72,9 +73,6 @@ async def set_keep_days(
     if days is not None and not 1 <= days <= LONGEST_DAYS:
         raise Invalid({"keep_days": f"Choose from 1 to {LONGEST_DAYS} days, or leave it empty."})
     row = await row_of(session, queue)
-    if seen is not None and told(row.keep_days) != seen:
-        raise Conflict(
-            f"Meanwhile somebody else has changed this to: {told(row.keep_days)}. Save again to change that."
-        )
+    must_be_as_seen(told(row.keep_days), seen)
     row.keep_days = days
     changed(session, f"queue/{queue}")
