@@ -1,7 +1,7 @@
 """The database: the base of every table, and the only place in the product that commits."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -11,18 +11,20 @@ from uuid import UUID
 
 import structlog
 import uuid_utils.compat
-from sqlalchemy import BigInteger, Enum, MetaData, Text, text
+from sqlalchemy import BigInteger, Connection, Engine, Enum, MetaData, Text
+from sqlalchemy import Row as ReadRow
 from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
-from sqlalchemy.orm import DeclarativeBase
+from sqlalchemy.orm import DeclarativeBase, Session
+from sqlalchemy.util import greenlet_spawn
 
 from models.base.crash_points import crash_point
 
 log = structlog.get_logger(__name__)
 
-_NOTIFY = text("select pg_notify('jobs', queue) from unnest(cast(:queues as text[])) queue")
+_NOTIFY = "select pg_notify('jobs', queue) from unnest($1::text[]) queue"
 
 #: Between two tellings, in seconds: what is committed within it goes together. One that comes alone waits for nothing.
 _BREATH = 0.003
@@ -84,7 +86,41 @@ class News:
 Tell = Callable[[News], Awaitable[bool]]
 
 
-def news_of(session: AsyncSession) -> News:
+class Statement:
+    """One statement that commits by itself, in the driver's own words: one round trip where a transaction has three,
+    and a session's bookkeeping is spared as well. That halves what asking for a job takes.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self.info: dict[str, Any] = {}
+
+    async def fetch(self, statement: str, values: tuple[object, ...]) -> Sequence[ReadRow[Any]]:
+        """The rows that come back."""
+        # All of it in one greenlet: an AsyncConnection begins one each to check out, to execute and to give back.
+        return await greenlet_spawn(self._fetch, statement, values)
+
+    def _fetch(self, statement: str, values: tuple[object, ...]) -> Sequence[ReadRow[Any]]:
+        with self._engine.connect() as connection:
+            return _fetched(connection, statement, values)
+
+
+async def fetch(session: AsyncSession | Statement, statement: str, *values: object) -> Sequence[ReadRow[Any]]:
+    """The rows of a statement in the driver's own words (`$1`), in the session's transaction or by itself."""
+    if isinstance(session, Statement):
+        return await session.fetch(statement, values)
+
+    def fetch_in(inner: Session) -> Sequence[ReadRow[Any]]:
+        return _fetched(inner.connection(), statement, values)
+
+    return await session.run_sync(fetch_in)
+
+
+def _fetched(connection: Connection, statement: str, values: tuple[object, ...]) -> Sequence[ReadRow[Any]]:
+    return connection.exec_driver_sql(statement, values).all()
+
+
+def news_of(session: AsyncSession | Statement) -> News:
     """The news that this transaction has gathered so far."""
     news: News = session.info.setdefault("news", News())
     return news
@@ -130,8 +166,7 @@ class Database:
             },
         )
         self._sessions = async_sessionmaker(self.engine, expire_on_commit=False)
-        alone = self.engine.execution_options(isolation_level="AUTOCOMMIT")
-        self._statements = async_sessionmaker(alone, expire_on_commit=False)
+        self._alone = self.engine.sync_engine.execution_options(isolation_level="AUTOCOMMIT")
         self.tell = tell
         self._untold = News()
         self._telling: asyncio.Task[None] | None = None
@@ -148,13 +183,13 @@ class Database:
         self._spread(session)
 
     @asynccontextmanager
-    async def statement(self) -> AsyncIterator[AsyncSession]:
-        """Hold a session for one statement, which commits by itself: one round trip where a transaction has three."""
-        async with self._statements() as session:
-            yield session
-        self._spread(session)
+    async def statement(self) -> AsyncIterator[Statement]:
+        """Hold what takes one statement, where nothing else is read or written: see `Statement`."""
+        statement = Statement(self._alone)
+        yield statement
+        self._spread(statement)
 
-    def _spread(self, session: AsyncSession) -> None:
+    def _spread(self, session: AsyncSession | Statement) -> None:
         news: News | None = session.info.get("news")
         if news:
             crash_point("after a commit, before anybody is told")
@@ -174,8 +209,8 @@ class Database:
         if not queues:
             return
         try:
-            async with self.statement() as session:
-                await session.execute(_NOTIFY, {"queues": list(queues)})
+            async with self.statement() as alone:
+                await fetch(alone, _NOTIFY, list(queues))
         except (SQLAlchemyError, OSError, TimeoutError):
             log.warning("news.not_told", queues=sorted(queues))
 

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from models.base.clock import now
 from models.base.crypto import Keys
-from models.base.db import new_id, news_of
+from models.base.db import Statement, fetch, new_id, news_of
 from models.jobs.message import MAX_ARGS_BYTES, Job
 from models.jobs.rules import rank
 from models.jobs.shares import Turn, turns
@@ -101,7 +101,7 @@ class Wish:
 
 
 async def enqueue(
-    session: AsyncSession,
+    session: AsyncSession | Statement,
     job: Job,
     *,
     unique: str | None = None,
@@ -122,7 +122,7 @@ async def enqueue(
 
 
 async def enqueue_all(
-    session: AsyncSession, wishes: Iterable[Wish], *, if_new: NewRow | None = None
+    session: AsyncSession | Statement, wishes: Iterable[Wish], *, if_new: NewRow | None = None
 ) -> list[UUID]:
     """Ask for many jobs in one statement. Returns the ids of those that were not already there.
 
@@ -139,16 +139,14 @@ async def enqueue_all(
     alike = tuple(column.count(column[0]) == len(column) for column in columns)
     sent = [column[0] if is_alike else column for column, is_alike in zip(columns, alike, strict=True)]
     correlation = structlog.contextvars.get_contextvars().get("correlation_id")
-    connection = await session.connection()
     row, given = (if_new.insert, if_new.values) if if_new else (None, ())
-    statement = _statement(row, len(given), alike)
-    result = await connection.exec_driver_sql(statement, (*given, correlation, *sent))
+    asked = await fetch(session, _statement(row, len(given), alike), *given, correlation, *sent)
     news = news_of(session)
     news.queues.update(
         queue for queue, state in zip(columns[2], columns[4], strict=True) if state == "waiting"
     )
     news.topics.update(subject for subject in columns[10] if subject)
-    return list(result.scalars())
+    return [row.id for row in asked]
 
 
 def _row(wish: Wish, at: datetime, turn: Turn | None) -> tuple[object, ...]:

@@ -11,27 +11,24 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import Text, bindparam, text
-from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from models.base.db import Statement, fetch
 from models.jobs.rules import AGING, SHARE_STEP, rank
 
 #: Who has more than so many waiting is far enough behind.
 COUNTED: Final = 1000
 
-_TURNS = text(
-    f"""
+_TURNS: Final = f"""
     select wanted.queue, wanted.share,
            (select count(*) from (
                    select from jobs where queue = wanted.queue and share_key = wanted.share
                       and state in ('scheduled', 'waiting') limit {COUNTED}) theirs) as ahead,
-           (select rank_at - cast(:aging as interval) * priority from jobs
+           (select rank_at - $1::interval * priority from jobs
              where queue = wanted.queue and share_key is not null and state = 'waiting' and blocked_by is null
              order by rank_at limit 1) as begins_at
-      from unnest(:queues, :shares) as wanted (queue, share)
-    """  # noqa: S608 - our own number
-).bindparams(bindparam("queues", type_=ARRAY(Text())), bindparam("shares", type_=ARRAY(Text())))
+      from unnest($2::text[], $3::text[]) as wanted (queue, share)
+"""  # noqa: S608 - our own number
 
 
 @dataclass(slots=True)
@@ -51,10 +48,12 @@ class Turn:
         return place
 
 
-async def turns(session: AsyncSession, wanted: Collection[tuple[str, str]]) -> dict[tuple[str, str], Turn]:
+async def turns(
+    session: AsyncSession | Statement, wanted: Collection[tuple[str, str]]
+) -> dict[tuple[str, str], Turn]:
     """Where each (queue, share) stands."""
     if not wanted:
         return {}
     queues, shares = (list(names) for names in zip(*wanted, strict=True))
-    rows = await session.execute(_TURNS, {"queues": queues, "shares": shares, "aging": AGING})
+    rows = await fetch(session, _TURNS, AGING, queues, shares)
     return {(row.queue, row.share): Turn(row.ahead, row.begins_at) for row in rows}

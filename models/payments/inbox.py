@@ -12,7 +12,7 @@ from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from models.base.clock import now
-from models.base.db import Database
+from models.base.db import Database, Statement, fetch
 from models.base.errors import NotFound
 from models.base.states import sources
 from models.jobs.enqueue import NewRow, Wish, enqueue_all
@@ -57,7 +57,7 @@ returning id
 
 
 async def write_down_event(
-    session: AsyncSession, event: EventFacts, *, is_live: bool, any_version: bool = False
+    session: AsyncSession | Statement, event: EventFacts, *, is_live: bool, any_version: bool = False
 ) -> bool:
     """Write an event down and ask for it to be handled, once for each id. False if it was here already.
 
@@ -80,8 +80,7 @@ async def write_down_event(
     row = (event.id, event.type, event.object_id, event.api_version, event.is_live, payload, state, problem)
     if state is EventState.RECEIVED:
         return bool(await enqueue_all(session, [_handling(event.id)], if_new=NewRow(_WRITE_DOWN, row)))
-    written = await (await session.connection()).exec_driver_sql(_WRITE_DOWN, row)
-    if written.first() is None:
+    if not await fetch(session, _WRITE_DOWN, *row):
         return False
     if problem is not None:
         log.error("payments.event_ignored", stripe_event=event.id, type=event.type, problem=problem)
