@@ -7,6 +7,7 @@ from functools import cache
 from typing import Any, Final
 from uuid import UUID
 
+import msgspec
 import orjson
 import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -39,7 +40,9 @@ _COLUMNS: Final = {
     "limit_key": "text",
     "secret": "bytea",
 }
-_UNIQUE: Final = "on conflict (unique_key) where state in ('scheduled', 'waiting', 'active') do nothing"
+_UNIQUE: Final = """
+    on conflict (unique_key) where state in ('scheduled', 'waiting', 'active') and unique_key is not null do nothing
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +77,7 @@ def _statement(new_row: str | None, given: int, alike: tuple[bool, ...]) -> str:
     """  # noqa: S608 - our own names
 
 
-@dataclass(frozen=True, slots=True)
-class Wish:
+class Wish(msgspec.Struct, frozen=True):
     """A message, and how it is wished for."""
 
     job: Job
@@ -97,7 +99,7 @@ class Wish:
     limit: str | None = None
     #: What a message's secrets are sealed with.
     keys: Keys | None = None
-    id: UUID = field(default_factory=new_id)
+    id: UUID = msgspec.field(default_factory=new_id)
 
 
 async def enqueue(
@@ -151,7 +153,7 @@ async def enqueue_all(
 
 def _row(wish: Wish, at: datetime, turn: Turn | None) -> tuple[object, ...]:
     job = wish.job
-    args = orjson.dumps(job.args())
+    args = job.args_json()
     if len(args) > MAX_ARGS_BYTES:
         raise ValueError(
             f"the arguments of {job.kind} take {len(args)} bytes; let ids travel and rows stay home"

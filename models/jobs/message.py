@@ -58,6 +58,11 @@ class Job(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
         built = self._built()
         return {name: built[name] for name in built.keys() - self.secrets} if self.secrets else built
 
+    def args_json(self) -> bytes:
+        """`args` as they are written into a row."""
+        # In one step where nothing is left out: a bulk of jobs is asked for at the speed of this.
+        return msgspec.json.encode(self.args() if self.secrets else self)
+
     def secret_args(self) -> dict[str, Any]:
         """The fields that are nobody's business, as plain JSON values."""
         built = self._built()
