@@ -123,7 +123,8 @@ class JobRow(Row):
             "jobs_unique",
             "unique_key",
             unique=True,
-            postgresql_where=text("state in ('scheduled', 'waiting', 'active')"),
+            # Most jobs have no key, and cost nothing here.
+            postgresql_where=text("state in ('scheduled', 'waiting', 'active') and unique_key is not null"),
         ),
         Index("jobs_subject", "subject", "id", postgresql_where=text("subject is not null")),
         Index("jobs_finished", "queue", "finished_at", postgresql_where=text("finished_at is not null")),

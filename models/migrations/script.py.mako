@@ -1,7 +1,7 @@
 """${message}
 
 The rule of every migration here: the code that is running now must keep running on the schema that this
-leaves behind. Add, backfill, switch, and remove in a later release. Locks are waited for 4 seconds at most.
+leaves behind. Add, backfill, switch, and remove in a later release. How busy tables are waited for stands in env.py.
 
 Revision ID: ${up_revision}
 Revises: ${down_revision | comma,n}

@@ -203,4 +203,12 @@ CONTENDERS = (
         packages=("celery[redis]==5.7.0", "hiredis"),
         jobs=2000,
     ),
+    Contender(
+        "Bare loop",
+        f"{HERE}.peers.bare",
+        "a committed row, asyncpg and nothing else: the floor on PostgreSQL; what a dead worker was running is lost",
+        _worker(f"{HERE}.peers.bare"),
+        keeps_tables=True,
+        jobs=10_000,
+    ),
 )

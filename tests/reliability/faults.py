@@ -12,6 +12,7 @@ from models.jobs import enqueue
 from models.jobs.flows import enqueue_batch
 from tests.reliability.messages import Do, Later, Poison
 from tests.reliability.oracle import Figures
+from tests.reliability.outside import answers_of_ses_lost, answers_of_stripe_lost
 from tests.reliability.proxy import wire_to
 from tests.reliability.servers import Servers
 from tests.reliability.stage import PATIENCE, Size, Stage, staged
@@ -348,6 +349,8 @@ FAULTS: dict[str, Fault] = {
     "a job of many leases": long_job,
     "answers of PostgreSQL lost": answers_of_postgres_lost,
     "answers of Redis lost": answers_of_redis_lost,
+    "answers of Stripe lost": answers_of_stripe_lost,
+    "answers of SES lost": answers_of_ses_lost,
     "Redis flushed": redis_flushed,
     "Redis killed and restarted": redis_killed,
     "PostgreSQL killed and restarted": postgres_killed,
@@ -381,6 +384,9 @@ MATTERS = {
     "rescue_by_heartbeat": ("a job of many leases", "begun_again"),
     "reconciliation": ("answers of PostgreSQL lost", "lost"),
     "uniqueness": ("each job asked for four times", "done_twice"),
+    "key_of_a_refund": ("answers of Stripe lost", "done_twice"),
+    "claim_of_a_letter": ("answers of SES lost", "done_twice"),
+    "doubt_about_a_letter": ("answers of SES lost", "done_twice"),
 }
 
 #: A guard is missed soon: there is no need for many jobs, nor for a long lease.

@@ -7,11 +7,18 @@ import importlib
 import sys
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy import text
 
+from emails import ses
+from emails.post import NotAccepted
 from models.base import clock
+from models.base.db import new_id
 from models.jobs import actions, endings, store
+from models.mail import actions as letters
+from models.payments.facts import RefundFacts
+from models.payments.stripe import Stripe
 from tasks import receiver
 from tasks.runs import RUNNERS
 from tests.reliability.messages import Later
@@ -67,6 +74,30 @@ def uniqueness() -> None:
     importlib.import_module("models.jobs.enqueue")._UNIQUE = ""  # type: ignore[attr-defined]
 
 
+def key_of_a_refund() -> None:
+    """Stripe gives back once for each key. Without ours its library makes one, for each call another."""
+    keyed = Stripe.create_refund
+
+    async def unkeyed(self: Stripe, *, key: str, **what: Any) -> RefundFacts:
+        return await keyed(self, key=f"{key}:{new_id()}", **what)
+
+    Stripe.create_refund = unkeyed  # type: ignore[method-assign]
+
+
+def claim_of_a_letter() -> None:
+    """That a letter is being sent is committed before it is, so that whoever finds it after a death has a doubt."""
+
+    async def unclaimed(*_: object, **__: object) -> bool:
+        return True
+
+    letters.begin_sending = unclaimed
+
+
+def doubt_about_a_letter() -> None:
+    """SES may have taken what it did not answer to. Most take silence for a refusal, and send again."""
+    ses._unanswered = lambda error: NotAccepted(str(error))
+
+
 def newer_kinds() -> None:
     """Not a guard: a worker of the release before, which does not know a kind yet."""
     RUNNERS.pop(Later)
@@ -83,6 +114,9 @@ GUARDS: dict[str, Guard] = {
         rescue_by_heartbeat,
         reconciliation,
         uniqueness,
+        key_of_a_refund,
+        claim_of_a_letter,
+        doubt_about_a_letter,
         newer_kinds,
     )
 }

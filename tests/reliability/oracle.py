@@ -12,6 +12,7 @@ select (args->>'token')::bigint as token, state, attempt, (result->>'attempt')::
 """
 _DONE = "select token, count(*) as times from effects where effect = 'done' group by token"
 BEGUN_AGAIN = "select count(*) - count(distinct token) from effects where effect = 'begun'"
+_TRIED_AGAIN = "select coalesce(sum(attempt) - count(*), 0)::int from jobs where kind = $1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +26,8 @@ class Figures:
     lost: int
     #: Nobody asked for it, or the row tells the result of an attempt that did not hold it.
     unexpected: int
-    #: Effects written in the last transaction more than once, or two rows where one was asked for.
+    #: Effects written in the last transaction more than once, or two rows where one was asked for; outside, effects
+    #: that were carried out more often than is promised.
     done_twice: int
     #: The answer never came, and the job was there and was done all the same.
     recovered: int
@@ -64,5 +66,35 @@ async def judge(
         done_twice=sum(1 for one in attempted if done.get(one, 0) > 1 or completed[one] > 1),
         recovered=len((found & attempted) - answered),
         begun_again=await connection.fetchval(BEGUN_AGAIN),
+        recovery_seconds=recovery_seconds,
+    )
+
+
+async def judge_effects(
+    connection: asyncpg.Connection,
+    fault: str,
+    *,
+    effects: str,
+    kind: str,
+    attempted: AbstractSet[int],
+    answered: AbstractSet[int],
+    recovery_seconds: float | None,
+) -> Figures:
+    """Compare what was asked for with what somebody else has carried out for jobs of this kind.
+
+    `effects` finds, for each: its `token` (null if we know nothing of it), how many `times` it was carried out, how
+    often at `most` we promise that it is, and whether our row of it `is_settled`.
+    """
+    rows = await connection.fetch(effects)
+    found = {row["token"] for row in rows} & attempted
+    done = {row["token"] for row in rows if row["is_settled"] and row["times"]}
+    return Figures(
+        fault=fault,
+        attempted=len(attempted),
+        lost=len((answered | found) - done),
+        unexpected=sum(1 for row in rows if row["token"] not in attempted),
+        done_twice=sum(1 for row in rows if row["times"] > row["most"]),
+        recovered=len(found - answered),
+        begun_again=await connection.fetchval(_TRIED_AGAIN, kind),
         recovery_seconds=recovery_seconds,
     )

@@ -16,12 +16,13 @@ from models.base.logs import configure
 from models.base.settings import Settings, start
 from models.jobs import Wish, enqueue_all
 from tasks.dispatcher import dispatch
-from tasks.worker import work
+from tasks.worker import load_parts, work
 from tasks.world import open_world
 from tests.reliability.guards import GUARDS, shift_the_clock
 from tests.reliability.messages import QUEUE, Do
 
 SLOTS = 8
+load_parts()
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,8 @@ class Part:
     """What a process is to be."""
 
     role: Literal["worker", "dispatcher", "asker"]
+    #: What a worker takes jobs from.
+    queue: str = QUEUE
     crash_at: str | None = None
     without: str | None = None
     shift: timedelta = timedelta(0)
@@ -59,7 +62,7 @@ def run(part: Part, log: str) -> None:
 
 def _play(part: Part, settings: Settings) -> Coroutine[Any, Any, None]:
     if part.role == "worker":
-        return work(settings, {QUEUE: SLOTS})
+        return work(settings, {part.queue: SLOTS})
     return dispatch(settings) if part.role == "dispatcher" else _ask(settings, part.tokens)
 
 

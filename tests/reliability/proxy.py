@@ -1,7 +1,8 @@
-"""A wire between a process and its server that lets a request through and loses the answer, on demand."""
+"""A wire between a process and its server that loses answers and requests, or delivers them late, on demand."""
 
 import asyncio
 import contextlib
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -11,12 +12,21 @@ Connect = Callable[[], Coroutine[Any, Any, tuple[asyncio.StreamReader, asyncio.S
 
 
 class Wire:
-    """Passes everything on. Each mark in `to_lose` costs one answer: the first that contains it, and its connection."""
+    """Passes everything on, but what is marked.
+
+    Each mark in `to_lose` costs one answer: the first that contains it, and its connection. Of the requests or answers
+    with a mark of `one_in`, one in so many is lost with its connection. Each mark in `to_hold` keeps one request
+    back, which `deliver` brings to the server when whoever sent it may be long gone.
+    """
 
     def __init__(self, connect: Connect) -> None:
         self._connect = connect
         self.to_lose: list[bytes] = []
+        self.one_in: dict[bytes, int] = {}
+        self.to_hold: list[bytes] = []
         self.port = 0
+        self._met: Counter[bytes] = Counter()
+        self._late: list[bytearray] = []
 
     async def serve(self, down: asyncio.StreamReader, up: asyncio.StreamWriter) -> None:
         """One connection of a client."""
@@ -40,12 +50,36 @@ class Wire:
     ) -> None:
         with contextlib.suppress(OSError):
             while data := await source.read(65536):
-                lost = next((mark for mark in self.to_lose if is_answer and mark in data), None)
-                if lost is not None:
-                    self.to_lose.remove(lost)
+                if self._is_one_in(data) or (is_answer and _took(self.to_lose, data)):
+                    return
+                if not is_answer and _took(self.to_hold, data):
+                    self._late.append(late := bytearray(data))
+                    while data := await source.read(65536):
+                        late += data
                     return
                 sink.write(data)
                 await sink.drain()
+
+    def _is_one_in(self, data: bytes) -> bool:
+        met = [mark for mark in self.one_in if mark in data]
+        self._met.update(met)
+        return any(self._met[mark] % self.one_in[mark] == 0 for mark in met)
+
+    async def deliver(self) -> None:
+        """Let the server carry out what was kept back. Nobody waits for the answers any more."""
+        for late in self._late:
+            answers, requests = await self._connect()
+            requests.write(late)
+            await answers.readuntil(b"\r\n\r\n")
+            requests.close()
+
+
+def _took(marks: list[bytes], data: bytes) -> bool:
+    """Take the first of the marks that is in the data, if one is."""
+    found = next((mark for mark in marks if mark in data), None)
+    if found is not None:
+        marks.remove(found)
+    return found is not None
 
 
 @asynccontextmanager
