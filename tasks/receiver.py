@@ -6,7 +6,6 @@ under its fence.
 """
 
 import asyncio
-import contextlib
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
@@ -178,8 +177,9 @@ class JobReceiver(Receiver):
                 continue
             # Not even for a moment if there is something to claim: what has just begun would run before it, not meanwhile.
             if not self._wake.is_set():
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._wake.wait(), max(0.0, self._look_at - loop.time()))
+                looking = loop.call_at(self._look_at, self._wake.set)
+                await self._wake.wait()
+                looking.cancel()
             if len(self.running) * 2 > sum(self.slots.values()):
                 # Busy: let a few more slots come free, so that one round trip fills them all.
                 await asyncio.sleep(LINGER)
