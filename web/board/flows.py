@@ -38,5 +38,6 @@ async def all_flows(
         visitor=visitor,
         tabs=tabs,
         place=place_of,
+        is_narrowed=chosen is not None,
         **listed(found, FLOWS, cursor, show=chosen.value if chosen else ""),
     )

@@ -177,7 +177,7 @@ def card_of(one: Listed) -> dict[str, Any]:
         "tags": [one.niche, language_words(one.language)],
         "facts": [
             ("Words", f"{one.word_count:,}"),
-            ("Links out", f"{one.link_count:,}"),
+            ("External links", f"{one.link_count:,}"),
             ("Places left", places),
         ],
         "excerpt": one.summary,

@@ -42,7 +42,7 @@ ARTICLES = [
         "price_cents": 12900,
         "currency": "eur",
         "tags": ["Small business", "English"],
-        "facts": [("Links out", "4"), ("Placements", "1"), ("Words", "1,420")],
+        "facts": [("External links", "4"), ("Placements", "1"), ("Words", "1,420")],
         "excerpt": "Orders come late, suppliers close early. Three owners show the sheet of paper that keeps "
         "their shelves full from November to March.",
     },
@@ -54,7 +54,7 @@ ARTICLES = [
         "price_cents": 8900,
         "currency": "eur",
         "tags": ["Food and drink", "English"],
-        "facts": [("Links out", "2"), ("Placements", "0"), ("Words", "980")],
+        "facts": [("External links", "2"), ("Placements", "0"), ("Words", "980")],
         "excerpt": "Burrs, noise and the one number that matters. What we learned from a year of grinding.",
     },
     {
@@ -65,7 +65,7 @@ ARTICLES = [
         "price_cents": 104500,
         "currency": "eur",
         "tags": ["Cycling", "Deutsch"],
-        "facts": [("Links out", "7"), ("Placements", "3"), ("Words", "2,105")],
+        "facts": [("External links", "7"), ("Placements", "3"), ("Words", "2,105")],
         "excerpt": "Zwischen Rampe und Ladepunkt entscheidet sich, ob jemand morgens aufsteigt.",
     },
 ]
