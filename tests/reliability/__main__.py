@@ -5,6 +5,7 @@ Writes tests/reliability/figures.json. Exits with 1 if a promise was broken, or 
 
 import argparse
 import asyncio
+import logging
 import os
 import platform
 import sys
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import orjson
+import structlog
 
 from models.base.clock import now
 from models.base.settings import JobSettings
@@ -38,6 +40,8 @@ async def measured(servers: Servers, fault: str, size: Size = SMALL, without: st
 
 async def main(jobs: int) -> bool:
     """Run everything, write the figures, and say whether all is well."""
+    # The figures are what is to be read; the processes have logs of their own.
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
     size = Size(jobs, lease=JobSettings().lease_seconds)
     began = time.monotonic()
     async with servers() as both:

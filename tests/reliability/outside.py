@@ -1,7 +1,7 @@
 """Money and letters leave the house, and the answers get lost. The other side counts what it has carried out.
 
-Stripe is the pay sandbox, a process with Stripe's idempotency keys; SES is moto. A wire before each loses one answer in
-three, after the call was carried out, and one call in five before it was.
+Stripe is the pay sandbox, a process with Stripe's idempotency keys; SES is moto. A wire before each loses many
+answers, after the call was carried out, and some calls before they were.
 """
 
 import asyncio
@@ -53,6 +53,8 @@ select nullif(split_part(ours.key, '_', 2), '')::bigint as token, coalesce(their
        ours.state in ('sent', 'delivered') or (ours.state = 'unknown' and ours.lost = 2) as is_settled
   from email_messages ours full join (select id, count(*) as times from taken group by 1) theirs using (id)
 """
+#: Letters and events that a worker has, or is about to have.
+_IN_HAND = "queue = 'mail' and state in ('waiting', 'active')"
 _HURRY = "update jobs set run_at = now(), rank_at = now(), state = 'waiting' where state = 'scheduled'"
 
 
@@ -63,7 +65,7 @@ async def answers_of_stripe_lost(stage: Stage) -> None:
         paid = await _paid(stage, url, stage.size.jobs // 3)
         worker = {"queue": "payments", "environment": {"STRIPE_API_BASE": f"http://127.0.0.1:{wire.port}"}}
         wire.to_hold = [b"POST /v1/refunds"] * 3
-        wire.one_in = {b'"object":"refund"': 3, b"POST /v1/refunds": 5}
+        wire.one_in = {b'"object":"refund"': 4, b"POST /v1/refunds": 7}
         stage.start("dispatcher")
         victim = stage.start("worker", **worker)
         await _ask_refunds(stage, paid)
@@ -78,7 +80,9 @@ async def answers_of_stripe_lost(stage: Stage) -> None:
 
 
 async def answers_of_ses_lost(stage: Stage) -> None:
-    """Letters, while a worker dies that has handed some over. Half an hour later, and once more, they are settled."""
+    """Letters, while a worker dies that has handed some over. What nobody knows of them is settled half an hour later,
+    and once more: by clocks that are put forward, so there is no time of recovery.
+    """
     stage.oracle = partial(judge_effects, effects=_LETTERS, kind="mail.send_letter")
     with _ses() as ses:
         async with wire_to(ses.port) as wire:
@@ -107,10 +111,6 @@ async def answers_of_ses_lost(stage: Stage) -> None:
                 await _come_back(stage, half_hours * timedelta(minutes=30), worker)
         await stage.fetch("create table taken (id uuid)")
         await stage.fetch("insert into taken select unnest($1::uuid[])", _taken(ses))
-
-
-#: Letters and events that a worker has, or is about to have.
-_IN_HAND = "queue = 'mail' and state in ('waiting', 'active')"
 
 
 async def _until_none(stage: Stage, jobs: str) -> None:
@@ -222,7 +222,9 @@ async def _come_back(stage: Stage, after: timedelta, worker: dict[str, Any]) -> 
     await stage.fetch(_HURRY)
     stage.start("dispatcher", shift=after)
     stage.start("worker", shift=after, **worker)
-    settled = "select from jobs where kind = 'mail.settle_letters' and state = 'completed' and created_at > $1"
+    settled = (
+        "select from jobs where kind = 'mail.settle_letters' and state = 'completed' and created_at > $1"
+    )
     async with asyncio.timeout(PATIENCE):
         while not await stage.fetch(settled, since):
             await asyncio.sleep(0.05)

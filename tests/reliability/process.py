@@ -15,14 +15,14 @@ from models.base import crash_points
 from models.base.logs import configure
 from models.base.settings import Settings, start
 from models.jobs import Wish, enqueue_all
+from tasks import mail, mail_feedback, payments  # noqa: F401 - what some faults have run, beside the suite's own jobs
 from tasks.dispatcher import dispatch
-from tasks.worker import load_parts, work
+from tasks.worker import work
 from tasks.world import open_world
 from tests.reliability.guards import GUARDS, shift_the_clock
 from tests.reliability.messages import QUEUE, Do
 
 SLOTS = 8
-load_parts()
 
 
 @dataclass(frozen=True)
