@@ -46,10 +46,11 @@ infra-check: $(VENV)/.dev $(UV) ## Check infra/ without a cloud; needs terraform
 
 BUILDER := $(firstword $(shell command -v buildah podman docker 2>/dev/null))
 
-image: ## Build the container image `galley` with buildah, podman or docker (IMAGE_FLAGS=…)
+image: $(if $(findstring buildah,$(BUILDER)),$(VENV)/.dev) ## Build the container image `galley` with buildah, podman or docker (IMAGE_FLAGS=…); with buildah, test it too
 	@test -n "$(BUILDER)" || { echo "Install buildah, podman or docker." >&2; exit 2; }
 	$(BUILDER) build $(if $(findstring docker,$(BUILDER)),,--format docker --ignorefile infra/image/Containerfile.dockerignore) \
 	  --build-arg RELEASE="$$(git describe --always --dirty 2>/dev/null)" $(IMAGE_FLAGS) --tag galley --file infra/image/Containerfile .
+	$(if $(findstring buildah,$(BUILDER)),$(BIN)/python -m pytest -q tests/infra/test_image.py)
 
 drill: $(VENV)/.product ## Back the running product up, restore it beside itself, and compare (GALLEY_DATA=.data)
 	@$(BIN)/python -m infra.drill

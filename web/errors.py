@@ -19,7 +19,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from models.base.errors import Conflict, Forbidden, Gone, Invalid, NotFound, Refusal, TooMany
 from web.bearer import API
 from web.csrf import StaleForm
-from web.guards import SignInWanted, TokenWanted, remember_wanted
+from web.guards import PasskeyWanted, SignInWanted, TokenWanted, remember_wanted
 from web.limits import seconds
 from web.pages import fragment, is_htmx, page, redirect
 from web.visitor import stranger
@@ -113,6 +113,12 @@ FAULT: Final = Trouble(
 SIGN_IN: Final = Trouble(
     401, "Sign in to go on", "Nobody is signed in here.", "Sign in and try again.", "Sign in", "/sign-in"
 )
+PASSKEY: Final = Trouble(
+    403,
+    "Add a passkey to go on",
+    "Whoever works here needs a passkey.",
+    "Sign in on the site, which leads you to adding one, and try again.",
+)
 
 TOKEN: Final = Trouble(
     401,
@@ -158,6 +164,15 @@ def on_sign_in_wanted(request: AnyRequest, error: SignInWanted) -> Response[Any]
         takes_tokens = request.url.path.startswith(API)
         return answer(request, SIGN_IN, headers={"WWW-Authenticate": "Bearer"} if takes_tokens else None)
     onward = redirect("/sign-in?again=yes" if error.is_again else "/sign-in")
+    remember_wanted(request, onward)
+    return onward
+
+
+def on_passkey_wanted(request: AnyRequest, error: PasskeyWanted) -> Response[Any]:
+    """To the page that adds a passkey, and back afterwards; machines are told."""
+    if _wants_json(request) or _is_stream(request):
+        return answer(request, PASSKEY)
+    onward = redirect("/sign-in?again=yes" if error.is_again else "/account/passkeys/new")
     remember_wanted(request, onward)
     return onward
 
@@ -289,6 +304,7 @@ handlers: ExceptionHandlersMap = {
     StaleForm: on_stale_form,
     HTTPException: on_http_error,
     SignInWanted: on_sign_in_wanted,
+    PasskeyWanted: on_passkey_wanted,
     TokenWanted: on_token_wanted,
     TooMany: on_too_many,
     Exception: on_fault,

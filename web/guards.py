@@ -2,7 +2,9 @@
 
     guards=[signed_in], guards=[editor], guards=[admin], guards=[admin, recently_signed_in]
 
-A wrong role gets the answer of a page that does not exist. What belongs to whom is checked again where it is read.
+A wrong role gets the answer of a page that does not exist. Where staff are let in by their passkeys only (OWASP ASVS
+6.3.3), whoever works here and has shown none gets to their account and no further, orders of their own included. What
+belongs to whom is checked again where it is read.
 """
 
 from collections.abc import Awaitable, Callable
@@ -22,7 +24,8 @@ from models.base.errors import NotFound
 from web import cookies
 from web.bearer import bearer_of
 from web.cookies import Connection, CookieJar
-from web.visitor import Visitor, recognise, stranger
+from web.pages import is_htmx
+from web.visitor import Visitor, recognise, staff_need_passkeys, stranger
 
 log = structlog.get_logger(__name__)
 
@@ -50,6 +53,17 @@ class TokenWanted(Exception):
         self.missing = missing
 
 
+class PasskeyWanted(Exception):
+    """Somebody who works here has only shown a letter; the answer leads to adding a passkey, and back.
+
+    `is_again`: to signing in before that, since it was too long ago for adding one.
+    """
+
+    def __init__(self, *, is_again: bool = False) -> None:
+        super().__init__("Add a passkey to go on.")
+        self.is_again = is_again
+
+
 async def _visitor(connection: Connection) -> Visitor:
     # A guard runs before the request's own transaction exists, so it takes a short one. Without a session
     # cookie there is nothing to look up and no connection is taken.
@@ -60,10 +74,21 @@ async def _visitor(connection: Connection) -> Visitor:
         return await recognise(connection, session)
 
 
-async def signed_in(connection: Connection, _handler: BaseRouteHandler) -> None:
-    """Let signed-in people in, whoever they are."""
+async def signed_in_somehow(connection: Connection, _handler: BaseRouteHandler) -> None:
+    """Let signed-in people in, staff without a passkey too: to their account, where they add one."""
     if not (await _visitor(connection)).is_signed_in:
         raise SignInWanted
+
+
+async def signed_in(connection: Connection, handler: BaseRouteHandler) -> None:
+    """Let signed-in people in, whoever they are."""
+    await signed_in_somehow(connection, handler)
+    _refuse_without_passkey(await _visitor(connection))
+
+
+def _refuse_without_passkey(visitor: Visitor) -> None:
+    if visitor.lacks_passkey:
+        raise PasskeyWanted(is_again=not visitor.signed_in_within(RECENT))
 
 
 async def recently_signed_in(connection: Connection, _handler: BaseRouteHandler) -> None:
@@ -82,6 +107,7 @@ def _at_least(role: Role) -> Guard:
             route = connection.scope.get("path_template")
             log.warning("web.role_refused", person=str(visitor.person.id), wanted=role.value, route=route)
             raise NotFound
+        _refuse_without_passkey(visitor)
 
     guard.__doc__ = f"Let people in who may do what an {role} may."
     return guard
@@ -108,10 +134,13 @@ def scope(wanted: Scope) -> Guard:
         async with database.transaction() as session:
             found = await find_token(session, secret, now())
             missing = wanted if found is not None and wanted not in found.scopes else None
-            if found is None or missing is not None:
+            lacks_passkey = found is not None and found.lacks_passkey and staff_need_passkeys(connection)
+            if found is None or missing is not None or lacks_passkey:
                 await note_refusal(session, secret, missing=missing, at=now())
         if found is None or missing is not None:
             raise TokenWanted(missing)
+        if lacks_passkey:
+            raise PasskeyWanted
         visitor = replace(
             stranger(connection), person=found.person, token_id=found.token_id, scopes=found.scopes
         )
@@ -124,9 +153,9 @@ def scope(wanted: Scope) -> Guard:
 # Where somebody wanted to go travels in a cookie that we signed for this browser: the address of the sign-in page
 # could be written by anybody.
 def remember_wanted(request: Request[Any, Any, Any], response: Response[Any]) -> None:
-    """Let `response` carry the address of this request, if it is one that can be opened again."""
+    """Let `response` carry the address of this request, if it is one of a page that can be opened again."""
     path = request.url.path + (f"?{request.url.query}" if request.url.query else "")
-    if request.method == "GET" and len(path) <= LONGEST_WANTED:
+    if request.method == "GET" and not is_htmx(request) and len(path) <= LONGEST_WANTED:
         jar: CookieJar = request.app.state.jar
         response.set_cookie(jar.make_signed(cookies.WANTED, path, stranger(request).browser, WANTED_FOR))
 

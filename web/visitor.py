@@ -14,7 +14,7 @@ from models.accounts.states import Role, Scope
 from models.accounts.tables import Person
 from models.base.clock import now
 from models.base.crypto import Keys, new_token
-from models.base.settings import AppSettings
+from models.base.settings import AppSettings, Settings
 from models.notices.queries import unread_by
 from web import cookies
 from web.bearer import bearer_of
@@ -48,6 +48,8 @@ class Visitor:
     token_id: UUID | None = None
     #: What it opens; None for a session, which opens whatever the person may.
     scopes: frozenset[Scope] | None = None
+    #: Whether somebody who works here is to add a passkey before anything of theirs opens.
+    lacks_passkey: bool = False
     #: How many notices in their inbox the person has not read.
     unread: int = 0
 
@@ -117,11 +119,20 @@ async def recognise(connection: Connection, session: AsyncSession) -> Visitor:
             person=found.person,
             session_id=found.session_id,
             authenticated_at=found.authenticated_at,
+            lacks_passkey=found.person.role.is_staff
+            and not found.is_by_passkey
+            and staff_need_passkeys(connection),
             unread=found.besides,
         )
         session.expunge(found.person)
         connection.scope["state"]["visitor"] = visitor
     return visitor
+
+
+def staff_need_passkeys(connection: Connection) -> bool:
+    """Whether staff are let in by their passkeys only, here."""
+    settings: Settings = connection.app.state.settings
+    return settings.accounts.want_passkeys(is_local=settings.app.is_local)
 
 
 async def is_still_signed_in(visitor: Visitor, session: AsyncSession) -> bool:

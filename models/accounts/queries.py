@@ -27,7 +27,7 @@ async def person_by_email(session: AsyncSession, email: str) -> Person | None:
 
 async def staff(session: AsyncSession, role: Role = Role.EDITOR) -> Sequence[Person]:
     """Everybody who may do what `role` may and whose account is open: who hears of what needs a person."""
-    roles = [one for one in Role if one is not Role.CUSTOMER and one.includes(role)]
+    roles = [one for one in Role if one.is_staff and one.includes(role)]
     query = select(Person).where(Person.role.in_(roles), Person.disabled_at.is_(None))
     return (await session.scalars(query.order_by(Person.email))).all()
 

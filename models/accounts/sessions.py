@@ -21,11 +21,13 @@ ZERO: Final = literal(0)
 
 
 class Found(NamedTuple):
-    """Who a browser's secret belongs to, which session says so, and when they proved it."""
+    """Who a browser's secret belongs to, which session says so, and when and how they proved it."""
 
     person: Person
     session_id: UUID
     authenticated_at: datetime
+    #: Whether they showed a passkey, too.
+    is_by_passkey: bool
     #: What was asked for besides.
     besides: int
 
@@ -81,17 +83,17 @@ async def find(
     Being asked for keeps a session from going idle. `besides` is read of the `Person` in the same round trip.
     """
     query = (
-        select(Person, Session.id, Session.authenticated_at, Session.last_seen_at, besides)
+        select(Person, Session.id, Session.authenticated_at, Session.method, Session.last_seen_at, besides)
         .join(Session, Session.person_id == Person.id)
         .where(Session.token_hash == fingerprint(token), *_alive(at))
     )
     row = (await session.execute(query)).one_or_none()
     if row is None:
         return None
-    person, session_id, authenticated_at, last_seen_at, count = row
+    person, session_id, authenticated_at, method, last_seen_at, count = row
     if last_seen_at < at - SEEN_EVERY:
         await _seen(session, session_id, at)
-    return Found(person, session_id, authenticated_at, count)
+    return Found(person, session_id, authenticated_at, method == "passkey", count)
 
 
 async def find_pending(session: AsyncSession, token: str, at: datetime) -> Pending | None:

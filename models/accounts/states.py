@@ -16,6 +16,11 @@ class Role(StrEnum):
         order = list(Role)
         return order.index(self) >= order.index(other)
 
+    @property
+    def is_staff(self) -> bool:
+        """Whether whoever has this role works here."""
+        return self is not Role.CUSTOMER
+
 
 class Scope(StrEnum):
     """What an API token opens. A token never opens more than its owner's role does at that moment."""

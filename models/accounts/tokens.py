@@ -5,12 +5,12 @@ from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, func, select, update
+from sqlalchemy import ColumnElement, exists, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from models.accounts.audit import audit, audit_rarely
 from models.accounts.states import Role, Scope
-from models.accounts.tables import ApiToken, Person
+from models.accounts.tables import ApiToken, Passkey, Person
 from models.base.crypto import fingerprint, new_token
 from models.base.db import new_id
 from models.base.errors import Conflict, Forbidden, Invalid, NotFound
@@ -26,6 +26,7 @@ LIVES: Final = (7, 30, 90, 365)
 LONGEST_FOR_ADMINS: Final = timedelta(days=90)
 #: How exactly `last_used_at` is kept.
 USED_EVERY: Final = timedelta(minutes=1)
+_HAS_PASSKEY: Final = exists().where(Passkey.person_id == Person.id)
 
 
 class TokenFound(NamedTuple):
@@ -34,6 +35,8 @@ class TokenFound(NamedTuple):
     person: Person
     token_id: UUID
     scopes: frozenset[Scope]
+    #: Whether its owner works here and has no passkey.
+    lacks_passkey: bool
 
 
 async def make_token(
@@ -81,18 +84,19 @@ async def find_token(session: AsyncSession, secret: str, at: datetime) -> TokenF
     What the owner's role does not allow today is not opened, whatever the token was made for.
     """
     query = (
-        select(Person, ApiToken.id, ApiToken.scopes, ApiToken.last_used_at)
+        select(Person, ApiToken.id, ApiToken.scopes, ApiToken.last_used_at, _HAS_PASSKEY)
         .join(ApiToken, ApiToken.person_id == Person.id)
         .where(ApiToken.token_hash == fingerprint(secret), *_living(at), Person.disabled_at.is_(None))
     )
     row = (await session.execute(query)).one_or_none()
     if row is None:
         return None
-    person, token_id, scopes, last_used_at = row
+    person, token_id, scopes, last_used_at, has_passkey = row
     if last_used_at is None or last_used_at < at - USED_EVERY:
         await _used(session, token_id, at)
     held = (Scope(scope) for scope in scopes)
-    return TokenFound(person, token_id, frozenset(one for one in held if person.role.includes(one.role)))
+    opened = frozenset(one for one in held if person.role.includes(one.role))
+    return TokenFound(person, token_id, opened, person.role.is_staff and not has_passkey)
 
 
 async def note_refusal(session: AsyncSession, secret: str, *, missing: Scope | None, at: datetime) -> None:
@@ -107,18 +111,20 @@ async def note_refusal(session: AsyncSession, secret: str, *, missing: Scope | N
         await audit_rarely(session, "program", "token.refused", subject, at=at)
     else:
         token, owner = row
-        why = _why_not(token, owner, at)
+        why = _why_not(token, owner, missing, at)
         scope = missing.value if missing else None
         detail = {"why": why, "scope": scope, "prefix": token.prefix}
         await audit_rarely(session, owner, "token.refused", subject, at=at, **detail)
 
 
-def _why_not(token: ApiToken, owner: Person, at: datetime) -> str:
+def _why_not(token: ApiToken, owner: Person, missing: Scope | None, at: datetime) -> str:
     if token.revoked_at is not None:
         return "revoked"
     if token.expires_at <= at:
         return "expired"
-    return "closed" if owner.disabled_at is not None else "scope"
+    if owner.disabled_at is not None:
+        return "closed"
+    return "scope" if missing else "no passkey"
 
 
 async def is_alive(session: AsyncSession, token_id: UUID, at: datetime) -> bool:

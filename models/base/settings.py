@@ -222,12 +222,14 @@ class Settings(BaseModel):
     llm: LlmSettings
     orders: OrderSettings
     jobs: JobSettings
+    accounts: more.AccountSettings = Field(default_factory=more.AccountSettings)
     seller: more.SellerSettings = Field(default_factory=more.SellerSettings)
     refunds: more.RefundSettings = Field(default_factory=more.RefundSettings)
     files: more.FileSettings = Field(default_factory=more.FileSettings)
     webhooks: more.WebhookSettings = Field(default_factory=more.WebhookSettings)
     collectors: more.CollectorSettings = Field(default_factory=more.CollectorSettings)
     alerts: more.AlertSettings = Field(default_factory=more.AlertSettings)
+    board: more.BoardSettings = Field(default_factory=more.BoardSettings)
     scaling: more.ScalingSettings = Field(default_factory=more.ScalingSettings)
 
     @property
@@ -374,9 +376,7 @@ def _default(value: Any) -> str:
 def _kind(annotation: Any) -> str:
     if get_origin(annotation) is Literal:
         return " | ".join(map(str, get_args(annotation)))
-    if get_origin(annotation) is UnionType:
-        return _kind(get_args(annotation)[0])
-    return ""
+    return _kind(get_args(annotation)[0]) if get_origin(annotation) is UnionType else ""
 
 
 def example() -> str:

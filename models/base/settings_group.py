@@ -33,6 +33,20 @@ class Group(BaseSettings):
     model_config = SettingsConfigDict(env_ignore_empty=True, frozen=True, extra="ignore")
 
 
+class AccountSettings(Group):
+    """Signing in"""
+
+    model_config = SettingsConfigDict(env_prefix="ACCOUNTS_")
+    staff_need_passkeys: bool | None = Field(
+        None,
+        description="whether a letter alone lets no analyst, editor or admin in; empty: in production it does not",
+    )
+
+    def want_passkeys(self, *, is_local: bool) -> bool:
+        """Whether staff are let in by their passkeys only."""
+        return not is_local if self.staff_need_passkeys is None else self.staff_need_passkeys
+
+
 class SellerSettings(Group):
     """Who sells: what stands on invoices and credit notes"""
 
@@ -83,6 +97,16 @@ class AlertSettings(Group):
     waiting_jobs: int = Field(100, ge=1, description="more jobs than this wait in one queue")
     oldest_seconds: float = Field(300, gt=0, description="a job has waited in its queue for longer than this")
     dead_per_hour: int = Field(5, ge=1, description="so many jobs of one kind died within an hour")
+
+
+class BoardSettings(Group):
+    """The board at /admin/queues"""
+
+    model_config = SettingsConfigDict(env_prefix="BOARD_")
+    analysts_see_payloads: bool = Field(
+        False,
+        description="analysts are shown what jobs carry and write, which may name customers; else only editors are",
+    )
 
 
 class ScalingSettings(Group):

@@ -9,11 +9,17 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any, Final, Protocol
 
+import structlog
+
 from models.base.errors import NotFound
 from models.base.settings_group import FileSettings
 
+log = structlog.get_logger(__name__)
+
 #: Bytes that are read, and sent on, at a time.
 PIECE: Final = 256 * 1024
+#: What S3 says of a key that is not there; the second to those who may not list the bucket (GetObject, "Permissions").
+ABSENT: Final = ("NoSuchKey", "AccessDenied")
 GONE: Final = "This file is not kept any more. Ask for it again."
 
 
@@ -84,7 +90,11 @@ class BucketStorage:
     def _found(self, key: str) -> Any:
         try:
             return self._client.get_object(Bucket=self._bucket, Key=key)
-        except self._client.exceptions.NoSuchKey:
+        except self._client.exceptions.ClientError as refused:
+            code = refused.response["Error"]["Code"]
+            if code not in ABSENT:
+                raise
+            log.warning("files.gone", key=key, code=code)
             raise NotFound(GONE) from None
 
     @property

@@ -10,6 +10,7 @@ from infra.local.embedded import EmbeddedRedis
 from models.accounts.states import Role
 from models.accounts.tables import Person
 from models.base.crypto import Keys
+from models.base.settings_group import AccountSettings
 from tests.accounts.conftest import letters
 from tests.design.test_in_the_browser import CHROMIUM_ARGUMENTS
 from tests.web.site import Site, serving, settings_for
@@ -36,7 +37,9 @@ async def live(database_url: str, redis_server: EmbeddedRedis) -> AsyncIterator[
         listening.listen()
         listening.setblocking(False)
         url = f"http://localhost:{listening.getsockname()[1]}"
-        settings = settings_for(database_url, redis_server.url, public_url=url)
+        settings = settings_for(database_url, redis_server.url, public_url=url).model_copy(
+            update={"accounts": AccountSettings(staff_need_passkeys=True)}
+        )
         async with serving(settings, listening) as (site, _):
             yield site
 
@@ -49,7 +52,7 @@ async def sign_in(page: Page, live: Site, keys: Keys) -> None:
     await page.get_by_role("button", name="Sign in").click()
 
 
-async def test_ed_adds_a_passkey_signs_in_with_it_and_is_told_when_the_device_refuses(
+async def test_ed_is_led_to_a_passkey_signs_in_with_it_and_is_told_when_the_device_refuses(
     chromium: Browser, live: Site, keys: Keys
 ) -> None:
     async with live.database.transaction() as session:
@@ -76,11 +79,11 @@ async def test_ed_adds_a_passkey_signs_in_with_it_and_is_told_when_the_device_re
     device = {"authenticatorId": made["authenticatorId"]}
 
     await sign_in(page, live, keys)
-    await page.goto(f"{live.base_url}/account/passkeys/new")
+    await expect(page.get_by_text("Whoever works here needs a passkey")).to_be_visible()
     await page.get_by_label("Name").fill("Laptop")
     await page.get_by_role("button", name="Add a passkey").click()
-    await expect(page.get_by_role("heading", level=1)).to_have_text("Passkeys")
-    await expect(page.get_by_role("table")).to_contain_text("Laptop")
+    await expect(page.get_by_role("heading", level=1)).to_have_text("What needs somebody")
+    await expect(page.get_by_text("Laptop is added")).to_be_visible()
 
     # Signed out, the letter leads to the passkey; a device that does not know its owner is told of, and may try again.
     await context.clear_cookies()

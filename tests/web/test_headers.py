@@ -100,6 +100,8 @@ async def test_so_has_what_no_route_answers(everything: Site):
             ("DELETE", "/sign-in", 405, b""),
             ("GET", "/no/such/page", 404, b""),
             ("GET", "/api/v1/nothing", 404, b""),
+            # Told on a port of its own (METRICS_PORT), never on this one.
+            ("GET", "/metrics", 404, b""),
             ("GET", "/static/../etc/passwd", 404, b""),
             ("GET", "/orders?cursor=%00", 303, b""),
             ("POST", "/webhooks/stripe", 404, b"{}"),

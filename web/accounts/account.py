@@ -14,7 +14,7 @@ from models.base.clock import now
 from models.base.errors import NotFound
 from web import cookies
 from web.cookies import CookieJar
-from web.guards import RECENT, recently_signed_in, signed_in
+from web.guards import RECENT, recently_signed_in, signed_in_somehow
 from web.pages import page, redirect
 from web.params import Transaction, Who
 from web.visitor import network_of
@@ -42,7 +42,7 @@ class Account(Controller):
     """One's own account."""
 
     path = "/account"
-    guards = [signed_in]  # noqa: RUF012 - Litestar reads it as a class attribute
+    guards = [signed_in_somehow]  # noqa: RUF012 - Litestar reads it as a class attribute
 
     @get()
     async def show(self, visitor: Who) -> Response[None]:

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from litestar import Controller, Response, get, post
+from litestar import Controller, Request, Response, get, post
 from litestar.params import FromPath
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -16,13 +16,17 @@ from models.accounts.tables import Person
 from models.base.clock import now
 from models.base.errors import Invalid
 from models.base.settings import Settings
+from web import cookies
 from web.accounts.forms import NewPasskey
 from web.accounts.passkey_step import json_of
+from web.cookies import CookieJar
 from web.forms import read, shown
-from web.guards import RECENT, SignInWanted, recently_signed_in, signed_in
+from web.guards import RECENT, SignInWanted, recently_signed_in, signed_in_somehow, wanted_page
 from web.pages import page, redirect
 from web.params import Config, Submitted, Transaction, Who
 from web.visitor import Visitor
+
+AnyRequest = Request[Any, Any, Any]
 
 LIST = "/account/passkeys"
 NEW = f"{LIST}/new"
@@ -32,7 +36,7 @@ class Passkeys(Controller):
     """What signs this person in, beside the letter."""
 
     path = LIST
-    guards = [signed_in]  # noqa: RUF012 - Litestar reads it as a class attribute
+    guards = [signed_in_somehow]  # noqa: RUF012 - Litestar reads it as a class attribute
 
     @get()
     async def index(self, session: Transaction, visitor: Who) -> Response[None]:
@@ -54,9 +58,9 @@ class Passkeys(Controller):
 
     @post()
     async def add(
-        self, session: Transaction, visitor: Who, settings: Config, form: Submitted
+        self, request: AnyRequest, session: Transaction, visitor: Who, settings: Config, form: Submitted
     ) -> Response[None]:
-        """Keep the passkey that the device has made."""
+        """Keep the passkey that the device has made, and go on to where somebody was led away from to add it."""
         assert visitor.session_id is not None
         if not visitor.signed_in_within(RECENT):
             return redirect(NEW)
@@ -76,9 +80,11 @@ class Passkeys(Controller):
         if isinstance(added, Refused):
             return _adding(visitor, shown(form), {"name": added.words})
         await tell_of_passkey(session, _person(visitor), added, "added", **_change(visitor, settings))
-        return redirect(
-            LIST, notice=f"{added.name} is added. From now on a letter alone does not sign you in."
-        )
+        words = f"{added.name} is added. From now on a letter alone does not sign you in."
+        onward = redirect((visitor.lacks_passkey and wanted_page(request)) or LIST, notice=words)
+        jar: CookieJar = request.app.state.jar
+        onward.set_cookie(jar.drop(cookies.WANTED))
+        return onward
 
     @get("/{passkey_id:uuid}/removal")
     async def ask_to_remove(
