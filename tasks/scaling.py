@@ -29,6 +29,8 @@ log = structlog.get_logger(__name__)
 
 #: Seconds between two looks. A process starts in two seconds, a task on Fargate in about a minute.
 PACE: Final[Mapping[str, float]] = {"ecs": 10, "local": 0.5, "metrics": 10}
+#: Seconds until ECS is told again what it was told: others, such as a person, may have changed the number meanwhile.
+AGAIN: Final = 300.0
 
 
 async def scale(world: World) -> None:
@@ -40,10 +42,11 @@ async def scale(world: World) -> None:
     scaling = Scaling(world.settings)
     while True:
         try:
+            at = time.monotonic()
             async with world.database.transaction() as session:
-                decisions = await scaling.look(session, time.monotonic())
+                decisions = await scaling.look(session, at)
             if fleet_of_aws is not None:
-                await asyncio.to_thread(fleet_of_aws.become, decisions)
+                await asyncio.to_thread(fleet_of_aws.become, decisions, at)
         except DATABASE_AWAY as error:
             log.warning("scaling.interrupted", error=f"{type(error).__name__}: {error}")
         except Exception:
@@ -103,21 +106,22 @@ class Ecs:
             endpoint_url=settings.ecs_endpoint_url,
             config=Config(connect_timeout=3, read_timeout=10, retries={"total_max_attempts": 2}),
         )
-        self._desired: dict[str, int] = {}
+        self._told: dict[str, tuple[int, float]] = {}
 
-    def become(self, decisions: Sequence[Decision]) -> None:
-        """Let each service have the tasks that are wanted; once after each start also those that seem to have them."""
+    def become(self, decisions: Sequence[Decision], at: float) -> None:
+        """Let each service have the tasks that are wanted; now and then also those that seem to have them."""
         from botocore.exceptions import BotoCoreError, ClientError
 
         for one in decisions:
-            if self._desired.get(one.service) == one.wanted:
+            wanted, since = self._told.get(one.service, (None, at))
+            if wanted == one.wanted and at - since < AGAIN:
                 continue
             try:
                 self._ecs.update_service(cluster=self._cluster, service=one.service, desiredCount=one.wanted)
             except (BotoCoreError, ClientError) as error:
                 log.warning("scaling.refused", service=one.service, wanted=one.wanted, error=str(error))
             else:
-                self._desired[one.service] = one.wanted
+                self._told[one.service] = (one.wanted, at)
 
 
 def services_of(backend: str) -> list[Service]:

@@ -21,6 +21,20 @@ async def live() -> dict[str, str]:
     return {"status": "ok"}
 
 
+@get("/health/started")
+async def started(request: Request[Any, Any, Any]) -> Response[dict[str, str]]:
+    """503 until the database has answered this process once, 200 ever after: for whoever replaces what is not well.
+
+    So a new version that cannot reach its database never takes over, and no process is ended because PostgreSQL is away
+    for minutes: a new one could do no more, and this one shows a page of ours meanwhile.
+    """
+    state = request.app.state
+    if state.get("has_started") or await _database(state.database) == "ok":
+        state.has_started = True
+        return Response({"status": "ok"})
+    return Response({"status": "starting"}, status_code=503)
+
+
 @get("/health/ready")
 async def ready(request: Request[Any, Any, Any]) -> Response[dict[str, str]]:
     """200 `ok`; 200 `degraded` without Redis, since pages come from PostgreSQL; 503 without that, or when leaving."""
@@ -61,4 +75,4 @@ async def _redis(redis: Redis) -> str:
     return "ok"
 
 
-handlers = [live, ready]
+handlers = [live, started, ready]

@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import os
 import sys
 
 from infra.aws.deployment import Deployment, NotDeployedError
@@ -18,15 +19,20 @@ def main() -> int:
     deploy.add_argument(
         "--without-release", action="store_true", help="do not migrate: to go back to an older image"
     )
-    commands.add_parser("role", help="make or change the role of DATABASE_URL; run as the task `role`")
+    role = commands.add_parser("role", help="make or change the role of DATABASE_URL; run as the task `role`")
+    role.add_argument(
+        "--alone", action="store_true", help="let the other name sign in no more: after the deployment"
+    )
     options = parser.parse_args()
     if options.command == "role":
-        asyncio.run(make_role())
+        asyncio.run(make_role(is_alone=options.alone))
         return 0
     import boto3
 
     try:
-        deployment = Deployment(boto3.client("ecs"), f"galley-{options.environment}", options.image)
+        # boto3 itself reads AWS_DEFAULT_REGION alone; ECS, GitHub's action and every other SDK say AWS_REGION.
+        ecs = boto3.client("ecs", region_name=os.environ.get("AWS_REGION"))
+        deployment = Deployment(ecs, f"galley-{options.environment}", options.image)
         deployment.run(is_migrating=not options.without_release)
     except NotDeployedError as error:
         sys.stderr.write(f"Not deployed: {error}\n")

@@ -1,7 +1,8 @@
 """Moves the services of one cluster to an image: first the migration, and only if that went well the services.
 
 Terraform registered how each task looks; here the newest revision is taken, its image exchanged, and the outcome
-registered. ECS turns a service back by itself when the new tasks do not become healthy, and that is a failure here.
+registered. ECS turns a service back by itself when its new tasks do not become healthy (its circuit breaker, in
+services.tf) or the web's answer with errors, and that is a failure here.
 """
 
 from collections.abc import Sequence
@@ -46,6 +47,7 @@ class Deployment:
         found = self._services(["dispatcher", *(f"worker-{queue}" for queue in slots_of([])), "web"])
         if is_migrating:
             self._migrate(found[-1]["networkConfiguration"])
+        self._register("role")  # runs when a person asks; with the code of today, not of the first day
         wanted = {one["serviceName"]: self._register(one["serviceName"]) for one in found}
         for service, revision in wanted.items():
             print(f"{service}: moving to {revision.rpartition('/')[2]}", flush=True)

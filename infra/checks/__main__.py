@@ -76,13 +76,13 @@ def _check(folder: Path) -> None:
 
 
 def _copy(folder: Path) -> Path:
-    """The root and the two files that it reads, with the state kept beside them instead of in a bucket."""
+    """The root and the files that it reads, with the state kept beside them instead of in a bucket."""
     root = folder / "infra" / "terraform"
     shutil.copytree(
         ROOT / "infra" / "terraform", root, ignore=shutil.ignore_patterns(".terraform*", "*.tfstate*")
     )
-    (folder / "tasks").mkdir()
-    for name in ("Procfile", "tasks/queues.json"):
+    for name in ("Procfile", "tasks/queues.json", "infra/aws/rds.pem"):
+        (folder / name).parent.mkdir(exist_ok=True)
         shutil.copy(ROOT / name, folder / name)
     (root / "backend_override.tf").write_text('terraform {\n  backend "local" {}\n}\n')
     return root

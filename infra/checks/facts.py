@@ -30,7 +30,7 @@ LONGEST_STOP: Final = 120
 #: How every text begins that `provider.py` puts where nothing was given.
 MADE_UP: Final = "made-up-"
 #: Actions that are no call of an interface.
-NO_CALLS: Final = frozenset({"iam:PassRole"})
+NO_CALLS: Final = frozenset({"iam:PassRole", "s3:ListBucket"})
 INTERFACES: Final = {"ses": "sesv2"}
 _VERSION: Final = {"postgres": r"1[4-9]", "valkey": r"[78]\.\d"}
 _CLASS: Final = r"(db|cache)\.[a-z]\d[a-z]*\.\w+"

@@ -34,7 +34,7 @@ locals {
   balancer_dimensions = { LoadBalancer = aws_lb.this.arn_suffix }
   database_dimensions = { DBInstanceIdentifier = aws_db_instance.this.identifier }
 
-  # name = a metric that AWS itself keeps, and its limit over three periods of a minute
+  # name = a metric that AWS itself keeps, and its limit over three periods, of a minute if nothing else is said
   measured = merge(
     {
       web-slow = {
@@ -46,14 +46,17 @@ locals {
         dimensions = local.database_dimensions
       }
       database-connections = {
-        namespace  = "AWS/RDS", metric = "DatabaseConnections", stat = "Maximum", above = 300
+        namespace  = "AWS/RDS", metric = "DatabaseConnections", stat = "Maximum", above = var.database.connections
         dimensions = local.database_dimensions
       }
+      # SES tells these a few times an hour at most, so that three minutes in a row never had one each.
       mail-bounces = {
         namespace = "AWS/SES", metric = "Reputation.BounceRate", stat = "Maximum", above = 0.04, dimensions = {}
+        period    = 3600, periods = 1
       }
       mail-complaints = {
         namespace = "AWS/SES", metric = "Reputation.ComplaintRate", stat = "Maximum", above = 0.0008, dimensions = {}
+        period    = 3600, periods = 1
       }
       mail-events-undelivered = {
         namespace  = "AWS/SQS", metric = "ApproximateNumberOfMessagesVisible", stat = "Maximum", above = 0
@@ -169,8 +172,8 @@ resource "aws_cloudwatch_metric_alarm" "measured" {
   extended_statistic  = startswith(each.value.stat, "p") ? each.value.stat : null
   comparison_operator = "GreaterThanThreshold"
   threshold           = each.value.above
-  period              = 60
-  evaluation_periods  = 3
+  period              = try(each.value.period, 60)
+  evaluation_periods  = try(each.value.periods, 3)
   treat_missing_data  = "ignore"
   alarm_actions       = [aws_sns_topic.alarms.arn]
   ok_actions          = [aws_sns_topic.alarms.arn]
@@ -191,24 +194,61 @@ resource "aws_cloudwatch_metric_alarm" "database_full" {
   ok_actions          = [aws_sns_topic.alarms.arn]
 }
 
-# Also what turns a blue/green deployment back.
+# No task answers: then there are no errors of tasks to count either. Of blue and green one is empty, and tells nothing.
+resource "aws_cloudwatch_metric_alarm" "away" {
+  alarm_name          = "${local.name}-web-away"
+  alarm_description   = "docs/runbooks.md#web-away"
+  comparison_operator = "LessThanThreshold"
+  threshold           = 1
+  evaluation_periods  = 3 # a measurement that comes late counts as 0 until it is there
+  treat_missing_data  = "breaching"
+  actions_enabled     = var.is_running
+  alarm_actions       = [aws_sns_topic.alarms.arn]
+  ok_actions          = [aws_sns_topic.alarms.arn]
+  metric_query {
+    id          = "healthy"
+    expression  = "FILL(blue, 0) + FILL(green, 0)"
+    label       = "healthy tasks"
+    return_data = true
+  }
+  dynamic "metric_query" {
+    for_each = aws_lb_target_group.web
+    content {
+      id = metric_query.key
+      metric {
+        namespace   = "AWS/ApplicationELB"
+        metric_name = "HealthyHostCount"
+        dimensions  = merge(local.balancer_dimensions, { TargetGroup = metric_query.value.arn_suffix })
+        period      = 60
+        stat        = "Maximum"
+      }
+    }
+  }
+}
+
+# Also what turns a blue/green deployment back. The balancer counts as answers only what it had a task for, so that its own
+# 503 stand beside them.
 resource "aws_cloudwatch_metric_alarm" "errors" {
   alarm_name          = "${local.name}-web-errors"
   alarm_description   = "docs/runbooks.md#web-errors"
   comparison_operator = "GreaterThanThreshold"
-  threshold           = 2 # per cent of at least 50 answers
+  threshold           = 2 # per cent of more than 10 answers
   evaluation_periods  = 2
   treat_missing_data  = "notBreaching"
   alarm_actions       = [aws_sns_topic.alarms.arn]
   ok_actions          = [aws_sns_topic.alarms.arn]
   metric_query {
     id          = "rate"
-    expression  = "IF(answers > 50, 100 * FILL(errors, 0) / answers, 0)"
+    expression  = "IF(asked > 10, 100 * (FILL(errors, 0) + FILL(own, 0)) / asked, 0)"
     label       = "5xx, per cent"
     return_data = true
   }
+  metric_query {
+    id         = "asked"
+    expression = "FILL(answers, 0) + FILL(own, 0)"
+  }
   dynamic "metric_query" {
-    for_each = { errors = "HTTPCode_Target_5XX_Count", answers = "RequestCount" }
+    for_each = { errors = "HTTPCode_Target_5XX_Count", own = "HTTPCode_ELB_5XX_Count", answers = "RequestCount" }
     content {
       id = metric_query.key
       metric {

@@ -25,7 +25,7 @@ resource "aws_lb_target_group" "web" {
   vpc_id               = aws_vpc.this.id
   deregistration_delay = 60 # streams end by themselves when a task is asked to end; pages are long done
   health_check {
-    path                = "/health/ready"
+    path                = "/health/started"
     interval            = 10
     timeout             = 5
     healthy_threshold   = 2
@@ -43,6 +43,25 @@ resource "aws_lb_listener" "http" {
       port        = "443"
       protocol    = "HTTPS"
       status_code = "HTTP_301"
+    }
+  }
+}
+
+# A program that speaks plain HTTP is told so: redirected, it would send its token in the open each time.
+resource "aws_lb_listener_rule" "plain" {
+  listener_arn = aws_lb_listener.http.arn
+  priority     = 1
+  action {
+    type = "fixed-response"
+    fixed_response {
+      content_type = "text/plain"
+      message_body = "Use https."
+      status_code  = "403"
+    }
+  }
+  condition {
+    path_pattern {
+      values = ["/api/*", "/webhooks/*"]
     }
   }
 }

@@ -30,6 +30,7 @@ resource "aws_elasticache_replication_group" "this" {
   kms_key_id                 = aws_kms_key.this.arn
   transit_encryption_enabled = true
   maintenance_window         = "sun:04:30-sun:05:30"
+  apply_immediately          = true # as PostgreSQL
   lifecycle {
     ignore_changes = [auth_token] # set and changed by a person (docs/deploy.md), so that no state file holds it
   }

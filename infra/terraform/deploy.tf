@@ -72,9 +72,9 @@ data "aws_iam_policy_document" "deploy" {
     resources = ["${local.arn}:ecs:${var.region}:${local.account}:task/${local.name}/*"]
   }
   statement {
-    sid       = "HandOver"
+    sid       = "HandOver" # the role of `role` as well: it is registered with each image, and run by a person
     actions   = ["iam:PassRole"]
-    resources = concat([aws_iam_role.start.arn], [for one in aws_iam_role.process : one.arn])
+    resources = [for one in concat(values(aws_iam_role.start), values(aws_iam_role.process)) : one.arn]
     condition {
       test     = "StringEquals"
       variable = "iam:PassedToService"

@@ -124,13 +124,14 @@ resource "aws_sqs_queue_policy" "undelivered" {
   policy    = data.aws_iam_policy_document.undelivered.json
 }
 
-# The product confirms the subscription, so it has to be there already.
+# The web takes the question and a worker answers it, so they have to be there already.
 resource "aws_sns_topic_subscription" "mail" {
-  count                  = var.is_running ? 1 : 0
-  topic_arn              = aws_sns_topic.mail.arn
-  protocol               = "https"
-  endpoint               = "https://${var.domain}/webhooks/ses"
-  endpoint_auto_confirms = true
-  redrive_policy         = jsonencode({ deadLetterTargetArn = aws_sqs_queue.undelivered.arn })
-  depends_on             = [aws_ecs_service.web, aws_route53_record.web]
+  count                           = var.is_running ? 1 : 0
+  topic_arn                       = aws_sns_topic.mail.arn
+  protocol                        = "https"
+  endpoint                        = "https://${var.domain}/webhooks/ses"
+  endpoint_auto_confirms          = true
+  confirmation_timeout_in_minutes = 10
+  redrive_policy                  = jsonencode({ deadLetterTargetArn = aws_sqs_queue.undelivered.arn })
+  depends_on                      = [aws_ecs_service.web, aws_ecs_service.behind, aws_route53_record.web]
 }

@@ -93,12 +93,13 @@ resource "aws_flow_log" "this" {
   log_destination      = "${aws_s3_bucket.this["logs"].arn}/flow"
 }
 
-# Who may speak to whom. Tasks reach the world (Stripe, models, customers' pages); nothing else does.
+# Who may speak to whom. Tasks reach the world; nothing else does.
 
 resource "aws_security_group" "this" {
   for_each = {
     balancer = "The load balancer"
     tasks    = "Every process of the product"
+    workers  = "The workers, beside what every process may"
     database = "PostgreSQL"
     cache    = "Valkey"
   }
@@ -148,12 +149,14 @@ resource "aws_vpc_security_group_egress_rule" "inside" {
   to_port                      = each.value.port
 }
 
-# Targets of orders are pages of anybody, on any port; what lies inside is refused by the product's own fetcher.
+# Amazon, Stripe and SNS's certificates are on 443. Workers fetch the pages that customers name, on any port, and post
+# letters; what lies inside is refused by the product's own fetcher.
 resource "aws_vpc_security_group_egress_rule" "world" {
-  security_group_id = aws_security_group.this["tasks"].id
-  description       = "Stripe, models and the pages that customers name"
+  for_each          = { tasks = [443, 443], workers = [80, 65535] }
+  security_group_id = aws_security_group.this[each.key].id
+  description       = "The world from ${each.key}"
   cidr_ipv4         = "0.0.0.0/0"
   ip_protocol       = "tcp"
-  from_port         = 80
-  to_port           = 65535
+  from_port         = each.value[0]
+  to_port           = each.value[1]
 }

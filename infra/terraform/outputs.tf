@@ -13,9 +13,34 @@ output "database_host" {
   value       = aws_db_instance.this.address
 }
 
+output "database_identifier" {
+  description = "What a restore begins with: `--source-db-instance-identifier`"
+  value       = aws_db_instance.this.identifier
+}
+
+output "database_parameter_group" {
+  description = "For a restored instance: `--db-parameter-group-name`"
+  value       = aws_db_parameter_group.this.name
+}
+
+output "database_subnet_group" {
+  description = "For a restored instance: `--db-subnet-group-name`"
+  value       = aws_db_subnet_group.this.name
+}
+
+output "database_security_group" {
+  description = "For a restored instance: `--vpc-security-group-ids`"
+  value       = aws_security_group.this["database"].id
+}
+
 output "cache_host" {
   description = "For REDIS_URL"
   value       = aws_elasticache_replication_group.this.primary_endpoint_address
+}
+
+output "undelivered_mail" {
+  description = "The queue of SES's events that the product did not take: `aws sqs receive-message --queue-url`"
+  value       = aws_sqs_queue.undelivered.url
 }
 
 output "network" {

@@ -1,4 +1,4 @@
-# Who may do what. One role starts tasks (images, logs, secrets); each process then has a role of its own.
+# Who may do what. ECS starts tasks with one role (images, logs, secrets); each process then has a role of its own.
 
 data "aws_iam_policy_document" "tasks" {
   statement {
@@ -15,12 +15,22 @@ data "aws_iam_policy_document" "tasks" {
   }
 }
 
+locals {
+  # The one task that makes the product's own role in PostgreSQL, and nobody else, is given the master's password.
+  readable = {
+    product = [for one in aws_secretsmanager_secret.this : one.arn]
+    role    = [aws_secretsmanager_secret.this["DATABASE_URL"].arn, aws_db_instance.this.master_user_secret[0].secret_arn]
+  }
+}
+
 resource "aws_iam_role" "start" {
-  name               = "${local.name}-start"
+  for_each           = local.readable
+  name               = "${local.name}-start-${each.key}"
   assume_role_policy = data.aws_iam_policy_document.tasks.json
 }
 
 data "aws_iam_policy_document" "start" {
+  for_each = local.readable
   statement {
     sid       = "Registry"
     actions   = ["ecr:GetAuthorizationToken"]
@@ -37,12 +47,9 @@ data "aws_iam_policy_document" "start" {
     resources = ["${aws_cloudwatch_log_group.product.arn}:*"]
   }
   statement {
-    sid     = "Secrets"
-    actions = ["secretsmanager:GetSecretValue"]
-    resources = concat(
-      [for one in aws_secretsmanager_secret.this : one.arn],
-      [aws_db_instance.this.master_user_secret[0].secret_arn],
-    )
+    sid       = "Secrets"
+    actions   = ["secretsmanager:GetSecretValue"]
+    resources = each.value
   }
   statement {
     sid       = "Key"
@@ -52,9 +59,10 @@ data "aws_iam_policy_document" "start" {
 }
 
 resource "aws_iam_role_policy" "start" {
-  name   = "start"
-  role   = aws_iam_role.start.id
-  policy = data.aws_iam_policy_document.start.json
+  for_each = local.readable
+  name     = "start"
+  role     = aws_iam_role.start[each.key].id
+  policy   = data.aws_iam_policy_document.start[each.key].json
 }
 
 resource "aws_iam_role" "process" {
@@ -73,6 +81,11 @@ data "aws_iam_policy_document" "files" {
     sid       = "Files"
     actions   = each.value
     resources = ["${aws_s3_bucket.this["files"].arn}/*"]
+  }
+  statement {
+    sid       = "Missing" # who may not list is told of a file that is gone that it is forbidden
+    actions   = ["s3:ListBucket"]
+    resources = [aws_s3_bucket.this["files"].arn]
   }
   statement {
     sid       = "Key"

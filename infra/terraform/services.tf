@@ -6,11 +6,6 @@ resource "aws_ecs_cluster" "this" {
   }
 }
 
-resource "aws_ecs_cluster_capacity_providers" "this" {
-  cluster_name       = aws_ecs_cluster.this.name
-  capacity_providers = ["FARGATE", "FARGATE_SPOT"]
-}
-
 resource "aws_ecs_service" "web" {
   count                             = var.is_running ? 1 : 0
   name                              = "web"
@@ -20,10 +15,16 @@ resource "aws_ecs_service" "web" {
   desired_count                     = var.web.min
   health_check_grace_period_seconds = 30
   propagate_tags                    = "SERVICE"
+  wait_for_steady_state             = true # what follows, such as SNS's question, wants an answer
 
   deployment_configuration {
     strategy             = "BLUE_GREEN"
     bake_time_in_minutes = 5
+  }
+  # Who never becomes healthy is given up after a few tries; who answers with errors, by the alarm.
+  deployment_circuit_breaker {
+    enable   = true
+    rollback = true
   }
   alarms {
     alarm_names = [aws_cloudwatch_metric_alarm.errors.alarm_name]
@@ -80,8 +81,8 @@ locals {
   # A worker that is asked to end finishes what it has; until it is gone, its follower works beside it. How many workers there
   # are, the dispatcher decides (tasks/scaling.py): these numbers are only where it begins.
   behind = var.is_running ? merge(
-    { dispatcher = { count = 1 } },
-    { for name, queue in local.queues : "worker-${name}" => { count = queue.min } },
+    { dispatcher = { count = 1, is_fetching = false } },
+    { for name, queue in local.queues : "worker-${name}" => { count = queue.min, is_fetching = true } },
   ) : {}
 }
 
@@ -102,7 +103,7 @@ resource "aws_ecs_service" "behind" {
   }
   network_configuration {
     subnets         = aws_subnet.private[*].id
-    security_groups = [aws_security_group.this["tasks"].id]
+    security_groups = concat([aws_security_group.this["tasks"].id], each.value.is_fetching ? [aws_security_group.this["workers"].id] : [])
   }
   lifecycle {
     ignore_changes = [task_definition, desired_count]

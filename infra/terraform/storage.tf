@@ -44,9 +44,11 @@ resource "aws_kms_alias" "this" {
 }
 
 locals {
+  # The product itself forgets its files; what it has overlooked goes a month after the last day that it can be asked for.
+  file_days = 30 + tonumber(lookup(var.settings, "FILE_KEEP_DAYS", "7"))
   # The balancer can write only to a bucket with Amazon's own key.
   buckets = {
-    files = { key = "aws:kms", key_id = aws_kms_key.this.arn, days = 30 } # the product itself forgets them sooner
+    files = { key = "aws:kms", key_id = aws_kms_key.this.arn, days = local.file_days }
     logs  = { key = "AES256", key_id = null, days = 90 }
   }
   # Who writes logs, and only below this account's own names.
@@ -54,12 +56,20 @@ locals {
     balancer = { who = "logdelivery.elasticloadbalancing", action = "s3:PutObject", below = "/balancer/AWSLogs/${local.account}/*" }
     flow     = { who = "delivery.logs", action = "s3:PutObject", below = "/flow/AWSLogs/${local.account}/*" }
     flow_acl = { who = "delivery.logs", action = "s3:GetBucketAcl", below = "" }
+    files    = { who = "logging.s3", action = "s3:PutObject", below = "/files/*" } # S3 takes them of this account alone
   }
 }
 
 resource "aws_s3_bucket" "this" {
   for_each = local.buckets
   bucket   = "${local.name}-${each.key}-${local.account}"
+}
+
+# Who fetched which file. The bucket of logs keeps none of itself, or it would never end.
+resource "aws_s3_bucket_logging" "files" {
+  bucket        = aws_s3_bucket.this["files"].id
+  target_bucket = aws_s3_bucket.this["logs"].id
+  target_prefix = "files/"
 }
 
 resource "aws_s3_bucket_public_access_block" "this" {

@@ -11,14 +11,14 @@ locals {
 
   processes = merge(
     {
-      web        = { command = local.procfile.web, role = "web", cpu = var.web.cpu, memory = var.web.memory, stop = 30 }
-      dispatcher = { command = local.procfile.dispatcher, role = "dispatcher", cpu = 256, memory = 512, stop = 30 }
-      release    = { command = local.procfile.release, role = "once", cpu = 256, memory = 512, stop = 30 }
-      role       = { command = ["python", "-m", "infra.aws", "role"], role = "once", cpu = 256, memory = 512, stop = 30 }
+      web        = { command = local.procfile.web, start = "product", role = "web", cpu = var.web.cpu, memory = var.web.memory, stop = 30 }
+      dispatcher = { command = local.procfile.dispatcher, start = "product", role = "dispatcher", cpu = 256, memory = 512, stop = 30 }
+      release    = { command = local.procfile.release, start = "product", role = "once", cpu = 256, memory = 512, stop = 30 }
+      role       = { command = ["python", "-m", "infra.aws", "role"], start = "role", role = "once", cpu = 256, memory = 512, stop = 30 }
     },
     {
       for name, queue in local.queues : "worker-${name}" => {
-        command = concat(local.procfile.worker, ["--queues", name]), role = "worker",
+        command = concat(local.procfile.worker, ["--queues", name]), start = "product", role = "worker",
         cpu     = queue.cpu, memory = queue.memory, stop = local.drain_seconds + 20
       }
     },
@@ -35,7 +35,8 @@ locals {
       PORT                       = tostring(local.port)
       TRUSTED_PROXIES            = "1"
       LOG_FORMAT                 = "json"
-      PGSSLMODE                  = "require"
+      PGSSLMODE                  = "verify-full"
+      PGSSLROOTCERT              = "/srv/galley/infra/aws/rds.pem"
       MAIL_SENDER                = var.sender
       MAIL_SES_REGION            = var.region
       MAIL_SES_CONFIGURATION_SET = aws_sesv2_configuration_set.this.configuration_set_name
@@ -50,12 +51,15 @@ locals {
     var.settings,
   )
 
-  secrets = [for name, one in aws_secretsmanager_secret.this : { name = name, valueFrom = one.arn }]
-  # The one task that makes the product's own role in PostgreSQL, and nobody else, is given the master's password.
-  master = [
-    for setting, key in { PGUSER = "username", PGPASSWORD = "password" } :
-    { name = setting, valueFrom = "${aws_db_instance.this.master_user_secret[0].secret_arn}:${key}::" }
-  ]
+  # By the role that a task is started with (roles.tf).
+  secrets = {
+    product = { for name, one in aws_secretsmanager_secret.this : name => one.arn }
+    role = {
+      DATABASE_URL = aws_secretsmanager_secret.this["DATABASE_URL"].arn
+      PGUSER       = "${aws_db_instance.this.master_user_secret[0].secret_arn}:username::"
+      PGPASSWORD   = "${aws_db_instance.this.master_user_secret[0].secret_arn}:password::"
+    }
+  }
 }
 
 resource "aws_cloudwatch_log_group" "product" {
@@ -71,7 +75,7 @@ resource "aws_ecs_task_definition" "this" {
   network_mode             = "awsvpc"
   cpu                      = each.value.cpu
   memory                   = each.value.memory
-  execution_role_arn       = aws_iam_role.start.arn
+  execution_role_arn       = aws_iam_role.start[each.value.start].arn
   task_role_arn            = aws_iam_role.process[each.value.role].arn
   runtime_platform {
     cpu_architecture        = "ARM64"
@@ -92,7 +96,7 @@ resource "aws_ecs_task_definition" "this" {
     mountPoints            = [{ sourceVolume = "tmp", containerPath = "/tmp", readOnly = false }]
     stopTimeout            = each.value.stop
     environment            = [for name, value in local.environment : { name = name, value = value }]
-    secrets                = concat(local.secrets, each.key == "role" ? local.master : [])
+    secrets                = [for name, from in local.secrets[each.value.start] : { name = name, valueFrom = from }]
     portMappings           = each.key == "web" ? [{ containerPort = local.port, protocol = "tcp" }] : []
     logConfiguration = {
       logDriver = "awslogs"

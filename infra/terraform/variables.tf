@@ -10,6 +10,10 @@ variable "environment" {
 variable "region" {
   description = "Where everything is; SES must be offered there"
   type        = string
+  validation {
+    condition     = strcontains(file("${path.module}/../aws/rds.pem"), "RDS ${var.region} Root CA")
+    error_message = "infra/aws/rds.pem has no authority of this region, so that PostgreSQL's certificate could not be verified: add it."
+  }
 }
 
 variable "domain" {
@@ -51,14 +55,15 @@ variable "nat_gateways" {
 }
 
 variable "database" {
-  description = "The size of PostgreSQL, and whether a second one stands by in another zone"
+  description = "The size of PostgreSQL, how many connections ring an alarm (a GiB of memory has about 100), and whether a second one stands by in another zone"
   type = object({
     class       = string
     storage_gb  = number
+    connections = number
     is_multi_az = bool
     backup_days = number
   })
-  default = { class = "db.t4g.medium", storage_gb = 50, is_multi_az = true, backup_days = 14 }
+  default = { class = "db.t4g.medium", storage_gb = 50, connections = 300, is_multi_az = true, backup_days = 14 }
   validation {
     condition     = var.database.backup_days >= 7
     error_message = "A mistake is often found a week later: keep backups for 7 days at least."
@@ -83,7 +88,7 @@ variable "sender" {
 }
 
 variable "mail_domain" {
-  description = "The domain that SES signs for; in zone_name"
+  description = "The domain that SES signs for; in zone_name, and for this product's letters alone: it is given a DMARC policy"
   type        = string
 }
 

@@ -1,6 +1,22 @@
 locals {
-  # What AWS's sets would refuse, and the product means to take: imports, articles with HTML, and links.
-  counted = ["SizeRestrictions_BODY", "CrossSiteScripting_BODY", "GenericRFI_BODY", "EC2MetaDataSSRF_BODY"]
+  # What AWS's sets would refuse, and the product means to take: imports, and articles with HTML, links and paths such as
+  # ../../etc. It cleans texts where it shows them, fetches addresses with care, and names no file as somebody typed it.
+  counted = [
+    "SizeRestrictions_BODY", "CrossSiteScripting_BODY", "GenericLFI_BODY", "GenericRFI_BODY", "EC2MetaDataSSRF_BODY",
+  ]
+  # Webhooks are signed, come in bursts from few addresses, hold anything, and must never be lost.
+  no_webhook = {
+    NotStatement = {
+      Statement = {
+        ByteMatchStatement = {
+          SearchString         = base64encode("/webhooks/")
+          FieldToMatch         = { UriPath = {} }
+          TextTransformations  = [{ Priority = 0, Type = "NONE" }]
+          PositionalConstraint = "STARTS_WITH"
+        }
+      }
+    }
+  }
   sets = {
     AWSManagedRulesAmazonIpReputationList = []
     AWSManagedRulesKnownBadInputsRuleSet  = []
@@ -15,19 +31,7 @@ locals {
         Limit               = 2000
         EvaluationWindowSec = 300
         AggregateKeyType    = "IP"
-        # Webhooks are signed, come in bursts from few addresses, and must never be lost.
-        ScopeDownStatement = {
-          NotStatement = {
-            Statement = {
-              ByteMatchStatement = {
-                SearchString         = base64encode("/webhooks/")
-                FieldToMatch         = { UriPath = {} }
-                TextTransformations  = [{ Priority = 0, Type = "NONE" }]
-                PositionalConstraint = "STARTS_WITH"
-              }
-            }
-          }
-        }
+        ScopeDownStatement  = local.no_webhook
       }
     }
     VisibilityConfig = { SampledRequestsEnabled = true, CloudWatchMetricsEnabled = true, MetricName = "rate" }
@@ -40,6 +44,7 @@ locals {
       ManagedRuleGroupStatement = {
         VendorName          = "AWS"
         Name                = name
+        ScopeDownStatement  = local.no_webhook
         RuleActionOverrides = [for rule in local.sets[name] : { Name = rule, ActionToUse = { Count = {} } }]
       }
     }

@@ -30,9 +30,8 @@ class Keys:
 
     def __init__(self, secret_key: str, *older: str) -> None:
         self._secrets = (secret_key, *older)
-        self._box = MultiFernet(
-            [Fernet(base64.urlsafe_b64encode(_derive(one, "seal"))) for one in self._secrets]
-        )
+        boxes = [Fernet(base64.urlsafe_b64encode(_derive(one, "seal"))) for one in self._secrets]
+        self._newest, self._box = boxes[0], MultiFernet(boxes)
         self._macs: dict[str, bytes] = {}
 
     @classmethod
@@ -58,6 +57,14 @@ class Keys:
             return self._box.decrypt(sealed)
         except InvalidToken as error:
             raise ValueError("sealed with another SECRET_KEY, or altered") from error
+
+    def reseal(self, sealed: bytes) -> bytes:
+        """The same content sealed with the newest secret; `sealed` itself if that has sealed it. Raises as `unseal`."""
+        try:
+            self._newest.decrypt(sealed)
+        except InvalidToken:
+            return self.seal(self.unseal(sealed))
+        return sealed
 
 
 def _derive(secret: str, purpose: str) -> bytes:

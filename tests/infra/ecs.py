@@ -10,6 +10,8 @@ from typing import Any
 import boto3
 
 CLUSTER = "galley-staging"
+#: Tasks that are no service.
+ONCE = ("release", "role")
 NETWORK = {"awsvpcConfiguration": {"subnets": ["subnet-1"], "securityGroups": ["sg-1"]}}
 
 
@@ -23,12 +25,12 @@ class Cluster:
         self.revisions: dict[str, list[dict[str, Any]]] = {}
         self.services: dict[str, dict[str, Any]] = {}
         self.ran: list[str] = []
-        for kind in (*kinds, "release"):
+        for kind in (*kinds, *ONCE):
             image = [{"name": "product", "image": "galley:first", "command": [kind]}]
             revision = self.RegisterTaskDefinition(
                 {"family": f"{CLUSTER}-{kind}", "containerDefinitions": image}
             )
-            if kind != "release":
+            if kind not in ONCE:
                 self.services[kind] = {
                     "serviceName": kind,
                     "status": "ACTIVE",

@@ -7,7 +7,7 @@ import pytest
 from infra.local.processes import ROOT, commands
 from models.base.settings import example, load
 from tests.architecture.tree import files
-from web.serve import GRACE_SECONDS
+from web.serve import GRACE_SECONDS, LINGER_SECONDS
 
 TERRAFORM = ROOT / "infra" / "terraform"
 #: What stands for the parts of the environment that only an applied state knows.
@@ -29,8 +29,8 @@ FILLED = {
     "STRIPE_SECRET_KEY": "sk_live_1",
     "STRIPE_WEBHOOK_SECRETS": "whsec_1",
 }
-#: PostgreSQL's own client variable: no plain connection, wherever it is opened.
-NOT_OURS = {"PGSSLMODE"}
+#: PostgreSQL's own client variables: whoever answers has shown who it is, wherever a connection is opened.
+NOT_OURS = {"PGSSLMODE", "PGSSLROOTCERT"}
 
 
 def part(file: str, begins: str, ends: str) -> str:
@@ -79,12 +79,20 @@ def test_the_product_starts_with_what_terraform_gives_it(monkeypatch: pytest.Mon
     assert settings.scaling.scaling_backend == "ecs"
 
 
+def test_programs_that_speak_plain_http_are_refused_and_only_people_are_redirected():
+    rule = part("balancer.tf", r'"aws_lb_listener_rule" "plain" \{', r"\n\}")
+
+    assert "aws_lb_listener.http.arn" in rule
+    assert 'type = "fixed-response"' in rule
+    assert re.findall(r'"(/[a-z]+/\*)"', rule) == ["/api/*", "/webhooks/*"]
+
+
 def test_nobody_is_killed_who_still_has_time_to_end():
     processes = part("tasks.tf", r"processes = merge\(", r"environment = merge")
     web = re.search(r"procfile\.web,.*stop = (\d+)", processes)
 
     assert web is not None
-    assert int(web[1]) > GRACE_SECONDS
+    assert int(web[1]) > LINGER_SECONDS + GRACE_SECONDS
     assert "stop = local.drain_seconds + 20" in processes
     assert (
         "JOB_DRAIN_SECONDS          = tostring(local.drain_seconds)" in (TERRAFORM / "tasks.tf").read_text()

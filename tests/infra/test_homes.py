@@ -7,13 +7,14 @@ import pytest
 import yaml
 
 from infra.local.processes import ROOT, commands
-from models.base.metrics import REGISTRY
+from models.base.metrics import WORKERS_WANTED
 from models.base.settings import example
 from models.base.settings_group import CollectorSettings, ScalingSettings
 from tasks.scaling import PACE, services_of
 from web import health
 
 KNOWN = set(re.findall(r"^([A-Z0-9_]+)=", example(), re.MULTILINE))
+MANIFESTS = list(yaml.safe_load_all((ROOT / "infra" / "kubernetes" / "galley.yaml").read_text()))
 PROCFILE = {kind: ["python", *words[1:]] for kind, words in commands().items()}
 
 
@@ -25,13 +26,13 @@ def compose() -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def pods() -> dict[str, Any]:
-    manifests = yaml.safe_load_all((ROOT / "infra" / "kubernetes" / "galley.yaml").read_text())
-    workloads = [one["spec"]["template"] for one in manifests if one["kind"] in {"Job", "Deployment"}]
-    return {
-        one["metadata"]["labels"]["process"]: one["spec"]
-        | {"annotations": one["metadata"].get("annotations")}
-        for one in workloads
-    }
+    workloads = [one["spec"]["template"] for one in MANIFESTS if one["kind"] in {"Job", "Deployment"}]
+    return {one["metadata"]["labels"]["process"]: one["spec"] | one["metadata"] for one in workloads}
+
+
+def environment(pod: dict[str, Any]) -> dict[str, str]:
+    (container,) = pod["containers"]
+    return {one["name"]: one["value"] for one in container.get("env", ())}
 
 
 def test_compose_runs_the_procfile(compose: dict[str, Any]):
@@ -46,17 +47,17 @@ def test_kubernetes_runs_the_procfile(pods: dict[str, Any]):
     assert {kind: pod["containers"][0]["command"] for kind, pod in pods.items()} == PROCFILE
     for pod in pods.values():
         (container,) = pod["containers"]
-        assert {one["name"] for one in container.get("env", ())} <= KNOWN
+        assert set(environment(pod)) <= KNOWN
         assert pod["securityContext"]["runAsNonRoot"]
         assert container["securityContext"]["readOnlyRootFilesystem"]
 
 
 def test_workers_may_drain_before_they_are_killed(compose: dict[str, Any], pods: dict[str, Any]):
     drain = int(compose["worker"]["environment"]["JOB_DRAIN_SECONDS"])
-    (setting,) = pods["worker"]["containers"][0]["env"]
 
     assert compose["worker"]["stop_grace_period"] == "2m"
-    assert pods["worker"]["terminationGracePeriodSeconds"] > drain == int(setting["value"])
+    assert pods["worker"]["terminationGracePeriodSeconds"] > drain
+    assert environment(pods["worker"])["JOB_DRAIN_SECONDS"] == str(drain)
     assert drain < 120
 
 
@@ -66,30 +67,70 @@ def test_what_workers_write_the_web_can_read(compose: dict[str, Any]):
 
     assert f"--chown=10001:10001 /files {folder}" in image
     assert compose["worker"]["volumes"] == compose["web"]["volumes"] == [f"files:{folder}"]
+    # Said once more, since an .env that is a copy of .env.example names another.
+    assert {one["environment"]["FILE_FOLDER"] for one in compose.values()} == {folder}
 
 
 def test_kubernetes_asks_for_paths_that_are_answered(pods: dict[str, Any]):
     (web,) = pods["web"]["containers"]
-    asked = {web[probe]["httpGet"]["path"] for probe in ("readinessProbe", "livenessProbe")}
+    asked = {web[probe]["httpGet"]["path"] for probe in ("startupProbe", "readinessProbe", "livenessProbe")}
 
     assert asked == {path for one in health.handlers for path in one.paths}
 
 
-def test_keda_reads_the_decision_that_the_dispatcher_tells(pods: dict[str, Any]):
+def test_every_process_that_lasts_answers_prometheus(compose: dict[str, Any], pods: dict[str, Any]):
+    lasting = set(PROCFILE) - {"release"}
+    scrape = yaml.safe_load((ROOT / "infra" / "observe" / "prometheus.yml").read_text())["scrape_configs"]
+    (found,) = scrape[0]["dns_sd_configs"]
+
+    assert set(found["names"]) == lasting
+    for name in lasting:
+        asked = pods[name]["annotations"]
+        (*_, port) = pods[name]["containers"][0]["ports"]
+        assert (asked["prometheus.io/scrape"], asked["prometheus.io/path"]) == ("true", "/metrics")
+        assert (port["name"], str(port["containerPort"])) == ("metrics", asked["prometheus.io/port"])
+        for given in (environment(pods[name]), compose[name]["environment"]):
+            settings = CollectorSettings.model_validate({key.lower(): value for key, value in given.items()})
+            assert (settings.metrics_host, settings.metrics_port) == ("0.0.0.0", port["containerPort"])
+            assert settings.metrics_port == found["port"]
+
+
+def test_emptying_a_node_leaves_a_web_process(pods: dict[str, Any]):
+    budget, web = (
+        next(one for one in MANIFESTS if (one["kind"], one["metadata"]["name"]) == (kind, "galley-web"))
+        for kind in ("PodDisruptionBudget", "Deployment")
+    )
+
+    assert budget["spec"]["selector"]["matchLabels"] == pods["web"]["labels"]
+    assert web["spec"]["replicas"] > budget["spec"]["minAvailable"] >= 1
+    for spread in pods["web"]["topologySpreadConstraints"]:
+        assert spread["labelSelector"]["matchLabels"] == pods["web"]["labels"]
+
+
+def test_keda_reads_the_decision_where_the_dispatcher_tells_it(pods: dict[str, Any]):
     keda = yaml.safe_load((ROOT / "infra" / "kubernetes" / "keda" / "worker.yaml").read_text())["spec"]
-    (dispatcher,) = pods["dispatcher"]["containers"]
-    environment = {one["name"].lower(): one["value"] for one in dispatcher["env"]}
-    backend = ScalingSettings.model_validate(environment).scaling_backend
-    port = CollectorSettings.model_validate(environment).metrics_port
+    given = {name.lower(): value for name, value in environment(pods["dispatcher"]).items()}
+    backend = ScalingSettings.model_validate(given).scaling_backend
     (service,) = services_of(backend)
     (trigger,) = keda["triggers"]
-    query = re.fullmatch(r'max\((\w+)\{service="(\w+)"\}\)', trigger["metadata"]["query"])
+    url = re.fullmatch(r"http://([\w-]+)\.\w+:(\d+)/metrics", trigger["metadata"]["url"])
+    ports = {
+        (one["metadata"]["name"], port["port"]): one["spec"]["selector"]
+        for one in MANIFESTS
+        if one["kind"] == "Service"
+        for port in one["spec"]["ports"]
+    }
+    WORKERS_WANTED.labels(service.name).set(3)
+    (sample,) = next(iter(WORKERS_WANTED.collect())).samples
+    (label,) = sample.labels.items()
 
     assert keda["scaleTargetRef"]["name"] == "galley-worker"
     assert (keda["minReplicaCount"], keda["maxReplicaCount"]) == (service.least, service.most)
     assert keda["pollingInterval"] == PACE[backend]
-    assert query is not None
-    assert query[1] in {one.name for one in REGISTRY.collect()}
-    assert (query[2], trigger["metadata"]["threshold"]) == (service.name, "1")
-    assert [one["containerPort"] for one in dispatcher["ports"]] == [port]
-    assert pods["dispatcher"]["annotations"]["prometheus.io/port"] == str(port)
+    assert url is not None
+    assert ports[url[1], int(url[2])] == pods["dispatcher"]["labels"]
+    assert url[2] == given["metrics_port"]
+    assert trigger["metadata"]["valueLocation"] == '{}{{{}="{}"}}'.format(sample.name, *label)
+    assert (trigger["type"], trigger["metadata"]["format"]) == ("metrics-api", "prometheus")
+    assert trigger["metadata"]["targetValue"] == "1"
+    WORKERS_WANTED.clear()

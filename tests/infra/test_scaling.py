@@ -19,7 +19,7 @@ from models.jobs import Job, enqueue
 from models.jobs.scaling import Decision
 from tasks.protection import protect
 from tasks.runs import Work, runs
-from tasks.scaling import Ecs
+from tasks.scaling import AGAIN, Ecs
 from tasks.testing import working
 from tasks.world import World
 
@@ -64,13 +64,16 @@ def test_ecs_has_the_tasks_that_are_wanted_and_is_asked_again_for_what_it_refuse
         ScalingSettings(scaling_backend="ecs", ecs_cluster=CLUSTER, ecs_region=REGION, ecs_endpoint_url=moto)
     )
 
-    ecs.become([wish("worker-mail", 2), wish("worker-reports", 3)])
+    both = [wish("worker-mail", 2), wish("worker-reports", 3)]
+    ecs.become(both, at=0)
     assert desired("worker-reports") == 3
     create("worker-mail")
     aws.update_service(cluster=CLUSTER, service="worker-reports", desiredCount=1)
-    ecs.become([wish("worker-mail", 2), wish("worker-reports", 3)])
+    ecs.become(both, at=10)
     assert (desired("worker-mail"), desired("worker-reports")) == (2, 1), "only what is new is asked for"
-    ecs.become([wish("worker-reports", 0)])
+    ecs.become(both, at=AGAIN)
+    assert desired("worker-reports") == 3, "what somebody else has changed is corrected in time"
+    ecs.become([wish("worker-reports", 0)], at=AGAIN + 10)
     assert desired("worker-reports") == 0
     aws.close()
 

@@ -1,5 +1,6 @@
 """What is made of the metrics asks for what the processes really tell: the rules and the dashboard beside `/metrics`."""
 
+import asyncio
 import json
 import re
 from collections.abc import Iterator
@@ -12,13 +13,16 @@ import promql_parser
 import pytest
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
+from sqlalchemy import text
 
 from infra.local.embedded import free_port
 from models.base import metrics
 from models.base.clock import now
 from models.base.settings_group import CollectorSettings
 from models.jobs import enqueue
+from models.jobs.store import DATABASE_AWAY
 from models.orders.jobs import CheckTruths
+from tasks.dispatcher import hold_and_act
 from tasks.gauges import measure
 from tasks.testing import run_everything
 from tasks.world import World
@@ -27,6 +31,10 @@ from tests.web.site import lasting_site
 ROOT = Path(__file__).parents[2]
 RULES = yaml.safe_load((ROOT / "infra/observe/alerts.yml").read_text())["groups"][0]["rules"]
 PANELS = json.loads((ROOT / "infra/observe/dashboard.json").read_text())["panels"]
+CUT = """
+select pg_terminate_backend(pid) from pg_stat_activity
+ where application_name = 'dispatcher lock' and datname = current_database()
+"""
 QUERIES = [one["expr"] for one in RULES] + [one["expr"] for panel in PANELS for one in panel["targets"]]
 
 
@@ -66,15 +74,18 @@ async def told(world: World, port: int) -> dict[str, set[str]]:
         await enqueue(session, CheckTruths())
         await measure(session, timedelta(seconds=30), now())
     async with httpx2.AsyncClient() as client:
-        text = (await client.get(f"http://127.0.0.1:{port}/metrics")).text
+        answered = (await client.get(f"http://127.0.0.1:{port}/metrics")).text
     return {
         sample.name: set(sample.labels)
-        for family in text_string_to_metric_families(text)
+        for family in text_string_to_metric_families(answered)
         for sample in family.samples
     }
 
 
 async def test_each_query_asks_for_what_is_told(told: dict[str, set[str]]) -> None:
+    scrape = yaml.safe_load((ROOT / "infra/observe/prometheus.yml").read_text())["scrape_configs"]
+    # Prometheus' own word of whether a process answers, with the labels that it was given for it.
+    told["up"] = {one["target_label"] for one in scrape[0]["relabel_configs"]}
     for query in QUERIES:
         selected: set[str] = set()
         for part in parts(promql_parser.parse(query)):
@@ -92,16 +103,51 @@ def test_the_events_that_are_asked_for_are_written_by_the_product() -> None:
     source = "".join(
         one.read_text() for room in ("models", "tasks", "web") for one in (ROOT / room).rglob("*.py")
     )
-    asked = " ".join(one["expr"] for one in RULES)
-    for area, names in re.findall(r'event=~?"(\w+)\\*\.\(?([\w|]+)\)?"', asked):
-        for name in names.split("|"):
-            assert f'"{area}.{name}"' in source
+    said = set(re.findall(r'log\.\w+\(\s*"([\w.]+)"', source))
+    asked = [
+        one.value
+        for query in QUERIES
+        for part in parts(promql_parser.parse(query))
+        if isinstance(part, promql_parser.VectorSelector)
+        for one in part.matchers.matchers
+        if one.name == "event"
+    ]
+    assert len(asked) > 5
+    for pattern in asked:
+        found = {one for one in said if re.fullmatch(pattern, one)}
+        assert len(found) == pattern.count("|") + 1, pattern
 
 
 def test_every_alert_has_its_part_in_the_runbooks() -> None:
     runbooks = (ROOT / "docs/runbooks.md").read_text()
     for rule in RULES:
         assert re.search(rf"^#+ `{rule['alert']}`$", runbooks, re.MULTILINE), rule["alert"]
+
+
+async def ended(world: World) -> None:
+    with pytest.raises(DATABASE_AWAY):
+        await hold_and_act(world)
+
+
+async def test_a_dispatcher_that_does_not_act_tells_nothing_of_the_whole(world: World) -> None:
+    """Or Prometheus would believe its last word for as long as it lives, beside the one that acts."""
+
+    def slots() -> int:
+        return sum(len(one.samples) for one in metrics.JOBS_SLOTS.collect())
+
+    metrics.JOBS_SLOTS.clear()
+    async with world.database.transaction() as session:
+        await enqueue(session, CheckTruths())
+    async with asyncio.timeout(20), asyncio.TaskGroup() as tasks:
+        acting = tasks.create_task(ended(world))
+        while not slots():
+            await asyncio.sleep(0.01)
+        metrics.WORKERS_WANTED.labels("worker").set(3)
+        async with world.database.transaction() as session:
+            await session.execute(text(CUT))
+        await acting
+    assert slots() == 0
+    assert [one.samples for one in metrics.WORKERS_WANTED.collect()] == [[]]
 
 
 def test_a_port_that_is_taken_is_said_in_one_sentence(port: int, capsys: pytest.CaptureFixture[str]) -> None:

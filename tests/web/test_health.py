@@ -34,6 +34,20 @@ async def test_without_its_database_it_is_not_ready_but_lives(redis_server: Embe
     assert live.status == 200
 
 
+async def test_whoever_has_reached_its_database_once_has_started_for_good(
+    database: Database, redis_server: EmbeddedRedis
+):
+    async with site(settings_for(NOBODY, redis_server.url)) as one, one.browser() as visitor:
+        away = one.database
+        statuses = [(await visitor.open("/health/started")).status]
+        for one.app.state.database in (database, away):
+            statuses.append((await visitor.open("/health/started")).status)
+        ready = await visitor.open("/health/ready")
+
+    assert statuses == [503, 200, 200]
+    assert ready.status == 503
+
+
 async def test_who_is_leaving_is_not_ready(
     database: Database, database_url: str, redis: Redis, redis_server: EmbeddedRedis
 ):

@@ -8,6 +8,6 @@ alarm_email         = "operations@example.com"
 github_repository   = "example/galley"
 has_github_provider = true
 nat_gateways        = 1
-database            = { class = "db.t4g.micro", storage_gb = 20, is_multi_az = false, backup_days = 7 }
+database            = { class = "db.t4g.micro", storage_gb = 20, connections = 60, is_multi_az = false, backup_days = 7 }
 cache               = { class = "cache.t4g.micro", nodes = 1 }
 web                 = { cpu = 256, memory = 512, min = 1, max = 2 }
