@@ -28,10 +28,11 @@ from models.jobs.fleet import forget_decisions
 from models.jobs.keys import forget_keys
 from models.jobs.limits import set_defaults
 from models.jobs.metrics import roll_up
-from models.jobs.retention import forget_finished
+from models.jobs.retention import EVER, forget_finished, forget_what_is_left
 from models.jobs.schedules import Schedule, fire_due
 from models.jobs.store import DATABASE_AWAY, PROMOTE, connect
-from tasks.gauges import measure
+from tasks.alarm import raise_alarms
+from tasks.gauges import forget, measure
 from tasks.queues import QUEUES
 from tasks.scaling import scale
 from tasks.world import World, open_world
@@ -42,6 +43,9 @@ TICK_SECONDS: Final = 0.25
 RESCUE_SECONDS: Final = 1.0
 MEASURE_SECONDS: Final = 15.0
 CARE_SECONDS: Final = 60.0
+#: How far back old jobs are looked for; every so often all of them, for what was put off then or is kept shorter now.
+REACH: Final = timedelta(hours=2)
+REACH_SECONDS: Final = 3600.0
 STALE: Final = timedelta(seconds=2)
 #: For how many days finished jobs are kept, by queue, where that is not what the settings say.
 KEEP_DAYS: Final[Mapping[str, int]] = {
@@ -72,10 +76,11 @@ class Dispatcher:
         # Workers may have been cut off from the database as we were: nobody is taken for dead before everyone
         # has had a full lease to beat again.
         self._patient_until = time.monotonic() + world.settings.jobs.lease_seconds
+        self._reach_at = 0.0
 
     async def act(self, lock: asyncpg.Connection) -> None:
         """Tick until something fails; then whoever takes the lock next begins afresh."""
-        rescue_at = measure_at = care_at = 0.0
+        rescue_at = measure_at = care_at = forget_at = 0.0
         while True:
             began = time.monotonic()
             # On the connection that holds the lock: if the lock is lost, so is the tick.
@@ -91,6 +96,9 @@ class Dispatcher:
             if began >= care_at:
                 care_at = began + CARE_SECONDS
                 await self._care()
+            # As much at a time as keeps nobody waiting, and with each tick until nothing old is left.
+            if began >= forget_at and not await self._forget(began):
+                forget_at = began + CARE_SECONDS
             await asyncio.sleep(max(0.0, TICK_SECONDS - (time.monotonic() - began)))
 
     async def _rescue(self) -> None:
@@ -109,10 +117,20 @@ class Dispatcher:
             crash_point("before the dispatcher rings")
             await self._database.tell(News(queues=queues))
 
+    async def _forget(self, at: float) -> bool:
+        """Delete some of the jobs that are old. Returns whether there were any."""
+        is_all = at >= self._reach_at
+        async with self._database.transaction() as session:
+            days = timedelta(days=self._world.settings.jobs.keep_days)
+            count = await forget_finished(session, days, KEEP_DAYS, reach=EVER if is_all else REACH)
+        if is_all and not count:
+            self._reach_at = at + REACH_SECONDS
+        return count > 0
+
     async def _care(self) -> None:
         async with self._database.transaction() as session:
             await forget_workers(session)
-            await forget_finished(session, timedelta(days=self._world.settings.jobs.keep_days), KEEP_DAYS)
+            await forget_what_is_left(session)
             await forget_keys(session)
             await forget_decisions(session)
             await set_defaults(session)
@@ -134,27 +152,31 @@ async def dispatch(settings: Settings) -> None:
         log.info("dispatcher.ready")
         while True:
             with contextlib.suppress(*DATABASE_AWAY):
-                await _hold_and_act(world)
+                await hold_and_act(world)
             await asyncio.sleep(1)
 
 
-async def _hold_and_act(world: World) -> None:
-    lock = await connect(world.settings.database.url, "dispatcher lock")
-    scaling: asyncio.Task[None] | None = None
+async def hold_and_act(world: World) -> None:
+    """Wait for the lock and act for as long as it is held. Raises one of `DATABASE_AWAY` when it is not any more."""
+    lock: asyncpg.Connection | None = None
+    beside: list[asyncio.Task[None]] = []
     try:
+        lock = await connect(world.settings.database.url, "dispatcher lock")
         while not await lock.fetchval("select pg_try_advisory_lock($1)", DISPATCHER_LOCK):  # noqa: ASYNC110 - held elsewhere
             await asyncio.sleep(1)
         log.info("dispatcher.acting")
-        # Beside the ticks, which do not wait for ECS.
-        scaling = asyncio.create_task(scale(world))
+        # Beside the ticks, which wait neither for ECS nor for a mail server.
+        beside = [asyncio.create_task(scale(world)), asyncio.create_task(raise_alarms(world))]
         await Dispatcher(world, SCHEDULES).act(lock)
     except DATABASE_AWAY as error:
         log.warning("dispatcher.interrupted", error=f"{type(error).__name__}: {error}")
         raise
     finally:
-        if scaling is not None:
-            scaling.cancel()
-        lock.terminate()
+        for task in beside:
+            task.cancel()
+        if lock is not None:
+            lock.terminate()
+        forget()
 
 
 def main() -> None:

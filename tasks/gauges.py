@@ -8,14 +8,24 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from models.base import metrics
-from models.jobs.board import queues
+from models.jobs.board import MOST_COUNTED, queues
 
 log = structlog.get_logger(__name__)
 
-#: Each is asked by an index over the few rows that it counts.
+#: By queue or service: cleared, these tell nothing, while those without a label always tell a number.
+_BY_LABEL: Final = (
+    metrics.JOBS_WAITING,
+    metrics.JOBS_OLDEST_WAITING_SECONDS,
+    metrics.JOBS_RUNNING,
+    metrics.JOBS_SLOTS,
+    metrics.WORKERS_WANTED,
+)
+_IN_ALL: Final = (metrics.JOBS_DEAD, metrics.MAIL_UNSETTLED, metrics.WEBHOOKS_UNHANDLED)
+
+#: Each is asked by an index over the few rows that it counts; dead letters pile up, and are counted to `MOST_COUNTED`.
 _COUNTS: Final = text(
     """
-    select (select count(*) from jobs where state = 'dead') as dead,
+    select (select count(*) from (select from jobs where state = 'dead' limit :most + 1) dead_letters) as dead,
            (select count(*) from email_messages
              where state in ('sending', 'unknown') and claimed_at < now() - interval '1 minute') as unsettled,
            (select count(*) from payments_stripe_events where state in ('received', 'stranded')) as unhandled
@@ -34,7 +44,15 @@ async def measure(session: AsyncSession, lease: timedelta, at: datetime) -> None
         if queue.waiting:
             standing = {"ready": queue.waiting, "running": queue.running, "oldest_ready_seconds": round(age)}
             log.info("queue.standing", queue=queue.name, **standing)
-    counts = (await session.execute(_COUNTS)).one()
+    counts = (await session.execute(_COUNTS, {"most": MOST_COUNTED})).one()
     metrics.JOBS_DEAD.set(counts.dead)
     metrics.MAIL_UNSETTLED.set(counts.unsettled)
     metrics.WEBHOOKS_UNHANDLED.set(counts.unhandled)
+
+
+def forget() -> None:
+    """Tell nothing of the installation any more: what is not measured anew would be believed for as long as we live."""
+    for gauge in _BY_LABEL:
+        gauge.clear()
+    for gauge in _IN_ALL:
+        gauge.set(0)

@@ -17,6 +17,7 @@ from redis.exceptions import RedisError
 from emails import BadAddress, write_letter
 from emails.post import AnswerLost, NotAccepted, Refused
 from models.base.clock import now
+from models.base.crash_points import crash_point
 from models.base.crypto import Keys
 from models.base.errors import Temporary
 from models.mail import actions
@@ -89,6 +90,7 @@ async def send(email_id: UUID, work: Work) -> Result:
 
 async def _send(work: Work, letter: EmailMessage, mime: bytes) -> Result:
     sender = work.world.settings.mail.sender
+    crash_point("after a letter is claimed, before it is sent")
     try:
         provider_id = await work.world.post.send(
             mime, sender=sender, to=letter.to_address, tag=str(letter.id)

@@ -58,6 +58,7 @@ async def deliver_webhook(job: DeliverWebhook, work: Work) -> Result:
         outcome = Outcome(None, "The endpoint is switched off.", timedelta(0))
     else:
         outcome, wait = await _posted(delivery, endpoint, work.world)
+    work.log(outcome.line)
     async with work.transaction() as session:
         state = await was_tried(session, job.delivery_id, outcome, now(), is_last=work.is_last_attempt)
     if state is DeliveryState.WAITING:

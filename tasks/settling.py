@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 from functools import cache
-from typing import Any, Final
+from typing import Any, Final, TypeGuard
 from uuid import UUID
 
 import msgspec
@@ -20,7 +20,7 @@ from models.base.crash_points import crash_point
 from models.base.errors import Refusal, Temporary
 from models.base.metrics import JOBS_RUN_SECONDS, JOBS_WAIT_SECONDS
 from models.base.tracing import record
-from models.jobs.actions import Failure, LostLease, bury, fail, snooze
+from models.jobs.actions import Failure, LostLease, bury, crowded_for, fail, snooze
 from models.jobs.cancelling import stopped
 from models.jobs.endings import complete_in_flows
 from models.jobs.limits import slow_down
@@ -44,7 +44,7 @@ UNKNOWN_KIND_WAIT: Final = timedelta(seconds=30)
 ROLL_OUT: Final = timedelta(hours=1)
 #: How long somebody who is asked too often is left alone, if they do not say.
 CROWDED_WAIT: Final = timedelta(seconds=10)
-#: For how long that spends no attempts of a job: nothing is wrong with it.
+#: For how long that spends no attempts of a job, since it first met it: nothing is wrong with it.
 CROWDED_PATIENCE: Final = timedelta(hours=1)
 
 
@@ -110,8 +110,9 @@ class Settler:
                 await stopped(session, fence)
                 return "cancelled"
             assert error is not None
-            if (pause := await self._pause(session, claim, error)) is not None:
-                await snooze(session, fence, pause)
+            is_crowded = _is_crowded(error, claim)
+            if (pause := await self._pause(session, attempt, error)) is not None:
+                await snooze(session, fence, pause, is_crowded=is_crowded)
                 return "snoozed"
             failure = self._failure(attempt, error)
             trace = None if attempt.secrets else error
@@ -122,19 +123,23 @@ class Settler:
             is_temporary = isinstance(error, Temporary)
             log.warning("job.failed", error=failure.error, exc_info=None if is_temporary else trace)
             wait = error.retry_after if isinstance(error, Temporary) else None
-            await fail(session, fence, failure, self._kinds[claim.kind].backoff, wait)
+            backoff = self._kinds[claim.kind].backoff
+            await fail(session, fence, failure, backoff, wait, is_crowded=is_crowded)
             return "failed"
 
-    async def _pause(self, session: AsyncSession, claim: Claim, error: BaseException) -> timedelta | None:
+    async def _pause(self, session: AsyncSession, attempt: Attempt, error: BaseException) -> timedelta | None:
         """How long it is put off without spending its attempt; None if it has failed."""
+        claim = attempt.claim
         if isinstance(error, Snooze):
             return error.wait
         if isinstance(error, msgspec.ValidationError) and self._is_of_a_newer_release(claim):
             return UNKNOWN_KIND_WAIT
-        if isinstance(error, Temporary) and error.is_crowded and claim.limit_key is not None:
+        if _is_crowded(error, claim):
             wait = error.retry_after or CROWDED_WAIT
-            await slow_down(session, claim.limit_key, wait)
-            return wait if now() - claim.created_at < CROWDED_PATIENCE else None
+            # The job's row first, as gates do: who takes the gate first and waits for the row could be waited for.
+            span = await crowded_for(session, attempt.fence)
+            await slow_down(session, str(claim.limit_key), wait)
+            return wait if span < CROWDED_PATIENCE else None
         return None
 
     def _is_of_a_newer_release(self, claim: Claim) -> bool:
@@ -214,6 +219,11 @@ class Settler:
         """Let `complete_in_batches` end when everything is completed."""
         self._is_closing = True
         self._flush.set()
+
+
+def _is_crowded(error: BaseException, claim: Claim) -> TypeGuard[Temporary]:
+    """Whether the other side of a key is asked too often."""
+    return isinstance(error, Temporary) and error.is_crowded and claim.limit_key is not None
 
 
 def _packed(value: Any) -> str | None:

@@ -3,11 +3,13 @@
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from typing import TypeVar
+from typing import Any, TypeVar
 
+import orjson
 from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from models.base.crypto import Keys
 from models.base.db import new_id
 from models.jobs.message import Job
 from models.jobs.states import UNFINISHED
@@ -29,14 +31,23 @@ _LEFT = text("select count(*) from jobs where state in ('waiting', 'active')")
 _HURRY = text("update jobs set run_at = now(), rank_at = now(), state = 'waiting' where state = 'scheduled'")
 
 
-async def enqueued(session: AsyncSession, message: type[J]) -> list[J]:
-    """The messages of one type that were asked for and are not done, in the order of asking."""
+async def enqueued(session: AsyncSession, message: type[J], keys: Keys | None = None) -> list[J]:
+    """The messages of one type that were asked for and are not done, in the order of asking. `keys` open their secrets."""
     rows = await session.scalars(
         select(JobRow)
         .where(JobRow.kind.in_((message.kind, *message.aliases)), JobRow.state.in_(UNFINISHED))
         .order_by(JobRow.created_at, JobRow.id)
     )
-    return [message.read(row.args) for row in rows]
+    return [message.read(row.args | _opened(row, keys)) for row in rows]
+
+
+def _opened(row: JobRow, keys: Keys | None) -> dict[str, Any]:
+    if row.secret is None:
+        return {}
+    if keys is None:
+        raise TypeError(f"{row.kind} has secrets: say with which keys they are opened, as world.keys")
+    secret: dict[str, Any] = orjson.loads(keys.unseal(row.secret))
+    return secret
 
 
 @asynccontextmanager

@@ -3,7 +3,7 @@
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -17,6 +17,7 @@ from models.jobs.enqueue import enqueue
 from models.jobs.errors import fingerprint
 from models.jobs.message import Backoff, unpack
 from models.jobs.rules import AGING
+from models.jobs.shares import rank_anew
 from models.jobs.store import Fence
 
 _HOLD = text(
@@ -38,10 +39,25 @@ _COMPLETE = text(
 _AGAIN = text(
     """
     update jobs set state = 'scheduled', worker_id = null, started_at = null, attempt = attempt - :unspent,
-                    snoozes = snoozes + :unspent,
-                    run_at = clock_timestamp() + :wait, rank_at = clock_timestamp() + :wait, error = :error
+                    snoozes = snoozes + :unspent, crowded_at = case when :is_crowded then crowded_at end,
+                    run_at = next.run_at, rank_at = next.run_at + cast(:aging as interval) * priority, error = :error
+      from (select id, started_at, clock_timestamp() + cast(:wait as interval) as run_at from jobs
+             where id = :job_id and attempt = :attempt and worker_id = :worker_id and finished_at is null
+               for update) next
+     where jobs.id = next.id
+    returning subject, queue, priority, share_key, next.run_at, next.started_at
+    """
+)
+
+_PLACE = text("update jobs set rank_at = :rank_at where id = :job_id")
+
+#: The time for which it waited for its turn, behind others of its key or its queue, is not what the other side said.
+_CROWDED = text(
+    """
+    update jobs
+       set crowded_at = coalesce(crowded_at + greatest(started_at - run_at, interval '0'), clock_timestamp())
      where id = :job_id and attempt = :attempt and worker_id = :worker_id and finished_at is null
-    returning subject
+    returning clock_timestamp() - crowded_at
     """
 )
 
@@ -56,7 +72,8 @@ _BURY = text(
 _ATTEMPT = text(
     """
     insert into job_attempts (job_id, attempt, worker_id, outcome, error, traceback, fingerprint, started_at, finished_at)
-    select id, :attempt, cast(:worker_id as uuid), :outcome, :error, :traceback, :fingerprint, started_at, clock_timestamp()
+    select id, :attempt, cast(:worker_id as uuid), :outcome, :error, :traceback, :fingerprint,
+           coalesce(cast(:started_at as timestamptz), started_at), clock_timestamp()
       from jobs where id = :job_id
         on conflict (job_id, attempt) do update
        set outcome = excluded.outcome, error = excluded.error, traceback = excluded.traceback,
@@ -69,7 +86,7 @@ _RESCUE = text(
     update jobs
        set state = case when attempt >= max_attempts then 'dead' else 'waiting' end,
            finished_at = case when attempt >= max_attempts then clock_timestamp() end,
-           worker_id = null, rank_at = least(rank_at, clock_timestamp()),
+           worker_id = null,
            error = :error, fingerprint = case when attempt >= max_attempts then :fingerprint end
       from (select j.id, j.worker_id
               from jobs j left join job_workers w on w.id = j.worker_id
@@ -142,17 +159,34 @@ async def fail(
     failure: Failure,
     backoff: Backoff | Callable[[int], timedelta],
     wait: timedelta | None = None,
+    *,
+    is_crowded: bool = False,
 ) -> None:
-    """Write down that the attempt failed and try again after a pause: the backoff's, or longer if the world asked."""
+    """Write down that the attempt failed and try again after a pause: the backoff's, or longer if the world asked.
+
+    For `is_crowded` see `crowded_for`.
+    """
     luck = random.random()  # noqa: S311 - jitter keeps no secret
     pause = backoff.wait(fence.attempt, luck) if isinstance(backoff, Backoff) else backoff(fence.attempt)
-    await _again(session, fence, max(pause, wait or pause), failure.error, unspent=0)
-    await remember(session, fence, "failed", failure)
+    wait = max(pause, wait or pause)
+    began_at = await _again(session, fence, wait, failure.error, unspent=0, is_crowded=is_crowded)
+    await remember(session, fence, "failed", failure, began_at)
 
 
-async def snooze(session: AsyncSession, fence: Fence, wait: timedelta) -> None:
-    """Come back later without spending the attempt."""
-    await _again(session, fence, wait, None, unspent=1)
+async def snooze(session: AsyncSession, fence: Fence, wait: timedelta, *, is_crowded: bool = False) -> None:
+    """Come back later without spending the attempt. For `is_crowded` see `crowded_for`."""
+    await _again(session, fence, wait, None, unspent=1, is_crowded=is_crowded)
+
+
+async def crowded_for(session: AsyncSession, fence: Fence) -> timedelta:
+    """How long this job has met nothing but 429 by now; 0 for the first time. Raises `LostLease`.
+
+    It begins afresh with anything else that becomes of an attempt, and when the job is retried.
+    """
+    span: timedelta | None = await session.scalar(_CROWDED, _key(fence))
+    if span is None:
+        raise LostLease(str(fence.job_id))
+    return span
 
 
 async def bury(session: AsyncSession, fence: Fence, failure: Failure) -> None:
@@ -204,23 +238,37 @@ async def forget_workers(session: AsyncSession) -> None:
 
 
 async def _again(
-    session: AsyncSession, fence: Fence, wait: timedelta, error: str | None, *, unspent: int
-) -> None:
-    row = (
-        await session.execute(_AGAIN, _key(fence) | {"wait": wait, "error": error, "unspent": unspent})
-    ).one_or_none()
+    session: AsyncSession,
+    fence: Fence,
+    wait: timedelta,
+    error: str | None,
+    *,
+    unspent: int,
+    is_crowded: bool,
+) -> datetime:
+    """Let the job wait for its next attempt. Returns when the present one began."""
+    again = {"wait": wait, "error": error, "unspent": unspent, "is_crowded": is_crowded, "aging": AGING}
+    row = (await session.execute(_AGAIN, _key(fence) | again)).one_or_none()
     if row is None:
         raise LostLease(str(fence.job_id))
+    if row.share_key is not None:
+        rank_at = await rank_anew(session, row, row.run_at, is_counted=True)
+        await session.execute(_PLACE, {"job_id": fence.job_id, "rank_at": rank_at})
     _tell(session, fence.job_id, row.subject)
+    began_at: datetime = row.started_at
+    return began_at
 
 
-async def remember(session: AsyncSession, fence: Fence, outcome: str, failure: Failure) -> None:
-    """Keep what became of an attempt that did not complete its job."""
+async def remember(
+    session: AsyncSession, fence: Fence, outcome: str, failure: Failure, began_at: datetime | None = None
+) -> None:
+    """Keep what became of an attempt that did not complete its job; `began_at` if the row does not say it any more."""
     told = {
         "outcome": outcome,
         "error": failure.error,
         "traceback": failure.traceback,
         "fingerprint": failure.fingerprint,
+        "started_at": began_at,
     }
     await session.execute(_ATTEMPT, _key(fence) | told)
 

@@ -15,34 +15,46 @@ from models.jobs.board_tables import AlertRow
 from models.jobs.enqueue import Wish, enqueue_all
 from models.jobs.jobs import TellOfAlert
 from models.jobs.message import kinds
-from models.jobs.stepping import CLAIMABLE, queues_with
+from models.jobs.stepping import CLAIMABLE, blocks, queues_with
 
 ALERTS_SHOWN: Final = 100
 
-#: Every trouble there is now, as (kind, subject, words). A backlog is counted to its threshold and no further; what no
-#: worker knows is looked for among what is put off for minutes, as that is.
+#: Every trouble there is now, as (kind, subject, words). A backlog is counted to its threshold and no further. A limit may
+#: hold jobs back, that is what it is for: they count once they have waited for too long. What no worker knows is looked
+#: for among what is put off for minutes, as that is.
 _WATCH: Final = text(
     f"""
-    with recursive {queues_with(CLAIMABLE, name="lines")},
-    waiting as (
-        select lines.name, line.count, line.oldest_at
+    with recursive {queues_with(CLAIMABLE, name="lines")}, {blocks(name="parked")},
+    ready as (
+        select lines.name, first.run_at, false as is_limited
           from lines cross join lateral (
-               select count(*), min(run_at) as oldest_at
-                 from (select run_at from jobs
-                        where queue = lines.name and state = 'waiting' and blocked_by is null
-                        order by rank_at, id limit :waiting + 1) first) line
-         where not exists (select from job_queues q where q.name = lines.name and q.paused_at is not null)),
+               select run_at from jobs where queue = lines.name and state = 'waiting' and blocked_by is null
+                order by rank_at, id limit :waiting + 1) first),
+    limited as (
+        select first.queue, first.run_at, true
+          from parked cross join lateral (
+               select queue, run_at from jobs where blocked_by = parked.name and state = 'waiting'
+                order by rank_at, id limit :waiting + 1) first
+         where starts_with(parked.name, 'limit/') and first.run_at < clock_timestamp() - cast(:oldest as interval)),
+    waiting as (
+        select name, count(*), to_char(min(run_at) at time zone 'UTC', 'HH24:MI "UTC"') as since, min(run_at) as oldest_at,
+               case when bool_or(is_limited) then ' A limit holds jobs of it back.' else '' end as more
+          from (select * from ready union all select * from limited) line
+         where not exists (select from job_queues q where q.name = line.name and q.paused_at is not null)
+         group by name),
     troubles (kind, subject, words) as (
-        select 'backlog', name, 'More than ' || :waiting || ' jobs wait in the queue ' || name || '.'
+        select 'backlog', name, 'More than ' || :waiting || ' jobs wait in the queue ' || name || '.' || more
           from waiting where count > :waiting
          union all
-        select 'slow', name, 'A job has waited in the queue ' || name || ' since ' || oldest_words || '.'
-          from (select name, oldest_at, to_char(oldest_at at time zone 'UTC', 'HH24:MI "UTC"') as oldest_words
-                  from waiting) old
+        select 'slow', name, 'A job has waited in the queue ' || name || ' since ' || since || '.' || more
+          from waiting
          where oldest_at < clock_timestamp() - cast(:oldest as interval)
          union all
+        -- By their last attempts, which have an index by time (for `now()`, which stands still): dead jobs pile up, and
+        -- are few among all that finished.
         select 'failures', kind, count(*) || ' jobs of the kind ' || kind || ' died within an hour.'
-          from jobs where state = 'dead' and finished_at > clock_timestamp() - interval '1 hour'
+          from job_attempts tried join jobs on jobs.id = tried.job_id and jobs.attempt = tried.attempt
+         where tried.finished_at > now() - interval '1 hour' and jobs.state = 'dead'
          group by kind having count(*) >= :dead
          union all
         select 'dead worker', host || ' ' || pid,
@@ -51,7 +63,7 @@ _WATCH: Final = text(
          union all
         select distinct 'unknown kind', kind,
                'No worker knows the kind ' || kind || '. Jobs of it have waited for more than a day.'
-          from jobs where state = 'scheduled' and run_at < clock_timestamp() + interval '10 minutes' and snoozes > 0
+          from jobs where state = 'scheduled' and run_at < now() + interval '10 minutes' and snoozes > 0
                       and created_at < clock_timestamp() - cast(:patience as interval) and kind <> all(:known)),
     opened as (
         insert into job_alerts (id, kind, subject, words)
@@ -99,10 +111,18 @@ async def watch(session: AsyncSession, thresholds: Thresholds) -> None:
         "known": sorted(kinds()),
     }
     news = (await session.execute(_WATCH, asked)).all()
-    await enqueue_all(session, [Wish(TellOfAlert(alert_id=row.id, is_over=row.is_over)) for row in news])
+    await enqueue_all(
+        session,
+        [Wish(TellOfAlert(alert_id=row.id, is_over=row.is_over), subject=subject_of(row.id)) for row in news],
+    )
     if news:
         changed(session, "alerts")
     await session.execute(_FORGET)
+
+
+def subject_of(alert_id: UUID) -> str:
+    """What the jobs that tell of an alert are about, its letters included."""
+    return f"alert/{alert_id}"
 
 
 async def alerts(session: AsyncSession) -> Sequence[AlertRow]:

@@ -97,6 +97,8 @@ class BulkRow(Row):
     last_id: Mapped[UUID | None]
     created_at: Mapped[datetime] = mapped_column(server_default=text("now()"))
     stopped_at: Mapped[datetime | None]
+    #: Why it ended before its time, if nobody stopped it: what became of its job.
+    stopped_because: Mapped[str | None]
     finished_at: Mapped[datetime | None]
 
 

@@ -9,6 +9,7 @@ from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from models.base.clock import now
+from models.base.crash_points import crash_point
 from models.base.db import changed, new_id
 from models.base.errors import Conflict, Invalid, NotFound, Refusal
 from models.base.paging import PAGE_SIZE, Page, decode_cursor, page_of
@@ -17,7 +18,8 @@ from models.jobs.cancelling import cancel
 from models.jobs.dead import delete, prioritize, promote, retry
 from models.jobs.enqueue import enqueue
 from models.jobs.filter import Filter
-from models.jobs.jobs import DoBulkAction
+from models.jobs.jobs import DoBulkAction, EndBulkAction
+from models.jobs.queues import run_anyway
 from models.jobs.rules import PRIORITIES
 from models.jobs.states import BulkDeed
 from models.jobs.tables import JobRow
@@ -40,7 +42,16 @@ async def begin(
         id=new_id(), deed=deed, filter=str(wanted), priority=priority, asked_by=asked_by, created_at=now()
     )
     session.add(row)
-    await enqueue(session, DoBulkAction(bulk_id=row.id), subject=f"bulk/{row.id}", asked_by=asked_by)
+    job_id = await enqueue(
+        session,
+        DoBulkAction(bulk_id=row.id),
+        subject=f"bulk/{row.id}",
+        asked_by=asked_by,
+        when_dead=EndBulkAction(bulk_id=row.id),
+    )
+    assert job_id is not None
+    # Who has paused everything to clear up what runs away must be able to.
+    await run_anyway(session, job_id)
     return row.id
 
 
@@ -71,6 +82,7 @@ async def do_chunk(session: AsyncSession, bulk_id: UUID, size: int = CHUNK) -> B
     if len(ids) < size:
         row.finished_at = now()
     changed(session, f"bulk/{bulk_id}")
+    crash_point("in a chunk of a bulk action, before its commit")
     return row
 
 

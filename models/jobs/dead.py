@@ -18,7 +18,8 @@ from models.base.db import changed, new_id, news_of
 from models.base.errors import Conflict, Invalid, NotFound
 from models.jobs.endings import lock, revive
 from models.jobs.message import MAX_ARGS_BYTES, Job, kinds
-from models.jobs.rules import AGING, PRIORITIES, rank
+from models.jobs.rules import AGING, PRIORITIES
+from models.jobs.shares import rank_anew
 from models.jobs.states import JobState
 from models.jobs.tables import JobRow
 
@@ -26,7 +27,7 @@ _RETRY = text(
     """
     update jobs
        set state = 'waiting', finished_at = null, started_at = null, worker_id = null, result = null,
-           cancel_asked_at = null, run_anyway = false, fingerprint = null,
+           cancel_asked_at = null, run_anyway = false, fingerprint = null, crowded_at = null,
            run_at = clock_timestamp(), rank_at = :rank_at,
            max_attempts = attempt + :attempts, args = coalesce(cast(:args as jsonb), args),
            blocked_by = case when parents_left > 0 then 'parents'
@@ -110,7 +111,7 @@ async def duplicate(session: AsyncSession, job_id: UUID, asked_by: UUID) -> UUID
     copy = {
         "new_id": copy_id,
         "job_id": job_id,
-        "rank_at": rank(now(), job.priority),
+        "rank_at": await rank_anew(session, job, now(), is_counted=False),
         "attempts": _attempts(job),
         "asked_by": asked_by,
     }
@@ -122,7 +123,7 @@ async def duplicate(session: AsyncSession, job_id: UUID, asked_by: UUID) -> UUID
 async def promote(session: AsyncSession, job_id: UUID) -> None:
     """Let a scheduled job wait for a worker now. Raises `NotFound`, or `Conflict` if it is not scheduled."""
     job = await _job(session, job_id)
-    asked = {"job_id": job_id, "rank_at": rank(now(), job.priority)}
+    asked = {"job_id": job_id, "rank_at": await rank_anew(session, job, now(), is_counted=True)}
     row = (await session.execute(_PROMOTE, asked)).one_or_none()
     if row is None:
         raise Conflict(f"Only a scheduled job can be run sooner; this one is {job.state.value}.")
@@ -198,7 +199,8 @@ async def _again(session: AsyncSession, job: JobRow, args: str | None) -> None:
         raise Conflict(
             f"This job waits for the step “{step}”, which failed: retry that one, and this one follows."
         )
-    again = {"job_id": job.id, "rank_at": rank(now(), job.priority), "attempts": _attempts(job), "args": args}
+    rank_at = await rank_anew(session, job, now(), is_counted=False)
+    again = {"job_id": job.id, "rank_at": rank_at, "attempts": _attempts(job), "args": args}
     try:
         async with session.begin_nested():
             row = (await session.execute(_RETRY, again)).one_or_none()

@@ -10,6 +10,7 @@ from sqlalchemy import Text, Uuid, bindparam, select, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from models.base.crash_points import crash_point
 from models.base.db import changed, news_of
 from models.jobs.enqueue import enqueue
 from models.jobs.errors import fingerprint
@@ -98,6 +99,7 @@ async def settle(session: AsyncSession, flow_id: UUID | None, ended: Sequence[UU
     """Do what follows from the end of these jobs of a flow, in the transaction that ended them."""
     if flow_id is None or not ended:
         return
+    crash_point("in a flow, before what follows from its job's end")
     pause = await _pause_of(session, flow_id)
     states = await session.execute(select(JobRow.state).where(JobRow.id.in_(ended)))
     done = sum(state is JobState.COMPLETED for state in states.scalars())

@@ -179,13 +179,14 @@ def _row(wish: Wish, at: datetime, turn: Turn | None) -> tuple[object, ...]:
         wish.frees_key,
         wish.share,
         wish.limit or job.limit,
-        _sealed(wish),
+        sealed(job, wish.keys),
     )
 
 
-def _sealed(wish: Wish) -> bytes | None:
-    if not wish.job.secrets:
+def sealed(job: Job, keys: Keys | None) -> bytes | None:
+    """What the message keeps secret, as it stands in a row. Raises `TypeError` if it has secrets, and there are no keys."""
+    if not job.secrets:
         return None
-    if wish.keys is None:
-        raise TypeError(f"{wish.job.kind} has secrets: enqueue it with keys to seal them with")
-    return wish.keys.seal(orjson.dumps(wish.job.secret_args()))
+    if keys is None:
+        raise TypeError(f"{job.kind} has secrets: enqueue it with keys to seal them with")
+    return keys.seal(orjson.dumps(job.secret_args()))

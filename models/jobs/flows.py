@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from graphlib import CycleError, TopologicalSorter
 from typing import Any, Final
 from uuid import UUID
@@ -11,6 +12,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from models.base.clock import now
+from models.base.crypto import Keys
 from models.base.db import changed, new_id
 from models.base.errors import Conflict, NotFound
 from models.base.paging import PAGE_SIZE, Page, decode_cursor, page_of
@@ -57,13 +59,18 @@ _IN_STATE: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A job of a flow, and the steps that it waits for."""
+    """A job of a flow, and the steps that it waits for. What else is wished for it is as in `Wish`."""
 
     job: Job
     after: tuple[str, ...] = ()
     if_parent_fails: OnParentFailure = OnParentFailure.CANCEL
     priority: int | None = None
     when_dead: Job | None = None
+    run_at: datetime | None = None
+    share: str | None = None
+    limit: str | None = None
+    #: What a message's secrets are sealed with.
+    keys: Keys | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +125,10 @@ async def enqueue_flow(
                 when_dead=one.when_dead,
                 subject=subject,
                 asked_by=asked_by,
+                run_at=one.run_at,
+                share=one.share,
+                limit=one.limit,
+                keys=one.keys,
             )
             for step, one in steps.items()
         ],

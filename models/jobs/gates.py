@@ -17,10 +17,16 @@ from uuid import UUID
 
 import asyncpg
 
+from models.base.crash_points import crash_point
+from models.jobs.stepping import blocks
 from models.jobs.store import CLAIM_ANYWAY, CLAIM_GATED, Claim, Store, claims_of
 
 #: How many jobs of a full key are parked, or woken, by one statement.
 AT_ONCE: Final = 1000
+#: After a 429 and its silence, half as many jobs of the key run at once as before; in each such time without another
+#: 429 twice as many again, and after `FREE_AGAIN` as many as its limit says.
+ROOM_AGAIN: Final = "interval '1 minute'"
+FREE_AGAIN: Final = "interval '10 minutes'"
 
 GATED: Final = """
 select name from job_queues
@@ -36,17 +42,20 @@ _LOCK: Final = (
 #: `least` leaves out nulls, the limits that are not set.
 _ROOM: Final = """
 select wanted.name, lim.rate_seconds::float8 / lim.rate_count as spacing,
-       greatest(0, least({most}, lim.max_running - busy.running,
+       greatest(0, least({most}, least(lim.max_running, pace.lowered) - busy.running,
                          floor(lim.rate_burst - pace.owed * lim.rate_count / lim.rate_seconds),
                          case when pace.closed > 0 then 0 end))::int as room,
        pace.closed, pace.owed - (lim.rate_burst - 1) * lim.rate_seconds::float8 / lim.rate_count as next_in,
-       busy.running, lim.max_running {more}
+       busy.running, least(lim.max_running, pace.lowered) as max_running {more}
   from {wanted}
   left join lateral ({limit}) lim on true
   left join job_gates gate on gate.name = '{prefix}/' || wanted.name
  cross join lateral (
        select greatest(extract(epoch from gate.full_at - clock_timestamp()), 0)::float8 as owed,
-              greatest(extract(epoch from gate.closed_until - clock_timestamp()), 0)::float8 as closed) pace
+              greatest(extract(epoch from gate.closed_until - clock_timestamp()), 0)::float8 as closed,
+              case when gate.closed_until > clock_timestamp() - {free_again} then gate.lowered_to * power(2, greatest(0,
+                   floor(extract(epoch from clock_timestamp() - gate.closed_until) / extract(epoch from {room_again}))))
+              end::int as lowered) pace
  cross join lateral ({running}) busy
 """
 
@@ -67,6 +76,8 @@ def rooms_of_queues(wanted: str) -> str:
         wanted=wanted,
         limit="select * from job_queues where name = wanted.name",
         prefix="queue",
+        free_again=FREE_AGAIN,
+        room_again=ROOM_AGAIN,
         running="select count(*) as running from jobs where state = 'active' and queue = wanted.name",
     )
 
@@ -74,7 +85,14 @@ def rooms_of_queues(wanted: str) -> str:
 def rooms_of_keys(wanted: str) -> str:
     """The query for the rooms of keys; `wanted` is a from-item with their names."""
     return _ROOM.format(
-        most=AT_ONCE, more="", wanted=wanted, limit=_LIMIT_OF_KEY, prefix="limit", running=_RUNNING_OF_KEY
+        most=AT_ONCE,
+        more="",
+        wanted=wanted,
+        limit=_LIMIT_OF_KEY,
+        prefix="limit",
+        free_again=FREE_AGAIN,
+        room_again=ROOM_AGAIN,
+        running=_RUNNING_OF_KEY,
     )
 
 
@@ -95,14 +113,15 @@ update jobs set blocked_by = nullif(blocked_by, 'limit/' || limit_key)
 returning id
 """
 
-#: Those whose key has no limit now, and was not asked for silence: nothing is counted, so nobody waits for a lock.
-_ADMIT_FREE: Final = """
+#: Those whose key has no limit now, and was not asked for silence lately: nothing is counted, so nobody waits for a lock.
+_ADMIT_FREE: Final = f"""
 update jobs set blocked_by = nullif(blocked_by, 'limit/' || limit_key)
  where id = any($2::uuid[]) and worker_id = $1 and finished_at is null
    and not exists (select from job_limits where key in (limit_key, split_part(limit_key, '/', 1) || '/*'))
-   and not exists (select from job_gates where name = 'limit/' || limit_key and closed_until > clock_timestamp())
+   and not exists (select from job_gates where name = 'limit/' || limit_key
+                      and closed_until > clock_timestamp() - {FREE_AGAIN})
 returning id
-"""
+"""  # noqa: S608 - our own words
 
 _PARK: Final = """
 update jobs set state = 'waiting', attempt = attempt - 1, worker_id = null, started_at = null
@@ -121,13 +140,7 @@ update jobs set blocked_by = 'limit/' || limit_key
 #: Each key that has parked jobs is found by one step in the index. As many are woken as there is room for, less
 #: those that are awake already; a few too many would only be parked again.
 _WAKE: Final = f"""
-with recursive parked (name) as (
-     (select blocked_by from jobs where blocked_by is not null and state in ('scheduled', 'waiting')
-       order by blocked_by limit 1)
-     union all
-     select (select blocked_by from jobs where blocked_by > parked.name and state in ('scheduled', 'waiting')
-              order by blocked_by limit 1)
-       from parked where parked.name is not null),
+with recursive {blocks(name="parked")},
 wanted (name) as (
      select substr(name, 7) from parked where $1::text[] is null and starts_with(name, 'limit/')
      union all select unnest($1::text[]))
@@ -146,9 +159,9 @@ returning queue
 """  # noqa: S608 - our own number
 
 #: A gate whose times have passed is as open as one without a row.
-_FORGET: Final = """
-delete from job_gates where greatest(full_at, closed_until) < clock_timestamp() - interval '1 minute'
-"""
+_FORGET: Final = f"""
+delete from job_gates where greatest(full_at, closed_until + {FREE_AGAIN}) < clock_timestamp() - interval '1 minute'
+"""  # noqa: S608 - our own words
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,6 +201,7 @@ async def claim(store: Store, slots: Mapping[str, int]) -> Passed:
 
 async def admit(store: Store, claims: Sequence[Claim]) -> Passed:
     """Let those claims begin whose key has room; park the others, and what waits behind them, untried."""
+    crash_point("between a claim and its gate")
     free = {row["id"] for row in await store.fetch(_ADMIT_FREE, store.worker_id, [one.id for one in claims])}
     held = await _admit_held(store, [one for one in claims if one.id not in free])
     return Passed([*(one for one in claims if one.id in free), *held.claims], held.opens_in)
@@ -212,6 +226,7 @@ async def _admit_held(store: Store, claims: Sequence[Claim]) -> Passed:
             await connection.execute(_PARK, store.worker_id, [one.id for one in refused])
             await connection.execute(_PARK_OTHERS, list({one.limit_key for one in refused}))
         through = [one for one in claims if one.id in admitted]
+        crash_point("in a gate, before its commit")
         return Passed(
             through, await _take(connection, "limit", rooms, [str(one.limit_key) for one in through])
         )

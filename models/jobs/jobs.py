@@ -4,7 +4,13 @@ from datetime import timedelta
 from typing import ClassVar
 from uuid import UUID
 
+from sqlalchemy import func, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from models.base.db import changed
+from models.jobs.board_tables import BulkRow
 from models.jobs.message import Job
+from models.jobs.tables import JobRow
 
 
 class DoBulkAction(Job, frozen=True):
@@ -18,6 +24,22 @@ class DoBulkAction(Job, frozen=True):
 
     bulk_id: UUID
 
+    @classmethod
+    async def take_back(cls, session: AsyncSession, job_id: UUID) -> None:
+        """Nobody goes on with it: it has ended with what was done until then."""
+        job = await session.get_one(JobRow, job_id)
+        # By what it is about, for its arguments may have been edited.
+        bulk_id = UUID(str(job.subject).removeprefix("bulk/"))
+        await end_bulk_action(session, bulk_id, "Its job was cancelled.")
+
+
+class EndBulkAction(Job, frozen=True):
+    """End a bulk action whose job has died."""
+
+    kind: ClassVar[str] = "jobs.end_bulk_action"
+
+    bulk_id: UUID
+
 
 class TellOfAlert(Job, frozen=True):
     """Tell those who look after the jobs that something is not as it should be, or that it is over."""
@@ -28,3 +50,11 @@ class TellOfAlert(Job, frozen=True):
 
     alert_id: UUID
     is_over: bool
+
+
+async def end_bulk_action(session: AsyncSession, bulk_id: UUID, because: str) -> None:
+    """End a bulk action before its time, unless it has ended."""
+    ended = {"stopped_at": func.coalesce(BulkRow.stopped_at, func.now()), "finished_at": func.now()}
+    query = update(BulkRow).where(BulkRow.id == bulk_id, BulkRow.finished_at.is_(None))
+    await session.execute(query.values(ended | {"stopped_because": because}))
+    changed(session, f"bulk/{bulk_id}")

@@ -10,13 +10,14 @@ from typing import Any, Final
 from uuid import UUID
 
 import orjson
-from sqlalchemy import text, update
+from sqlalchemy import LargeBinary, Text, bindparam, text, update
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from models.base.clock import now
-from models.jobs.enqueue import enqueue
+from models.base.crypto import Keys
+from models.jobs.enqueue import enqueue, sealed
 from models.jobs.message import Job
-from models.jobs.rules import AGING
 from models.jobs.states import UNFINISHED, JobState
 from models.jobs.tables import JobRow, KeyRow
 
@@ -35,17 +36,19 @@ _HOLD: Final = text(
     returning job_id
     """
 )
+#: Its rank moves along with its time, so that it keeps its place among those of its share.
 _REPLACE: Final = text(
     """
-    update jobs
-       set args = cast(:args as jsonb), run_at = later.run_at, rank_at = later.run_at + :allowance
-      from (select id, case when state = 'waiting' then run_at
-                            else least(cast(:run_at as timestamptz), created_at + :at_most) end as run_at
-              from jobs where unique_key = :key and frees_key and state in ('scheduled', 'waiting') for update) later
-     where jobs.id = later.id and jobs.kind = :kind
-    returning jobs.id
+    with found as (
+        select id, kind, run_at, case when state = 'waiting' then run_at
+                                      else least(cast(:run_at as timestamptz), created_at + :at_most) end as later
+          from jobs where unique_key = :key and state in ('scheduled', 'waiting') for update),
+    replaced as (
+        update jobs set args = cast(:args as jsonb), secret = :secret, run_at = later, rank_at = rank_at + (later - found.run_at)
+          from found where jobs.id = found.id and found.kind = any(:kinds))
+    select id, kind from found
     """
-)
+).bindparams(bindparam("secret", type_=LargeBinary()), bindparam("kinds", type_=ARRAY(Text())))
 _FORGET: Final = text("delete from job_keys where until < now()")
 
 
@@ -60,12 +63,20 @@ class Answer:
 
 
 async def enqueue_once(
-    session: AsyncSession, job: Job, key: str, period: timedelta, *, subject: str | None = None
+    session: AsyncSession,
+    job: Job,
+    key: str,
+    period: timedelta,
+    *,
+    subject: str | None = None,
+    share: str | None = None,
+    limit: str | None = None,
+    keys: Keys | None = None,
 ) -> UUID | None:
     """Ask for a job unless `key` was used within `period`. Returns its id or None."""
     if (await session.execute(_TAKE, {"key": f"once/{key}", "period": period})).one_or_none() is None:
         return None
-    return await enqueue(session, job, subject=subject)
+    return await enqueue(session, job, subject=subject, share=share, limit=limit, keys=keys)
 
 
 async def debounce(
@@ -76,26 +87,34 @@ async def debounce(
     at_most: timedelta,
     *,
     subject: str | None = None,
+    share: str | None = None,
+    limit: str | None = None,
+    keys: Keys | None = None,
 ) -> UUID:
     """Ask for a job once nobody has asked again for `wait`, at the latest `at_most` after the first who asked.
 
-    Who asks again before it has begun replaces its arguments. Who asks while it runs asks for another one.
+    Who asks again before it has begun replaces its arguments. Who asks while it runs asks for another one. Raises
+    ValueError if the key is taken by a job of another kind, whose arguments these could not be.
     """
-    unique = f"debounce/{key}"
+    unique, kinds = f"debounce/{key}", [job.kind, *job.aliases]
     replacing = {
-        "args": orjson.dumps(job.args()).decode(),
+        "args": job.args_json().decode(),
+        "secret": sealed(job, keys),
         "run_at": now() + wait,
         "at_most": at_most,
-        "allowance": AGING * job.priority,
         "key": unique,
-        "kind": job.kind,
+        "kinds": kinds,
     }
+    wishes: dict[str, Any] = {"subject": subject, "share": share, "limit": limit, "keys": keys}
+    # Again only if somebody else takes the key in between: who holds it is seen the next time.
     while True:
-        replaced = await session.scalar(_REPLACE, replacing)
-        if replaced is not None:
-            return UUID(str(replaced))
+        found = (await session.execute(_REPLACE, replacing)).one_or_none()
+        if found is not None:
+            if found.kind not in kinds:
+                raise ValueError(f"{key!r} is debounced for {found.kind}, so it cannot be for {job.kind}")
+            return UUID(str(found.id))
         run_at = now() + min(wait, at_most)
-        asked = await enqueue(session, job, unique=unique, frees_key=True, run_at=run_at, subject=subject)
+        asked = await enqueue(session, job, unique=unique, frees_key=True, run_at=run_at, **wishes)
         if asked is not None:
             return asked
 
@@ -107,22 +126,38 @@ async def ask(
     *,
     subject: str | None = None,
     asked_by: UUID | None = None,
+    share: str | None = None,
+    limit: str | None = None,
+    keys: Keys | None = None,
 ) -> Answer:
     """The job that answers the question `job`: one that was completed within `cached_for`, one that is on its way, or
-    a new one. Two questions are the same if their kind and arguments are.
+    a new one. Two questions are the same if their kind and arguments are, secret ones included.
     """
-    question = job.kind.encode() + orjson.dumps(job.args(), option=orjson.OPT_SORT_KEYS)
-    key = f"answer/{hashlib.blake2b(question, digest_size=16).hexdigest()}"
+    key = _question(job, keys)
     known = await session.scalar(_HOLD, {"key": key, "period": cached_for})
     row = await session.get(JobRow, known, populate_existing=True) if known else None
     if row is not None:
         is_fresh = row.finished_at is not None and row.finished_at > now() - cached_for
         if row.state in UNFINISHED or (row.state is JobState.COMPLETED and is_fresh):
             return Answer(row.id, row.state, row.result, is_new=False)
-    job_id = await enqueue(session, job, subject=subject, asked_by=asked_by)
+    job_id = await enqueue(
+        session, job, subject=subject, asked_by=asked_by, share=share, limit=limit, keys=keys
+    )
     assert job_id is not None
     await session.execute(update(KeyRow).where(KeyRow.key == key).values(job_id=job_id))
     return Answer(job_id, JobState.WAITING, None, is_new=True)
+
+
+def _question(job: Job, keys: Keys | None) -> str:
+    question = job.kind.encode() + orjson.dumps(job.args(), option=orjson.OPT_SORT_KEYS)
+    digest = hashlib.blake2b(question, digest_size=16).hexdigest()
+    if job.secrets:
+        if keys is None:
+            raise TypeError(f"{job.kind} has secrets: ask it with keys, by which they are compared")
+        # Not by a plain digest, from which what is short could be guessed.
+        secret = orjson.dumps(job.secret_args(), option=orjson.OPT_SORT_KEYS).decode()
+        digest = keys.mac("question", digest, secret).hex()[:32]
+    return f"answer/{digest}"
 
 
 async def forget_keys(session: AsyncSession) -> None:

@@ -18,11 +18,19 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from models.base.errors import Conflict, Invalid
 from models.jobs.tables import LimitRow, QueueRow
 
+#: Those who ran when the silence began all hear the same: only the first of them lowers how many run after it.
 _SLOW_DOWN = text(
     """
-    insert into job_gates as gate (name, closed_until)
-    values ('limit/' || cast(:key as text), clock_timestamp() + cast(:wait as interval))
-        on conflict (name) do update set closed_until = greatest(gate.closed_until, excluded.closed_until)
+    insert into job_gates as gate (name, closed_at, closed_until, lowered_to)
+    select 'limit/' || asked.key, clock_timestamp(), clock_timestamp() + cast(:wait as interval), greatest(1, count(jobs.id) / 2)
+      from (select cast(:key as text) as key) asked
+      left join jobs on jobs.limit_key = asked.key and jobs.state = 'active'
+                    and jobs.blocked_by is distinct from 'limit/' || jobs.limit_key
+     group by asked.key
+        on conflict (name) do update
+       set closed_at = case when gate.closed_until > clock_timestamp() then gate.closed_at else excluded.closed_at end,
+           lowered_to = case when gate.closed_until > clock_timestamp() then gate.lowered_to else excluded.lowered_to end,
+           closed_until = greatest(gate.closed_until, excluded.closed_until)
     """
 )
 
@@ -122,5 +130,7 @@ async def set_defaults(session: AsyncSession) -> None:
 
 
 async def slow_down(session: AsyncSession, key: str, wait: timedelta) -> None:
-    """Let no job of this key begin for so long: the other side has asked for silence."""
+    """Let no job of this key begin for so long: the other side has asked for silence. After it half as many as now run at
+    once, and more and more from then on: see `gates.ROOM_AGAIN`.
+    """
     await session.execute(_SLOW_DOWN, {"key": key, "wait": wait})

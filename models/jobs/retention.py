@@ -15,9 +15,12 @@ from models.jobs.queues import row_of
 from models.jobs.stepping import ENDED, queues_with
 
 LONGEST_DAYS: Final = 3650
+#: Longer than anything has been kept.
+EVER: Final = timedelta(days=36_500)
 
 #: Dead jobs are kept: somebody has to look at them. So are those of a flow that goes on, whose children may ask for
-#: their results, and those that hold money and did not complete. Queues are stepped through by their index.
+#: their results, and those that hold money and did not complete. Queues are stepped through by their index, and the
+#: reach is what keeps their index from being walked over from its beginning, where whatever is kept piles up.
 _FORGET = text(
     f"""
     with recursive {queues_with(ENDED, name="queues")},
@@ -30,9 +33,11 @@ _FORGET = text(
              from kept cross join lateral (
                   select id from jobs
                    where queue = kept.name and finished_at < now() - kept.age
+                     and finished_at >= now() - kept.age - cast(:reach as interval)
                      and (state = 'completed' or state = 'cancelled' and not is_held)
                      and not exists (select from job_flows flow where flow.id = flow_id and flow.finished_at is null)
                    order by finished_at limit :limit for update skip locked) old))
+    returning 1
     """  # noqa: S608 - our own words, not a request's
 )
 
@@ -46,16 +51,40 @@ _FORGET_FLOWS = text(
 )
 
 
+_FORGET_BULK = text("delete from job_bulk_actions where finished_at < now() - interval '90 days'")
+
+#: What is known of an error is kept for as long as there is a job of it, and a while longer: it may come back.
+_FORGET_ERRORS = text(
+    """
+    delete from job_errors known
+     where understood_at < now() - interval '90 days'
+       and not exists (select from jobs where fingerprint = known.fingerprint)
+    """
+)
+
+
 async def forget_finished(
-    session: AsyncSession, age: timedelta, by_queue: Mapping[str, int] | None = None, limit: int = 5000
-) -> None:
-    """Delete up to `limit` jobs of each queue that completed or were cancelled longer ago than they are to be kept.
+    session: AsyncSession,
+    age: timedelta,
+    by_queue: Mapping[str, int] | None = None,
+    *,
+    reach: timedelta = EVER,
+    limit: int = 5000,
+) -> int:
+    """Delete up to `limit` jobs of each queue that completed or were cancelled longer ago than they are to be kept,
+    and not longer than `reach` before that. Returns how many there were: if there were some, there may be more.
 
     An operator's word for a queue goes before `by_queue`, in days, and that before `age`.
     """
-    asked = {"by_queue": orjson.dumps(by_queue or {}).decode(), "days": age.days, "limit": limit}
-    await session.execute(_FORGET, asked)
+    kept = {"by_queue": orjson.dumps(by_queue or {}).decode(), "days": age.days}
+    return len((await session.execute(_FORGET, kept | {"reach": reach, "limit": limit})).all())
+
+
+async def forget_what_is_left(session: AsyncSession, limit: int = 5000) -> None:
+    """Delete what is left when jobs are forgotten: their flows, what was done to many of them, and notes on errors."""
     await session.execute(_FORGET_FLOWS, {"limit": limit})
+    await session.execute(_FORGET_BULK)
+    await session.execute(_FORGET_ERRORS)
 
 
 def told(keep_days: int | None) -> str:

@@ -4,6 +4,7 @@ its job, so two clocks, or one that was restarted, fire it once.
 The code names schedules; a person may give one another rhythm, pause it, run it now, or make one of their own.
 """
 
+import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -35,12 +36,15 @@ _NAME: Final = re.compile(r"[a-z0-9][a-z0-9._-]{1,59}")
 
 _ADVANCE = text(
     """
-    insert into job_schedules (name, slot, fired_at) values (:name, :slot, case when :has_missed_one then now() end)
-        on conflict (name) do update set slot = excluded.slot, fired_at = now()
+    insert into job_schedules (name, slot) values (:name, :slot)
+        on conflict (name) do update set slot = excluded.slot
      where job_schedules.slot < excluded.slot and job_schedules.paused_at is null
-    returning fired_at
-    """
+    returning cast(:has_missed_one as boolean) or xmax::text <> '0'
+    """  # xmax is 0 in a row that is new
 )
+
+_FIRED = text("update job_schedules set fired_at = now() where name = :name")
+_SKIPPED = text("update job_schedules set skipped_at = now() where name = :name")
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,25 +82,36 @@ class ScheduleView:
     is_edited: bool
     paused_at: datetime | None
     fired_at: datetime | None
+    #: The last slot in which nothing was asked for, because the job of before was still under way.
+    skipped_at: datetime | None
     next_at: datetime | None
-    #: Its rhythm as whoever changes it has seen it: see `edit`.
+    #: Its rhythm, and a person's own arguments, as whoever changes it has seen them: see `edit`.
     seen: str
+
+
+def subject_of(name: str) -> str:
+    """What the jobs of a schedule are about, as their rows say it: by it, a schedule finds its last one."""
+    return f"schedule/{name}"
 
 
 async def fire(session: AsyncSession, schedule: Schedule, at: datetime) -> bool:
     """Ask for the schedule's job if its present slot has not been fired. What was missed is made up once.
 
-    One by the calendar that is seen for the first time has missed nothing: it waits for its next moment.
+    One by the calendar that is seen for the first time has missed nothing: it waits for its next moment. A slot is
+    skipped, and said to be, while the job of an earlier one is still under way. Returns whether the slot was due.
     """
     asked = {
         "name": schedule.name,
         "slot": schedule.slot(at),
         "has_missed_one": isinstance(schedule.rhythm, timedelta),
     }
-    if await session.scalar(_ADVANCE, asked) is None:
+    if not await session.scalar(_ADVANCE, asked):
         return False
     crash_point("in the firing of a schedule")
-    await enqueue(session, schedule.job, unique=f"schedule/{schedule.name}")
+    job_id = await enqueue(
+        session, schedule.job, unique=f"schedule/{schedule.name}", subject=subject_of(schedule.name)
+    )
+    await session.execute(_SKIPPED if job_id is None else _FIRED, {"name": schedule.name})
     changed(session, "schedules")
     return True
 
@@ -132,25 +147,37 @@ async def all_schedules(
                 is_edited=row is not None and row.kind is None and row.cron is not None,
                 paused_at=row.paused_at if row else None,
                 fired_at=row.fired_at if row else None,
+                skipped_at=row.skipped_at if row else None,
                 next_at=None if is_paused else schedule.next(at),
-                seen=_seen(rhythm),
+                seen=_seen(schedule, row),
             )
         )
     return found
 
 
 async def edit(
-    session: AsyncSession, known: Iterable[Schedule], name: str, cron: str, zone: str, *, seen: str
+    session: AsyncSession,
+    known: Iterable[Schedule],
+    name: str,
+    cron: str,
+    zone: str,
+    *,
+    seen: str,
+    args: dict[str, Any] | None = None,
 ) -> None:
-    """Give a schedule another rhythm, from now on. Raises `Invalid` naming `cron` or `zone`, or `NotFound`, and
-    `Conflict` if its rhythm is not any more what was `seen`: two people change it at once.
+    """Give a schedule another rhythm from now on, and other arguments if it is a person's own. Raises `Invalid` naming
+    `cron`, `zone` or `args.<field>`, or `NotFound`, and `Conflict` if it is not any more what was `seen`: two people
+    change it at once.
     """
     rhythm = Cron.read(cron, zone)
     schedule, row = await _take(session, known, name)
-    if _seen(schedule.rhythm) != seen:
+    if (words := _seen(schedule, row)) != seen:
         raise Conflict(
-            f"Somebody else has changed this schedule meanwhile, to {_seen(schedule.rhythm)}. Save again to change that."
+            f"Somebody else has changed this schedule meanwhile, to {words}. Save again to change that."
         )
+    if args is not None and row.kind is not None:
+        check_args(type(schedule.job), args)
+        row.args = args
     row.cron, row.zone = rhythm.expression, zone
     row.slot = replace(schedule, rhythm=rhythm).slot(now())
 
@@ -181,7 +208,9 @@ async def resume(session: AsyncSession, known: Iterable[Schedule], name: str) ->
 async def run_now(session: AsyncSession, known: Iterable[Schedule], name: str, asked_by: UUID) -> UUID | None:
     """Ask for a schedule's job now, whatever the clock says; None if it waits or runs already. Raises `NotFound`."""
     schedule, _ = await _take(session, known, name)
-    return await enqueue(session, schedule.job, unique=f"schedule/{name}", asked_by=asked_by)
+    return await enqueue(
+        session, schedule.job, unique=f"schedule/{name}", subject=subject_of(name), asked_by=asked_by
+    )
 
 
 async def create(
@@ -233,8 +262,10 @@ async def remove(session: AsyncSession, name: str) -> None:
     changed(session, "schedules")
 
 
-def _seen(rhythm: timedelta | Cron) -> str:
-    return f"{rhythm.expression} {rhythm.zone}" if isinstance(rhythm, Cron) else f"every {in_words(rhythm)}"
+def _seen(schedule: Schedule, row: ScheduleRow | None) -> str:
+    rhythm = schedule.rhythm
+    words = f"{rhythm.expression} {rhythm.zone}" if isinstance(rhythm, Cron) else f"every {in_words(rhythm)}"
+    return words if row is None or row.kind is None else f"{words} with {json.dumps(row.args)}"
 
 
 async def _rows(session: AsyncSession) -> dict[str, ScheduleRow]:

@@ -9,7 +9,7 @@ who has been noisy is like anybody else once they are done.
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Final, Protocol
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -29,6 +29,17 @@ _TURNS: Final = f"""
              order by rank_at limit 1) as begins_at
       from unnest($2::text[], $3::text[]) as wanted (queue, share)
 """  # noqa: S608 - our own number
+
+
+class Placed(Protocol):
+    """What has the columns that a job's place is made of."""
+
+    @property
+    def queue(self) -> str: ...
+    @property
+    def priority(self) -> int: ...
+    @property
+    def share_key(self) -> str | None: ...
 
 
 @dataclass(slots=True)
@@ -57,3 +68,16 @@ async def turns(
     queues, shares = (list(names) for names in zip(*wanted, strict=True))
     rows = await fetch(session, _TURNS, AGING, queues, shares)
     return {(row.queue, row.share): Turn(row.ahead, row.begins_at) for row in rows}
+
+
+async def rank_anew(session: AsyncSession, job: Placed, run_at: datetime, *, is_counted: bool) -> datetime:
+    """The rank of a job that comes back to its queue: behind those of its share that wait there already, of whom it
+    `is_counted` one itself if it waits or is scheduled.
+
+    Trying again is a turn like any other: whose jobs fail all the time would have all the turns.
+    """
+    if job.share_key is None:
+        return rank(run_at, job.priority)
+    (turn,) = (await turns(session, {(job.queue, job.share_key)})).values()
+    turn.ahead -= is_counted
+    return turn.next(run_at, job.priority, is_scheduled=False)

@@ -1,4 +1,4 @@
-"""Which queues there are among many rows: found by one step into an index for each, not by reading all the rows.
+"""Which queues or keys there are among many rows: found by one step into an index for each, not by reading all the rows.
 
 PostgreSQL has no such plan of its own for `select distinct` (its wiki calls the emulation a "loose index scan").
 """
@@ -9,6 +9,8 @@ from typing import Final
 CLAIMABLE: Final = "state = 'waiting' and blocked_by is null"
 #: What has ended, as the index `jobs_finished` has it.
 ENDED: Final = "finished_at is not null"
+#: What waits for something else than a worker. The index `jobs_blocked` has these rows, in the order of what that is.
+BLOCKED: Final = "blocked_by is not null and state in ('scheduled', 'waiting')"
 
 
 def queues_with(which: str, *, name: str) -> str:
@@ -16,8 +18,17 @@ def queues_with(which: str, *, name: str) -> str:
 
     There must be an index on (queue, …) of exactly those rows.
     """
+    return _steps("queue", which, name)
+
+
+def blocks(*, name: str) -> str:
+    """The same for each `blocked_by` that there is, as `limit/host/example.com`, and one null."""
+    return _steps("blocked_by", BLOCKED, name)
+
+
+def _steps(column: str, which: str, name: str) -> str:
     return f"""{name} (name) as (
-        (select queue from jobs where {which} order by queue limit 1)
+        (select {column} from jobs where {which} order by {column} limit 1)
          union all
-        select (select queue from jobs where {which} and queue > {name}.name order by queue limit 1)
+        select (select {column} from jobs where {which} and {column} > {name}.name order by {column} limit 1)
           from {name} where {name}.name is not null)"""  # noqa: S608 - our own words, not a request's

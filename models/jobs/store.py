@@ -17,11 +17,17 @@ import asyncpg
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
 
-_CLAIM: Final = """
+#: Makes those jobs a worker's (`$1`) that the query `which` names.
+TAKE: Final = """
 update jobs set state = 'active', attempt = attempt + 1, worker_id = $1, started_at = clock_timestamp(),
                 done = null, total = null, words = null, blocked_by = 'limit/' || limit_key,
                 unique_key = case when not frees_key then unique_key end
- where id = any(array(
+ where id = any(array({which}))
+returning id, kind, queue, args, attempt, max_attempts, subject, correlation_id, created_at, run_at, started_at,
+          flow_id, limit_key, secret
+"""
+_CLAIM: Final = TAKE.format(
+    which="""
        select picked.id
          from unnest($2::text[], $3::int[]) as wanted (name, slots)
         cross join lateral (
@@ -29,10 +35,8 @@ update jobs set state = 'active', attempt = attempt + 1, worker_id = $1, started
                where queue = wanted.name and state = 'waiting' and blocked_by is null and {which}
                order by rank_at, id
                limit wanted.slots
-                 for update skip locked) picked))
-returning id, kind, queue, args, attempt, max_attempts, subject, correlation_id, created_at, run_at, started_at,
-          flow_id, limit_key, secret
-"""
+                 for update skip locked) picked"""
+)
 
 #: From queues that nobody has decided anything about. The others are claimed from in `gates`.
 CLAIM: Final = _CLAIM.format(

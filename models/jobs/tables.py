@@ -54,6 +54,8 @@ class JobRow(Row):
     cancel_asked_at: Mapped[datetime | None]
     #: Sealed arguments, as JSON once opened: see `Job.secrets`.
     secret: Mapped[bytes | None]
+    #: Since when it has met nothing but 429, less the time for which it waited for its turn meanwhile.
+    crowded_at: Mapped[datetime | None]
     #: How often it was put off without spending an attempt.
     snoozes: Mapped[int] = mapped_column(SmallInteger, server_default="0")
     #: Its unique key holds while it waits, and is free once it is claimed.
@@ -235,6 +237,7 @@ class WorkerRow(Row):
     pid: Mapped[int]
     queues: Mapped[dict[str, Any]]
     running: Mapped[int] = mapped_column(server_default="0")
+    #: What it held when it last beat.
     memory_bytes: Mapped[int | None]
     is_draining: Mapped[bool] = mapped_column(server_default=text("false"))
     started_at: Mapped[datetime] = mapped_column(server_default=text("now()"))
@@ -280,8 +283,11 @@ class GateRow(Row):
     name: Mapped[str] = mapped_column(primary_key=True)
     #: GCRA's one number (ITU-T I.371): when the whole burst would be free again if nothing more began.
     full_at: Mapped[datetime | None]
-    #: The other side has asked for silence until then.
+    #: The other side has asked for silence, and until when.
+    closed_at: Mapped[datetime | None]
     closed_until: Mapped[datetime | None]
+    #: How many of the key run at once when that is over, at first: see `gates.ROOM_AGAIN`.
+    lowered_to: Mapped[int | None]
 
     __table_args__ = ({"postgresql_with": {"fillfactor": "50"}},)
 
@@ -299,6 +305,8 @@ class ScheduleRow(Row):
     slot: Mapped[datetime]
     #: When it last asked for its job.
     fired_at: Mapped[datetime | None]
+    #: When it last asked for nothing, because the job that it asked for before was still under way.
+    skipped_at: Mapped[datetime | None]
     cron: Mapped[str | None]
     zone: Mapped[str | None]
     paused_at: Mapped[datetime | None]

@@ -75,5 +75,6 @@ class Delivery(Row):
 
     __table_args__ = (
         Index("notices_deliveries_endpoint", "endpoint_id", "id"),
+        Index("notices_deliveries_state", "endpoint_id", "state", "id"),
         Index("notices_deliveries_created", "created_at"),
     )

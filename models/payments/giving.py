@@ -8,6 +8,7 @@ import structlog
 from sqlalchemy import update
 
 from models.base.clock import now
+from models.base.crash_points import crash_point
 from models.base.db import Database
 from models.base.errors import NotFound, Temporary
 from models.payments.facts import RefundFacts
@@ -53,6 +54,7 @@ async def give_refund(database: Database, stripe: Stripe, refund_id: UUID) -> ti
     else:
         try:
             await _give(stripe, refund, intent_id, min(left, refund.amount_cents))
+            crash_point("after Stripe took a refund, before it is noted")
         except PaymentRefused as refused:
             if pause := await _refused(database, refund, refused):
                 return pause

@@ -30,6 +30,7 @@ class ModelCallRow(Row):
         Index(None, "started_at"),
         Index("model_calls_kept", "subject", "once", postgresql_where=text("answer is not null")),
         Index("model_calls_under_way", "started_at", postgresql_where=text("state = 'started'")),
+        Index("model_calls_unsure", "started_at", postgresql_where=text("state in ('started', 'unknown')")),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)

@@ -1,20 +1,26 @@
 """Errors in groups, and for how long finished jobs are kept."""
 
 from datetime import timedelta
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import pytest
-from sqlalchemy import select, text
+from sqlalchemy import insert, select, text, update
 
+from models.base.clock import now
 from models.base.db import Database, new_id
 from models.base.errors import Invalid
+from models.base.paging import PAGE_SIZE
 from models.jobs import Job, Wish, enqueue_all
 from models.jobs.actions import Failure, bury
+from models.jobs.board_tables import BulkRow, ErrorRow
+from models.jobs.bulk import begin
 from models.jobs.errors import fingerprint, groups, reopen, understand
+from models.jobs.filter import Filter
 from models.jobs.flows import enqueue_batch
-from models.jobs.retention import forget_finished, set_keep_days
+from models.jobs.retention import forget_finished, forget_what_is_left, set_keep_days
+from models.jobs.states import BulkDeed
 from models.jobs.store import Fence, Store
-from models.jobs.tables import FlowRow, JobRow
+from models.jobs.tables import AttemptRow, FlowRow, JobRow
 from tasks.world import World
 
 TRACE = """Traceback (most recent call last):
@@ -69,22 +75,54 @@ async def test_the_dead_are_told_in_groups_with_what_is_known_about_them(world: 
             fence = Fence(claim.id, claim.attempt, store.worker_id)
             await bury(session, fence, Failure(words, TRACE.format(line=number)))
     async with world.database.transaction() as session:
-        fault, refusal = sorted(await groups(session), key=lambda one: one.count)
-        assert (fault.count, fault.title) == (1, "ZeroDivisionError: by zero")
-        assert (refusal.count, refusal.title[:15]) == (3, "no answer after")
+        fault, refusal = sorted((await groups(session)).items, key=lambda one: one.dead)
+        assert (fault.dead, fault.title) == (1, "ZeroDivisionError: by zero")
+        assert (refusal.dead, refusal.title[:15]) == (3, "no answer after")
         assert refusal.kinds == ["test.dry", "test.wash"]
         assert refusal.first_at <= refusal.last_at
         assert (await session.get_one(JobRow, fault.example_id)).fingerprint == fault.fingerprint
         await understand(session, fault.fingerprint, "Nobody divides by zero. ", new_id())
-        (known,) = await groups(session, is_understood=True)
-        assert known.note == "Nobody divides by zero."
-        assert [one.fingerprint for one in await groups(session, is_understood=False)] == [
-            refusal.fingerprint
-        ]
+        first, known = (await groups(session)).items
+        assert (first.fingerprint, known.note) == (refusal.fingerprint, "Nobody divides by zero.")
         await reopen(session, fault.fingerprint)
-        assert await groups(session, is_understood=True) == []
+        assert [one.note for one in (await groups(session)).items] == [None, None]
         with pytest.raises(Invalid):
             await understand(session, fault.fingerprint, "x" * 3000, new_id())
+
+
+async def test_what_is_tried_again_is_in_a_group_with_the_dead_and_groups_come_page_by_page(
+    world: World,
+) -> None:
+    async with world.database.transaction() as session:
+        ids = await enqueue_all(session, [Wish(Wash()) for _ in range(PAGE_SIZE + 3)])
+        again, dead, fine, *others = ids
+        tried = [
+            {"job_id": one, "attempt": 1, "fingerprint": "f0", "error": "It was wet."} for one in ids[:3]
+        ]
+        tried += [{"job_id": one, "attempt": 1, "fingerprint": f"a{one}", "error": "?"} for one in others]
+        old = {
+            "job_id": again,
+            "attempt": 2,
+            "fingerprint": "f0",
+            "error": "It was wet.",
+            "outcome": "failed",
+        }
+        await session.execute(insert(AttemptRow), [one | {"outcome": "failed"} for one in tried])
+        await session.execute(insert(AttemptRow), [old | {"finished_at": now() - timedelta(hours=5)}])
+        for job_id, state in ((dead, "dead"), (fine, "completed")):
+            values = {"state": state, "finished_at": now(), "fingerprint": "f0"}
+            await session.execute(update(JobRow).where(JobRow.id == job_id).values(values))
+    async with world.database.transaction() as session:
+        await understand(session, f"a{others[0]}", "Never mind.", new_id())
+        first = await groups(session)
+        last = await groups(session, cursor=first.next_cursor)
+    found = [*first.items, *last.items]
+    (group,) = [one for one in found if one.fingerprint == "f0"]
+    assert (group.dead, group.retrying, group.lately, group.last_hour) == (1, 1, 4, 3)
+    assert (group.title, group.example_id) == ("It was wet.", dead)
+    assert (len(first.items), last.next_cursor) == (PAGE_SIZE, None)
+    assert {one.fingerprint for one in found} == {"f0", *(f"a{one}" for one in others)}
+    assert found[-1].note == "Never mind."
 
 
 async def left(database: Database) -> list[str]:
@@ -113,6 +151,44 @@ async def test_finished_jobs_are_kept_as_long_as_their_queue_says(database: Data
     assert await left(database) == []
 
 
+async def test_what_is_old_is_forgotten_bit_by_bit_and_within_reach_what_is_kept_is_not_looked_at(
+    database: Database,
+) -> None:
+    async with database.transaction() as session:
+        await enqueue_all(session, [Wish(Wash()) for _ in range(3)])
+        await session.execute(
+            text("update jobs set state = 'completed', finished_at = now() - interval '10 days'")
+        )
+
+    async def forget(**more: Any) -> int:
+        async with database.transaction() as session:
+            return await forget_finished(session, timedelta(days=5), **more)
+
+    assert await forget(reach=timedelta(hours=2)) == 0
+    assert [await forget(limit=2) for _ in range(3)] == [2, 1, 0]
+
+
+async def test_notes_on_errors_and_bulk_actions_are_forgotten_after_their_jobs(database: Database) -> None:
+    async with database.transaction() as session:
+        await enqueue_all(session, [Wish(Wash())])
+        await session.execute(
+            text("update jobs set state = 'dead', finished_at = now(), fingerprint = 'known'")
+        )
+        for fingerprint in ("known", "gone", "new"):
+            await understand(session, fingerprint, "A note.", new_id())
+        for _ in range(3):
+            await begin(session, Filter.read("state:dead"), BulkDeed.RETRY, new_id())
+        old = "now() - interval '91 days'"
+        await session.execute(text(f"update job_errors set understood_at = {old} where fingerprint <> 'new'"))
+        await session.execute(text("update job_bulk_actions set finished_at = now()"))
+        first = "(select min(id::text)::uuid from job_bulk_actions)"
+        await session.execute(text(f"update job_bulk_actions set finished_at = {old} where id = {first}"))
+        await forget_what_is_left(session)
+        notes = await session.scalars(select(ErrorRow.fingerprint))
+        assert sorted(notes) == ["known", "new"]
+        assert len((await session.scalars(select(BulkRow))).all()) == 2
+
+
 async def test_the_jobs_of_a_flow_are_kept_until_it_has_ended(database: Database) -> None:
     async with database.transaction() as session:
         await enqueue_batch(session, "washing", [Wash(), Wash()])
@@ -124,4 +200,5 @@ async def test_the_jobs_of_a_flow_are_kept_until_it_has_ended(database: Database
     async with database.transaction() as session:
         await session.execute(text("update job_flows set finished_at = now() - interval '10 days'"))
         await forget_finished(session, timedelta(days=5))
+        await forget_what_is_left(session)
         assert (await session.scalars(select(FlowRow))).all() == []

@@ -14,7 +14,10 @@ from models.base.db import Database, new_id
 from models.base.errors import Conflict, Invalid
 from models.jobs import Job, Wish, enqueue_all
 from models.jobs.bulk import begin, bulk_action, bulk_actions, do_chunk, stop
+from models.jobs.cancelling import cancel
 from models.jobs.filter import Filter
+from models.jobs.jobs import DoBulkAction
+from models.jobs.queues import pause
 from models.jobs.states import BulkDeed
 from models.jobs.tables import JobRow
 from tasks.testing import run_everything
@@ -65,7 +68,10 @@ async def test_a_line_of_words_finds_the_jobs_that_it_means(database: Database) 
     other = (await make(database, 1, "waiting", asked_by=ME))[0]
     async with database.transaction() as session:
         await session.execute(
-            text("update jobs set error = 'TimeoutError: 100% late', fingerprint = 'f1' where id = :id"),
+            text(
+                "update jobs set error = 'TimeoutError: 100% late, don''t ask https://a.example/x:1', fingerprint = 'f1'"
+                " where id = :id"
+            ),
             {"id": peeled[0]},
         )
         await session.execute(
@@ -86,6 +92,11 @@ async def test_a_line_of_words_finds_the_jobs_that_it_means(database: Database) 
         "until:2h": {old},
         f"since:{now() + timedelta(hours=1):%Y-%m-%dT%H:%M}": set(),
         "timeouterror": {peeled[0]},
+        "don't": {peeled[0]},
+        "https://a.example/x:1": {peeled[0]},
+        'error:"late, don\'t ask"': {peeled[0]},
+        '"TimeoutError: 100%"': {peeled[0]},
+        "error:https://a.example state:dead": {peeled[0]},
         '"left"': {*peeled, old},
         str(sold): {sold},
     }.items():
@@ -138,6 +149,44 @@ async def test_a_bulk_action_does_its_deed_to_what_was_there_and_says_what_it_co
     # The one that holds money, and the one that came later, are there.
     assert (await counts(world.database))["dead"] == 2
     assert [(entry.action, entry.detail["done"]) for entry in entries] == [("jobs.bulk_delete_ended", 4)]
+
+
+async def test_a_bulk_action_is_done_although_its_own_queue_is_paused(world: World) -> None:
+    """To pause everything and then to clear up is what people do about jobs that run away."""
+    await make(world.database, 1, "waiting")
+    async with world.database.transaction() as session:
+        await pause(session, "default")
+        await pause(session, "wool")
+        bulk_id = await begin(session, Filter.read("queue:wool"), BulkDeed.CANCEL, ME)
+    await run_everything(world)
+    async with world.database.transaction() as session:
+        assert (await bulk_action(session, bulk_id)).done == 1
+
+
+@pytest.mark.parametrize("end", ["cancelled", "dead"])
+async def test_a_bulk_action_without_its_job_has_ended_and_says_why(world: World, end: str) -> None:
+    await make(world.database, 3)
+    async with world.database.transaction() as session:
+        bulk_id = await begin(session, Filter.read("state:dead queue:wool"), BulkDeed.PROMOTE, ME)
+    async with world.database.transaction() as session:
+        await do_chunk(session, bulk_id, 1)
+        job_id = (await session.scalars(select(JobRow.id).where(JobRow.kind == DoBulkAction.kind))).one()
+        if end == "cancelled":
+            await cancel(session, job_id)
+        else:  # as if something had gone wrong twenty times
+            await session.execute(text("update jobs set args = '{}' where id = :id"), {"id": job_id})
+    if end == "dead":
+        await run_everything(world)
+    async with world.database.transaction() as session:
+        row = await bulk_action(session, bulk_id)
+        with pytest.raises(Conflict):
+            await stop(session, bulk_id)
+    assert (row.refused, row.finished_at is not None, row.stopped_at is not None) == (1, True, True)
+    because = {
+        "cancelled": "Its job was cancelled.",
+        "dead": "Its job was given up: ValidationError: Object missing required field `bulk_id`",
+    }
+    assert row.stopped_because == because[end]
 
 
 async def test_chunks_that_are_done_twice_or_at_once_count_once(database: Database) -> None:

@@ -1,12 +1,14 @@
 """Jobs that wait for each other: fan-out, fan-in, what a failure does, pausing, cancelling, trying again."""
 
 import asyncio
+from datetime import timedelta
 from typing import Any, ClassVar
 from uuid import UUID
 
 import pytest
 from sqlalchemy import select
 
+from models.base.clock import now
 from models.base.db import Database, new_id
 from models.base.errors import Conflict
 from models.jobs import Job
@@ -23,11 +25,11 @@ from models.jobs.flows import (
     pause_flow,
     resume_flow,
 )
-from models.jobs.states import OnParentFailure
+from models.jobs.states import JobState, OnParentFailure
 from models.jobs.store import Claim, Fence, Store
 from models.jobs.tables import FlowRow, JobRow
 from tasks.runs import Work, runs
-from tasks.testing import run_everything
+from tasks.testing import enqueued, run_everything
 from tasks.world import World
 from tests.jobs.messages import Play
 
@@ -38,6 +40,13 @@ class Add(Job, frozen=True):
     kind: ClassVar[str] = "test.add"
     queue: ClassVar[str] = "test"
     own: int = 0
+
+
+class Sealed(Job, frozen=True):
+    kind: ClassVar[str] = "test.sealed"
+    queue: ClassVar[str] = "test"
+    secrets: ClassVar[tuple[str, ...]] = ("pin",)
+    pin: str
 
 
 class Paid(Add, frozen=True):
@@ -160,7 +169,7 @@ async def test_a_failure_cancels_what_follows_unless_it_is_to_run_anyway(world: 
     assert (flow.done, flow.failed, flow.finished_at is not None) == (1, 4, True)
     assert sorted(await kinds_without_flow(world.database)) == ["test.add", "test.play"]
     async with world.database.transaction() as session:
-        assert PARENT_FAILED in {one.title for one in await groups(session)}
+        assert PARENT_FAILED in {one.title for one in (await groups(session)).items}
 
 
 async def test_a_retry_brings_back_what_was_given_up_and_the_flow_ends_again(
@@ -212,6 +221,22 @@ async def test_what_is_no_graph_is_refused(database: Database, steps: dict[str, 
     async with database.transaction() as session:
         with pytest.raises(ValueError, match=words):
             await enqueue_flow(session, "a flow", steps)
+
+
+async def test_what_may_be_wished_for_a_job_may_be_wished_for_a_step(world: World) -> None:
+    later = now() + timedelta(hours=1)
+    wishes: dict[str, Any] = {"share": "person/ada", "limit": "host/example.com"}
+    steps = {
+        "first": Step(Sealed(pin="1234"), keys=world.keys, **wishes),
+        "second": Step(Sealed(pin="5678"), after=("first",), keys=world.keys, run_at=later, **wishes),
+    }
+    flow_id = await ask(world.database, steps)
+    async with world.database.transaction() as session:
+        first, second = (await drawing(session, flow_id)).jobs
+        assert await enqueued(session, Sealed, world.keys) == [one.job for one in steps.values()]
+    for one in (first, second):
+        assert (one.share_key, one.limit_key, one.args) == ("person/ada", "host/example.com", {})
+    assert (second.state, second.run_at, second.blocked_by) == (JobState.SCHEDULED, later, "parents")
 
 
 async def test_a_batch_asks_for_its_follow_up_once_all_have_ended(world: World) -> None:

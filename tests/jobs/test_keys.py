@@ -15,6 +15,7 @@ from models.jobs.keys import ask, debounce, enqueue_once, forget_keys
 from models.jobs.states import JobState
 from models.jobs.store import Fence, Store
 from models.jobs.tables import JobRow
+from tasks.testing import enqueued
 from tasks.world import World
 
 HOUR = timedelta(hours=1)
@@ -90,6 +91,54 @@ async def test_a_later_asking_replaces_what_waits_and_puts_it_off_but_not_for_ev
     (claim,) = await store.claim({"wool": 5})
     assert claim.args == '{"what": "four"}'
     assert (await call("five")).id != first.id
+
+
+class Tally(Job, frozen=True):
+    """What once was a Count."""
+
+    kind: ClassVar[str] = "test.tally"
+    aliases: ClassVar[tuple[str, ...]] = ("test.old_tally",)
+    queue: ClassVar[str] = "wool"
+    secrets: ClassVar[tuple[str, ...]] = ("pin",)
+    what: str
+    pin: str
+
+
+async def test_a_debounced_key_is_for_one_kind_of_job_whatever_that_was_called(world: World) -> None:
+    wait, keys = timedelta(minutes=2), world.keys
+    async with world.database.transaction() as session, asyncio.timeout(5):
+        await debounce(session, Count(what="one"), "tally", wait, HOUR)
+        with pytest.raises(ValueError, match=r"'tally' is debounced for test\.count"):
+            await debounce(session, Tally(what="two", pin="1234"), "tally", wait, HOUR, keys=keys)
+        first = await debounce(session, Tally(what="a", pin="1"), "other", wait, HOUR, keys=keys)
+        await session.execute(text("update jobs set kind = 'test.old_tally' where kind = 'test.tally'"))
+        assert await debounce(session, Tally(what="b", pin="2"), "other", wait, HOUR, keys=keys) == first
+        assert await enqueued(session, Tally, keys) == [Tally(what="b", pin="2")]
+        with pytest.raises(TypeError, match="which keys"):
+            await enqueued(session, Tally)
+
+
+async def test_what_is_debounced_keeps_its_turn_while_it_is_put_off(database: Database) -> None:
+    wait = timedelta(minutes=2)
+    async with database.transaction() as session:
+        for number in range(3):
+            await enqueue(session, Count(what=str(number)), share="person/ada")
+        for _ in range(2):
+            job_id = await debounce(session, Count(what="last"), "count", wait, HOUR, share="person/ada")
+        row = await session.get_one(JobRow, job_id)
+        # The middle priority is worth 25 minutes, and each of the three before it five.
+        assert row.rank_at - row.run_at == timedelta(minutes=40)
+
+
+async def test_questions_that_differ_in_their_secrets_are_two(world: World) -> None:
+    async def job(pin: str, **wishes: Any) -> Any:
+        async with world.database.transaction() as session:
+            return (await ask(session, Tally(what="sheep", pin=pin), HOUR, **wishes)).job_id
+
+    mine = await job("1", keys=world.keys)
+    assert (await job("1", keys=world.keys), await job("2", keys=world.keys) == mine) == (mine, False)
+    with pytest.raises(TypeError, match="has secrets"):
+        await job("1")
 
 
 async def test_the_same_question_is_answered_by_an_earlier_job(world: World, store: Store) -> None:

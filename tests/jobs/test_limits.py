@@ -178,6 +178,8 @@ async def test_who_answers_429_is_left_alone_for_as_long_as_it_said(world: World
         await session.execute(text("update job_gates set closed_until = now() - interval '2 minutes'"))
     await gates.wake(one)
     assert len(await take(one, 5)) == 2
+    async with database.transaction() as session:
+        await session.execute(text("update job_gates set closed_until = now() - interval '12 minutes'"))
     await gates.forget(one)
     assert not await one.fetch("select from job_gates")
 
@@ -189,6 +191,51 @@ async def _closed(database: Database) -> bool:
         )
         wait = rows.scalar_one_or_none()
     return wait is not None and timedelta(seconds=50) < wait <= timedelta(seconds=60)
+
+
+async def later(database: Database, minutes: int) -> None:
+    """As if so much of the time after a silence had gone by."""
+    async with database.transaction() as session:
+        past = timedelta(minutes=minutes, seconds=1)
+        await session.execute(
+            text("update job_gates set closed_until = now() - cast(:past as interval)"), {"past": past}
+        )
+
+
+@pytest.mark.parametrize("limit", [None, Limit(12)])
+async def test_after_a_429_half_as_many_run_at_once_and_then_more_again(
+    database: Database, store: MakeStore, limit: Limit | None
+) -> None:
+    """For as long as the provider goes on answering it, they become fewer; a key without a limit learns one."""
+    key, one = "model/writer", store()
+    await hold(database, key, limit)
+    await ask(database, 40, key)
+    claims = await take(one, 8)
+    assert len(claims) == 8
+
+    async def crowded() -> None:
+        """Everybody who runs is told so."""
+        async with database.transaction() as session:
+            for _ in claims:
+                await slow_down(session, key, timedelta(seconds=10))
+
+    async def room(minutes: int) -> int:
+        await later(database, minutes)
+        await gates.wake(one)
+        claims.extend(await take(one, 30))
+        return len(claims)
+
+    await crowded()
+    assert await take(one, 20) == []
+    await finish(one, claims)
+    claims.clear()
+    assert [await room(minutes) for minutes in (0, 1)] == [4, 8]
+    await finish(one, claims[6:])
+    del claims[6:]
+    await crowded()
+    await finish(one, claims)
+    claims.clear()
+    assert [await room(minutes) for minutes in (0, 1, 2, 3)] == [3, 6, 12, 12 if limit else 24]
 
 
 async def test_the_longer_silence_wins(database: Database) -> None:

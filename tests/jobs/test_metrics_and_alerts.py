@@ -145,6 +145,22 @@ async def test_a_kind_that_no_release_knows_is_a_trouble_after_a_day_for_as_long
         assert set(await look(database)) == others
 
 
+async def test_jobs_that_a_limit_holds_back_are_a_backlog_once_they_have_waited_too_long(
+    database: Database,
+) -> None:
+    """Ten thousand behind a silent model are as late as ten thousand without a worker."""
+    async with database.transaction() as session:
+        await enqueue_all(session, [Wish(Spin(), limit=f"host/{number % 3}") for number in range(10)])
+        await session.execute(text("update jobs set blocked_by = 'limit/' || limit_key"))
+    assert await look(database) == {}
+    async with database.transaction() as session:
+        await session.execute(text("update jobs set run_at = now() - interval '6 minutes'"))
+    found = await look(database)
+    assert found.keys() == {AlertKind.BACKLOG, AlertKind.SLOW}
+    words = "More than 9 jobs wait in the queue wool. A limit holds jobs of it back."
+    assert found[AlertKind.BACKLOG] == words
+
+
 async def test_a_trouble_is_told_once_and_once_more_when_it_is_over(world: World) -> None:
     database = world.database
     assert await look(database) == {}
@@ -156,6 +172,12 @@ async def test_a_trouble_is_told_once_and_once_more_when_it_is_over(world: World
     await finish(database, 2, ago=timedelta(), wait=1, run=1, state="dead")
     async with database.transaction() as session:
         await session.execute(text("update jobs set finished_at = now() where state = 'dead'"))
+        await session.execute(
+            text(
+                "insert into job_attempts (job_id, attempt, outcome)"
+                " select id, attempt, 'dead' from jobs where state = 'dead'"
+            )
+        )
     found = await look(database)
     assert await look(database) == found
     assert found.keys() == set(AlertKind) - {AlertKind.UNKNOWN_KIND}

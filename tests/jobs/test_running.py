@@ -1,6 +1,8 @@
 """What becomes of a job: completed, tried again, buried, snoozed, given back."""
 
 import asyncio
+import mmap
+import sys
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -18,6 +20,7 @@ from models.jobs.progress import read
 from models.jobs.states import JobState
 from models.jobs.store import Fence, Store
 from models.jobs.tables import AttemptRow, JobRow, LogRow
+from tasks.heartbeat import memory_bytes
 from tasks.testing import run_everything, working
 from tasks.worker import status_of
 from tasks.world import World
@@ -192,6 +195,18 @@ async def test_a_worker_s_status_line_says_how_it_is(world: World) -> None:
     assert status["queues"]["test"] == 4
     assert [status[name] for name in ("running", "completed", "failed", "dead")] == [0, 1, 0, 1]
     assert status["memory_mb"] > 10
+
+
+@pytest.mark.skipif(
+    sys.platform != "linux", reason="elsewhere the system tells only of the most that was held"
+)
+def test_the_memory_of_a_worker_is_what_it_holds_now() -> None:
+    """And not the most that it has ever held, which a worker would carry with it for as long as it lives."""
+    large = 64_000_000
+    with mmap.mmap(-1, large) as held:
+        held.write(b"x" * large)
+        most = memory_bytes()
+    assert memory_bytes() < most - large / 2
 
 
 async def test_slots_bound_what_runs_at_once(world: World, effects: None) -> None:

@@ -73,6 +73,25 @@ async def test_what_was_missed_is_made_up_once_and_what_is_new_by_the_calendar_i
     assert await tick(database, at + timedelta(days=3, minutes=1)) == 0
 
 
+async def test_a_slot_is_skipped_and_says_so_while_the_last_job_is_under_way(database: Database) -> None:
+    async def fire_at(at: datetime) -> ScheduleView:
+        async with database.transaction() as session:
+            await fire_due(session, KNOWN, at)
+        return await view(database, "tidy.often")
+
+    at = now()
+    first = await fire_at(at)
+    assert (first.fired_at is not None, first.skipped_at) == (True, None)
+    second = await fire_at(at + timedelta(minutes=10))
+    assert (second.fired_at, second.skipped_at is not None) == (first.fired_at, True)
+    async with database.transaction() as session:
+        await session.execute(delete(JobRow))
+    third = await fire_at(at + timedelta(minutes=20))
+    assert third.fired_at is not None
+    assert second.skipped_at is not None
+    assert third.fired_at > second.skipped_at == third.skipped_at
+
+
 async def test_two_dispatchers_fire_a_schedule_once(database: Database) -> None:
     at = now()
     await tick(database, at)
