@@ -22,7 +22,7 @@ from models.exports import data_sets as platform
 from models.exports import effects as exports_effects
 from models.exports import jobs as exports_jobs
 from models.exports.data_sets import DataSet
-from models.jobs.effects import Effects
+from models.jobs.effects import Effects, Unsure
 from models.jobs.schedules import Schedule
 from models.mail import effects as mail_effects
 from models.mail import jobs as mail_jobs
@@ -58,4 +58,7 @@ EFFECTS: Final[Mapping[str, Effects]] = {
     **orders_effects.EFFECTS,
 }
 
-__all__ = ["DATA_SETS", "EFFECTS", "SCHEDULES", "metadata", "models"]
+#: Finds what may have happened outside, and may not.
+UNSURE: Final[tuple[Unsure, ...]] = (payments_effects.unsure, mail_effects.unsure, orders_effects.unsure)
+
+__all__ = ["DATA_SETS", "EFFECTS", "SCHEDULES", "UNSURE", "metadata", "models"]

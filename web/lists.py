@@ -9,9 +9,14 @@ from models.base.paging import Page
 LONGEST_SEARCH: Final = 254
 
 
+def printable(typed: str) -> str:
+    """The words without what nobody could have typed: PostgreSQL takes no NUL and no lone surrogate."""
+    return "".join(one for one in typed if one.isprintable())
+
+
 def searched(typed: str) -> str:
-    """The words of a search without what nobody could have typed: PostgreSQL takes no NUL and no lone surrogate."""
-    return "".join(one for one in typed.strip() if one.isprintable())[:LONGEST_SEARCH]
+    """The words of a search, at most `LONGEST_SEARCH` of their characters. `printable` ones are never cut."""
+    return printable(typed).strip()[:LONGEST_SEARCH]
 
 
 def address(path: str, **asked: str) -> str:

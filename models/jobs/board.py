@@ -10,8 +10,10 @@ from enum import StrEnum
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import func, literal, select, text, union_all
+from sqlalchemy import and_, func, literal, select, text, true, union_all
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import aliased, load_only
+from sqlalchemy.orm.interfaces import ORMOption
 
 from models.base.clock import now
 from models.jobs.message import kinds
@@ -24,8 +26,12 @@ from models.jobs.tables import JobRow, WorkerRow
 MOST_COUNTED: Final = 10_000
 #: A queue whose oldest job has waited for so long is not well, whatever else is true of it.
 TOO_LONG: Final = timedelta(minutes=5)
-#: Jobs that the page of a worker shows: it has no more slots than this in any sensible set-up.
-RUNNING_SHOWN: Final = 100
+#: Of the jobs that a worker runs, and of the latest of a queue, so many are told one by one.
+RUNNING_SHOWN: Final = 4
+LATEST_SHOWN: Final = 10
+#: How much of a rate's burst is taken, by the gate's one number: see `gates`.
+USED: Final = """least(rate_burst,
+           ceil(greatest(extract(epoch from gate.full_at - clock_timestamp()), 0) * rate_count / rate_seconds))::int"""
 
 #: Every queue that code, a worker, an operator or a waiting job names.
 _QUEUES: Final = text(
@@ -44,9 +50,11 @@ _QUEUES: Final = text(
     select names.name, waiting.count as waiting, oldest.oldest_at, coalesce(held.count, 0) as held,
            coalesce(active.count, 0) as running, coalesce(slots.count, 0) as slots, job_queues.paused_at,
            job_queues.max_running, job_queues.rate_count, job_queues.rate_seconds, job_queues.rate_burst,
-           job_queues.keep_days, coalesce(lately.per_minute, 0) as per_minute, coalesce(lately.failed, 0) as failed
+           job_queues.keep_days, {USED} as used,
+           coalesce(lately.per_minute, 0) as per_minute, coalesce(lately.failed, 0) as failed
       from names
       left join job_queues using (name)
+      left join job_gates gate on gate.name = 'queue/' || names.name
       left join (select queue, sum(failed + dead)::bigint as failed,
                         sum(completed) filter (where minute >= date_trunc('minute', now()) - interval '5 minutes'
                                                  and minute < date_trunc('minute', now()))::float8 / 5 as per_minute
@@ -69,30 +77,6 @@ _QUEUES: Final = text(
      where cast(:only as text) is null or names.name = :only
      order by names.name
     """  # noqa: S608 - our own words, not a request's
-)
-
-#: A key by itself is one step into an index; only one that stands for its whole kind looks along all that is parked.
-_LIMITS: Final = text(
-    """
-    select held.key, held.max_running, held.rate_count, held.rate_seconds, held.rate_burst, gate.closed_until,
-           case when held.key like '%/*' then
-               (select count(*) from (
-                       select from jobs
-                        where blocked_by is not null and state in ('scheduled', 'waiting')
-                          and starts_with(blocked_by, 'limit/' || left(held.key, -1)) limit :most + 1) parked)
-           else
-               (select count(*) from (
-                       select from jobs
-                        where blocked_by = 'limit/' || held.key and state in ('scheduled', 'waiting')
-                        limit :most + 1) parked)
-           end as waiting,
-           (select count(*) from jobs
-             where state = 'active' and limit_key is not null
-               and (limit_key = held.key
-                    or held.key like '%/*' and starts_with(limit_key, left(held.key, -1)))) as running
-      from job_limits held left join job_gates gate on gate.name = 'limit/' || held.key
-     order by held.key
-    """
 )
 
 
@@ -126,6 +110,8 @@ class QueueView:
     rate_burst: int | None
     #: For how many days what has finished is kept; None as the installation is set up.
     keep_days: int | None
+    #: How much of `rate_burst` is taken now.
+    used: int | None
     #: Done in a minute, over the last five that are whole; attempts that failed within the hour.
     per_minute: float
     failed: int
@@ -151,25 +137,11 @@ class QueueView:
 
 
 @dataclass(frozen=True, slots=True)
-class LimitView:
-    """What the jobs of a key are held to, how many of them run, and how many it lets wait."""
-
-    key: str
-    max_running: int | None
-    rate_count: int | None
-    rate_seconds: int | None
-    rate_burst: int | None
-    #: The other side has asked for silence until then.
-    closed_until: datetime | None
-    waiting: int
-    running: int
-
-
-@dataclass(frozen=True, slots=True)
 class WorkerView:
-    """A worker and what it runs. One that has been silent for a lease is taken for dead."""
+    """A worker, how many jobs it runs, and the first of them. One that is silent for a lease is taken for dead."""
 
     row: WorkerRow
+    count: int
     running: Sequence[JobRow]
     is_alive: bool
 
@@ -187,12 +159,41 @@ async def queues(session: AsyncSession, lease: timedelta, only: str | None = Non
 async def workers(session: AsyncSession, lease: timedelta) -> list[WorkerView]:
     """Every worker that has beaten within the last hour, the longest at work first, with what it runs."""
     is_alive = WorkerRow.beat_at > func.clock_timestamp() - lease
-    rows = (await session.execute(select(WorkerRow, is_alive).order_by(WorkerRow.started_at))).all()
+    held = (JobRow.worker_id == WorkerRow.id, JobRow.state == JobState.ACTIVE)
+    count = select(func.count()).select_from(JobRow).where(*held).scalar_subquery()
+    rows = (await session.execute(select(WorkerRow, count, is_alive).order_by(WorkerRow.started_at))).all()
+    first = aliased(JobRow, select(JobRow).where(*held).order_by(JobRow.id).limit(RUNNING_SHOWN).lateral())
     running: dict[UUID | None, list[JobRow]] = {}
-    active = select(JobRow).where(JobRow.state == JobState.ACTIVE).order_by(JobRow.id).limit(RUNNING_SHOWN)
-    for job in await session.scalars(active):
+    query = select(first).select_from(WorkerRow).join(first, true()).options(_told(first))
+    for job in await session.scalars(query):
         running.setdefault(job.worker_id, []).append(job)
-    return [WorkerView(row, running.get(row.id, ()), alive) for row, alive in rows]
+    return [WorkerView(row, number, running.get(row.id, ()), alive) for row, number, alive in rows]
+
+
+async def names_of(session: AsyncSession, worker_ids: Collection[UUID]) -> dict[UUID, str]:
+    """Where these workers are, as far as they are still known: a row is kept for an hour after its last beat."""
+    query = select(WorkerRow.id, WorkerRow.host, WorkerRow.pid).where(WorkerRow.id.in_(worker_ids))
+    return {row.id: f"{row.host}, pid {row.pid}" for row in await session.execute(query)}
+
+
+async def latest(session: AsyncSession, queue: str) -> Sequence[JobRow]:
+    """Jobs of a queue that run, that wait as the last of its line, and that have ended last: the latest of those."""
+    mine = JobRow.queue == queue
+    waits = and_(JobRow.state == JobState.WAITING, JobRow.blocked_by.is_(None))
+    places = (
+        select(JobRow.id).where(mine, JobRow.state == JobState.ACTIVE),
+        select(JobRow.id).where(mine, waits).order_by(JobRow.rank_at.desc(), JobRow.id.desc()),
+        select(JobRow.id).where(mine, JobRow.finished_at.is_not(None)).order_by(JobRow.finished_at.desc()),
+    )
+    ids = union_all(*(select(one.limit(LATEST_SHOWN).subquery().c.id) for one in places))
+    query = select(JobRow).options(_told(JobRow)).where(JobRow.id.in_(ids)).order_by(JobRow.id.desc())
+    return (await session.scalars(query.limit(LATEST_SHOWN))).all()
+
+
+def _told(job: type[JobRow]) -> ORMOption:
+    """What a line about a job tells: arguments and results may be large."""
+    names = (job.kind, job.queue, job.state, job.subject, job.worker_id, job.created_at, job.started_at)
+    return load_only(*names, raiseload=True)
 
 
 async def counts(
@@ -205,9 +206,3 @@ async def counts(
         some = union_all(*arms).limit(MOST_COUNTED + 1).subquery()
         numbers.append(select(func.count()).select_from(some).scalar_subquery())
     return dict(zip(states, (await session.execute(select(*numbers))).one(), strict=True))
-
-
-async def held_keys(session: AsyncSession) -> Sequence[LimitView]:
-    """Every limit by key, with how many jobs it holds back now, each counted to one more than `MOST_COUNTED`."""
-    rows = await session.execute(_LIMITS, {"most": MOST_COUNTED})
-    return [LimitView(**row) for row in rows.mappings()]

@@ -2,11 +2,12 @@
 
 There is no ledger of its own: every effect has a row where it belongs (a letter, a refund, a call to a model), whose key
 makes it one, written before the world is asked and settled after. Each part tells of its own in `effects.EFFECTS`, by the
-kind of job; `models.everything` gathers them.
+kind of job, and in `effects.unsure` which of all of them are not known; `models.everything` gathers both.
 """
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from typing import TypeAlias
 
@@ -36,7 +37,13 @@ class Effect:
     known: Known
     #: What more there is to say.
     words: str = ""
+    #: When it was begun, as far as that is known.
+    at: datetime | None = None
 
 
 #: Finds the effects of a job, whose arguments may not fit: it died of that, and `msgspec.ValidationError` is raised.
 Effects: TypeAlias = Callable[[AsyncSession, JobRow], Awaitable[list[Effect]]]
+
+#: Finds the latest effects, at most so many, that were begun before a moment and of which nobody knows whether they
+#: happened.
+Unsure: TypeAlias = Callable[[AsyncSession, datetime, int], Awaitable[list[Effect]]]

@@ -4,7 +4,6 @@
 """
 
 import re
-import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -20,6 +19,10 @@ from models.jobs.states import JobState
 from models.jobs.tables import JobRow
 
 LONGEST: Final = 500
+#: A part of a line: what stands between quotation marks belongs together.
+_PART: Final = re.compile(r'(?:[^\s"]|"[^"]*")+')
+#: A part that begins with a qualifier. An address does not, although it has a colon.
+_QUALIFIED: Final = re.compile(r"(args\.[^:]+|[a-z_]+):(?!//)(.*)", re.DOTALL)
 #: What may be written before a colon, and what it asks for.
 QUALIFIERS: Final[Mapping[str, str]] = {
     "state": "one state, or several with commas: dead,cancelled",
@@ -40,6 +43,8 @@ _AGO: Final = re.compile(r"(\d{1,5})([mhd])")
 _UNITS: Final = {"m": "minutes", "h": "hours", "d": "days"}
 _IDS: Final = frozenset({"worker", "flow", "asked_by"})
 _INDEXED: Final = frozenset({"subject", "flow", "fingerprint", "asked_by"})
+#: The qualifiers that tell nothing of what jobs carry, nor of who they are for.
+OPEN: Final = ("state", "kind", "queue", "worker", "flow", "since", "until")
 #: States of which there are few, or which have an index of their own.
 _RARE: Final = frozenset(JobState) - {JobState.COMPLETED}
 
@@ -70,25 +75,25 @@ class Filter:
         """The filter that a line of words meant at that time. Raises `Invalid` naming what cannot be understood."""
         if len(line) > LONGEST:
             raise Invalid({"q": f"This takes {len(line)} characters; keep it below {LONGEST}."})
-        try:
-            parts = shlex.split(line)
-        except ValueError as error:
-            raise Invalid({"q": "A quotation mark is opened and not closed."}) from error
+        if line.count('"') % 2:
+            raise Invalid({"q": "A quotation mark is opened and not closed."})
         asked: dict[str, Any] = {"line": line.strip()}
         words = []
-        for part in parts:
-            name, colon, value = part.partition(":")
-            if colon and name.startswith("args.") and value:
+        for part in parts(line):
+            if (hit := _QUALIFIED.fullmatch(part)) is None:
+                words.append(part.replace('"', ""))
+                continue
+            name, value = hit[1], hit[2].replace('"', "")
+            if name.startswith("args.") and value:
                 asked["args"] = (*asked.get("args", ()), (name.removeprefix("args."), value))
-            elif colon and name in QUALIFIERS and value:
+            elif name in QUALIFIERS and value:
                 if name in asked:
                     raise Invalid({"q": f"{name}: is there twice."})
                 asked |= _read(name, value, at or now())
-            elif colon and re.fullmatch(r"[a-z_]+", name):
-                known = ", ".join(f"{one}:" for one in QUALIFIERS if one != "args.")
-                raise Invalid({"q": f"{part!r} is not known. There are {known} and args.<name>:"})
             else:
-                words.append(part)
+                known = ", ".join(f"{one}:" for one in QUALIFIERS if one != "args.")
+                hint = "Other words with a colon in them go between quotation marks."
+                raise Invalid({"q": f"{part!r} is not known. Search by {known} or args.<name>: {hint}"})
         return cls(**asked, words=" ".join(words))
 
     def __str__(self) -> str:
@@ -99,6 +104,13 @@ class Filter:
         """Whether an index finds these jobs. If not, look only at so many of the latest."""
         named = any(getattr(self, name) for name in _INDEXED) or _id_of(self.words) is not None
         return named or bool(self.states and _RARE.issuperset(self.states)) or not self.conditions()
+
+    @property
+    def is_open(self) -> bool:
+        """Whether this asks for nothing that jobs carry: what a search finds tells as much as reading it does."""
+        return not (
+            self.subject or self.fingerprint or self.asked_by or self.error or self.args or self.words
+        )
 
     def conditions(self) -> list[ColumnElement[bool]]:
         """What SQL asks of `JobRow`."""
@@ -127,6 +139,11 @@ class Filter:
         if self.words:
             found.append(_about(self.words))
         return found
+
+
+def parts(line: str) -> list[str]:
+    """The parts of a line, as they were written."""
+    return _PART.findall(line)
 
 
 def _read(name: str, value: str, at: datetime) -> dict[str, Any]:

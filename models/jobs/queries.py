@@ -2,14 +2,18 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from enum import StrEnum
+from time import monotonic
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import (
+    ARRAY,
     BigInteger,
     ColumnElement,
     Select,
+    Text,
     UnaryExpression,
     and_,
     cast,
@@ -19,11 +23,12 @@ from sqlalchemy import (
     tuple_,
 )
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import defer
+from sqlalchemy.orm import aliased, defer
 
 from models.base.clock import now
 from models.base.errors import NotFound
 from models.base.paging import PAGE_SIZE, Page, decode_cursor, encode_cursor, instant, page_of
+from models.jobs.estimates import pace
 from models.jobs.filter import Filter
 from models.jobs.states import JobState
 from models.jobs.tables import AttemptRow, JobRow, LogRow
@@ -31,8 +36,7 @@ from models.jobs.tables import AttemptRow, JobRow, LogRow
 #: How many jobs of a subject, and how many of their lines, are looked up: the latest.
 JOBS_SHOWN = 40
 LINES_SHOWN = 500
-#: How many jobs are asked one after the other whether they fit what no index knows, or how long they took: as many as
-#: leave a page its twentieth of a second.
+#: How many jobs are asked at once whether they fit what no index knows, or how long they took.
 STRETCH = 5_000
 #: What a list does not show, and what may be large.
 _UNREAD = tuple(
@@ -58,32 +62,71 @@ def arms_of(state: JobState) -> list[ColumnElement[bool]]:
 
 
 async def jobs(
-    session: AsyncSession, wanted: Filter, *, sort: Sort = Sort.NEWEST, cursor: str | None = None
+    session: AsyncSession,
+    wanted: Filter,
+    *,
+    sort: Sort = Sort.NEWEST,
+    cursor: str | None = None,
+    patience: timedelta = timedelta(),
 ) -> Page[JobRow]:
     """A page of jobs. Raises `Invalid` for a cursor that we did not make.
 
-    What no index knows is asked of `STRETCH` jobs at a time, so that a page costs the same among a million: one that
+    What no index knows is asked of `STRETCH` jobs at a time until the page is full or `patience` is over: a page that
     found less than it can hold has a `next_cursor` all the same while there are jobs left to ask.
     """
+    until = monotonic() + patience.total_seconds()
     if sort is Sort.LONGEST:
-        return await _longest(session, wanted, cursor)
-    is_oldest_first = sort is Sort.OLDEST
-    age = JobRow.id.asc() if is_oldest_first else JobRow.id.desc()
+        found = await _longest(session, wanted, cursor)
+        while not found.items and found.next_cursor and monotonic() < until:
+            found = await _longest(session, wanted, found.next_cursor)
+        return found
+    age = JobRow.id.asc() if sort is Sort.OLDEST else JobRow.id.desc()
+    rows: list[JobRow] = []
+    end = decode_cursor(cursor, UUID)[0] if cursor is not None else None
+    while True:
+        places, end = await _stretch(session, wanted, end, is_oldest_first=sort is Sort.OLDEST)
+        query = select(JobRow).options(*_UNREAD).where(*places).order_by(age)
+        rows += (await session.scalars(query.limit(PAGE_SIZE + 1 - len(rows)))).all()
+        if len(rows) > PAGE_SIZE or end is None or monotonic() > until:
+            break
+    page = page_of(rows, PAGE_SIZE, lambda one: [one.id])
+    if page.next_cursor is None and end is not None:
+        return Page(page.items, encode_cursor(end))
+    return page
+
+
+async def counted(
+    session: AsyncSession, wanted: Filter, most: int, patience: timedelta = timedelta()
+) -> tuple[int, bool]:
+    """How many jobs are meant, and whether that is all of them: beyond `most`, and after `patience`, nobody counts."""
+    until = monotonic() + patience.total_seconds()
+    count, end = 0, None
+    while True:
+        places, end = await _stretch(session, wanted, end)
+        some = select(JobRow.id).where(*places).limit(most + 1 - count).subquery()
+        count += (await session.scalars(select(func.count()).select_from(some))).one()
+        if count > most:
+            return most, False
+        if end is None or monotonic() > until:
+            return count, end is None
+
+
+async def _stretch(
+    session: AsyncSession, wanted: Filter, after: UUID | None, *, is_oldest_first: bool = False
+) -> tuple[list[ColumnElement[bool]], UUID | None]:
+    """What to ask of the next jobs, and the last of them if there are others behind it: all at once where an index
+    knows them, and `STRETCH` of them otherwise.
+    """
     places = _places(wanted)
-    if cursor is not None:
-        (place,) = decode_cursor(cursor, UUID)
-        places.append(JobRow.id > place if is_oldest_first else JobRow.id < place)
+    if after is not None:
+        places.append(JobRow.id > after if is_oldest_first else JobRow.id < after)
     end: UUID | None = None
     if not replace(wanted, states=()).is_indexed:
+        age = JobRow.id.asc() if is_oldest_first else JobRow.id.desc()
         end = await session.scalar(_end_of_a_stretch(places, age))
-        if end is not None:
-            places.append(JobRow.id <= end if is_oldest_first else JobRow.id >= end)
-    query = select(JobRow).options(*_UNREAD).where(*places, *wanted.conditions()).order_by(age)
-    query = query.limit(PAGE_SIZE + 1)
-    found = page_of((await session.scalars(query)).all(), PAGE_SIZE, lambda one: [one.id])
-    if found.next_cursor is None and end is not None:
-        return Page(found.items, encode_cursor(end))
-    return found
+    if end is not None:
+        places.append(JobRow.id <= end if is_oldest_first else JobRow.id >= end)
+    return [*places, *wanted.conditions()], end
 
 
 async def _longest(session: AsyncSession, wanted: Filter, cursor: str | None) -> Page[JobRow]:
@@ -151,6 +194,16 @@ async def records_of(session: AsyncSession, subjects: Sequence[str]) -> list[Rec
     return await _records(session, found.all())
 
 
+async def latest_of(session: AsyncSession, subjects: Sequence[str]) -> dict[str, JobRow]:
+    """The latest job about each of these subjects, as far as there is one."""
+    wanted = func.unnest(cast(subjects, ARRAY(Text))).table_valued("subject").render_derived()
+    one = aliased(JobRow)
+    latest = select(one.id).where(one.subject == wanted.c.subject).order_by(one.id.desc()).limit(1)
+    ids = select(latest.correlate(wanted).scalar_subquery()).select_from(wanted)
+    rows = await session.scalars(select(JobRow).options(*_UNREAD).where(JobRow.id.in_(ids)))
+    return {str(row.subject): row for row in rows}
+
+
 async def _records(session: AsyncSession, rows: Sequence[JobRow]) -> list[Record]:
     ids = [one.id for one in rows]
     attempts: dict[UUID, list[AttemptRow]] = {one: [] for one in ids}
@@ -162,3 +215,16 @@ async def _records(session: AsyncSession, rows: Sequence[JobRow]) -> list[Record
     for line in (await session.scalars(written)).all()[::-1]:
         lines[line.job_id].append(line)
     return [Record(one, attempts[one.id], lines[one.id]) for one in rows]
+
+
+async def time_left(
+    session: AsyncSession, job: JobRow, done: int | None, total: int | None
+) -> timedelta | None:
+    """How long a running job has still to go: by the steps it has done, or as long as its kind usually takes."""
+    if job.state is not JobState.ACTIVE or job.started_at is None:
+        return None
+    gone = now() - job.started_at
+    if done and total:
+        return gone * max(total - done, 0) / done
+    usual = await pace(session, job.kind, job.queue)
+    return usual.run_usual - gone if usual is not None and usual.run_usual > gone else None

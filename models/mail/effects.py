@@ -1,6 +1,8 @@
 """The letters that a job has sent."""
 
 from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime
 from typing import Final
 
 from sqlalchemy import select
@@ -38,6 +40,16 @@ async def own_letters(session: AsyncSession, job: JobRow) -> list[Effect]:
     """The letters that a job has written itself."""
     query = select(EmailMessage).where(EmailMessage.about == f"job/{job.id}").order_by(EmailMessage.id)
     return [effect_of(one, job.kind) for one in await session.scalars(query)]
+
+
+async def unsure(session: AsyncSession, before: datetime, most: int) -> list[Effect]:
+    """Letters that were handed over, and whose answer was lost."""
+    # In the words of the index of those.
+    begun = (EmailMessage.state.in_([S.SENDING, S.UNKNOWN]), EmailMessage.claimed_at < before)
+    query = select(EmailMessage).where(*begun).order_by(EmailMessage.claimed_at.desc()).limit(most)
+    return [
+        replace(effect_of(one, SendLetter.kind), at=one.claimed_at) for one in await session.scalars(query)
+    ]
 
 
 EFFECTS: Final[Mapping[str, Effects]] = {SendLetter.kind: _letter}

@@ -25,6 +25,11 @@ def inbox(person_id: UUID) -> str:
     return f"inbox/{person_id}"
 
 
+def about(delivery_id: UUID) -> str:
+    """The subject of the jobs that send a delivery."""
+    return f"delivery/{delivery_id}"
+
+
 async def notify(
     session: AsyncSession, person_id: UUID, title: str, body: str = "", *, link: str | None = None
 ) -> Notice:
@@ -73,4 +78,5 @@ async def send_again(session: AsyncSession, delivery: Delivery, endpoint: Endpoi
 
 
 async def _deliver(session: AsyncSession, delivery: Delivery, endpoint: Endpoint) -> None:
-    await enqueue(session, DeliverWebhook(delivery_id=delivery.id), limit=host_key(endpoint.url))
+    job, limit = DeliverWebhook(delivery_id=delivery.id), host_key(endpoint.url)
+    await enqueue(session, job, subject=about(delivery.id), limit=limit)

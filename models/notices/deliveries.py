@@ -21,6 +21,8 @@ from models.notices.tables import Delivery, Endpoint
 
 #: Characters of an answer, or of what went wrong, that are kept.
 EXCERPT: Final = 1000
+#: Characters of it that the line of each attempt keeps.
+LOGGED: Final = 200
 GONE: Final = 410
 
 
@@ -36,6 +38,12 @@ class Outcome:
     def is_taken(self) -> bool:
         """Whether the receiver has it now: any 2xx."""
         return self.status is not None and 200 <= self.status < 300  # noqa: PLR2004 - that is what 2xx means
+
+    @property
+    def line(self) -> str:
+        """The attempt in one line, for the log of its job: what was answered, after how long, and how it begins."""
+        words = " ".join(self.words.split())[:LOGGED]
+        return f"{self.status or 'No answer'} after {self.took // timedelta(milliseconds=1):,} ms: {words}"
 
 
 async def under_way(session: AsyncSession, delivery_id: UUID) -> tuple[Delivery, Endpoint]:

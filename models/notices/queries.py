@@ -62,3 +62,12 @@ async def deliveries(
         query = query.where(Delivery.id < decode_cursor(cursor, UUID)[0])
     rows: Sequence[Delivery] = (await session.scalars(query.limit(PAGE_SIZE + 1))).all()
     return page_of(rows, PAGE_SIZE, lambda one: [one.id])
+
+
+async def delivery(session: AsyncSession, delivery_id: UUID) -> tuple[Delivery, Endpoint]:
+    """A delivery as it is, and where it goes. Raises `NotFound`."""
+    query = select(Delivery, Endpoint).join(Endpoint, Endpoint.id == Delivery.endpoint_id)
+    row = (await session.execute(query.where(Delivery.id == delivery_id))).one_or_none()
+    if row is None:
+        raise NotFound("There is no such delivery.")
+    return row[0], row[1]

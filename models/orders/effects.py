@@ -1,6 +1,7 @@
-"""The calls to language models that a job has made."""
+"""The calls to language models that a job has made, and the charge that it works for."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Final
 
 from sqlalchemy import select
@@ -8,7 +9,15 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from models.jobs.effects import Effect, Effects, Known
 from models.jobs.tables import JobRow
-from models.orders.jobs import IntegrateBacklink, RepairLink, WriteArticle, WriteCommission
+from models.orders.jobs import (
+    CreateOrder,
+    FollowPayment,
+    IntegrateBacklink,
+    RepairLink,
+    WriteArticle,
+    WriteCommission,
+)
+from models.payments.tables import Checkout
 from models.usage.rules import CallState
 from models.usage.tables import ModelCallRow
 
@@ -30,19 +39,47 @@ async def _calls(session: AsyncSession, job: JobRow) -> list[Effect]:
     if job.finished_at is not None:
         mine.append(ModelCallRow.started_at <= job.finished_at)
     query = select(ModelCallRow).where(*mine).order_by(ModelCallRow.started_at.desc()).limit(_SHOWN)
-    return [
-        Effect(
-            one.subject,
-            one.once or job.kind,
-            f"{one.kind}, asked of {one.provider}:{one.model}",
-            f"{one.subject}/{one.kind}/{one.attempt}",
-            Known.ONCE if one.state is CallState.FAILED and one.cost_cents else _KNOWN[one.state],
-            f"{one.cost_cents if one.cost_cents is not None else one.reserved_cents:.4f} cents, {one.state.value}.",
-        )
-        for one in await session.scalars(query)
-    ]
+    return [_effect_of(one, job.kind) for one in await session.scalars(query)]
+
+
+def _effect_of(call: ModelCallRow, step: str) -> Effect:
+    cents = call.cost_cents if call.cost_cents is not None else call.reserved_cents
+    return Effect(
+        call.subject,
+        call.once or step,
+        f"{call.kind}, asked of {call.provider}:{call.model}",
+        f"{call.subject}/{call.kind}/{call.attempt}",
+        Known.ONCE if call.state is CallState.FAILED and call.cost_cents else _KNOWN[call.state],
+        f"{cents:.4f} cents, {call.state.value}.",
+        at=call.started_at,
+    )
+
+
+async def unsure(session: AsyncSession, before: datetime, most: int) -> list[Effect]:
+    """Calls that broke off, or whose process died: they count as paid."""
+    open_ends = (
+        ModelCallRow.state.in_([CallState.STARTED, CallState.UNKNOWN]),
+        ModelCallRow.started_at < before,
+    )
+    query = select(ModelCallRow).where(*open_ends).order_by(ModelCallRow.started_at.desc()).limit(most)
+    return [_effect_of(one, one.kind) for one in await session.scalars(query)]
+
+
+async def _charge(session: AsyncSession, job: JobRow) -> list[Effect]:
+    """The money for which such a job works: it was taken before, by Stripe, once for each payment intent."""
+    message = (CreateOrder if job.kind == CreateOrder.kind else FollowPayment).read(job.args)
+    checkout = await session.get(Checkout, message.checkout_id) if message.checkout_id else None
+    if checkout is None:
+        return []
+    taken = (
+        f"{checkout.captured_cents / 100:,.2f} {(checkout.captured_currency or checkout.currency).upper()}"
+    )
+    known = Known.ONCE if checkout.captured_cents else Known.NOT_YET
+    words = f"It is {checkout.state.value}; of that {checkout.refunded_cents / 100:,.2f} have gone back."
+    key = checkout.payment_intent_id or checkout.session_id or str(checkout.id)
+    return [Effect(checkout.subject, job.kind, f"charge of {taken}", key, known, words, at=checkout.paid_at)]
 
 
 EFFECTS: Final[Mapping[str, Effects]] = dict.fromkeys(
     (one.kind for one in (IntegrateBacklink, RepairLink, WriteArticle, WriteCommission)), _calls
-)
+) | dict.fromkeys((CreateOrder.kind, FollowPayment.kind), _charge)

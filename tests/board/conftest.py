@@ -62,6 +62,12 @@ class Board:
         async with self.database.transaction() as session:
             return await session.get_one(JobRow, job_id)
 
+    async def details(self, action: str) -> list[dict[str, Any]]:
+        """What the audit log tells besides of each time that this was done, the oldest first."""
+        async with self.database.transaction() as session:
+            some = select(AuditEntry.detail).where(AuditEntry.action == action).order_by(AuditEntry.id)
+            return list(await session.scalars(some))
+
     async def written_down(self) -> list[tuple[str, str]]:
         """Every action in the audit log with its subject, the oldest first."""
         async with self.database.transaction() as session:

@@ -1,13 +1,17 @@
 """What people do on the board: each of it once, checked, and written down."""
 
 import re
+from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import select
 
 from models.accounts.states import Role
+from models.base.clock import now
+from models.base.db import new_id
 from models.jobs.board_tables import BulkRow
 from models.jobs.flows import Step, enqueue_flow
+from models.jobs.schedules import create
 from models.jobs.states import JobState
 from models.jobs.tables import JobRow, LimitRow, QueueRow, ScheduleRow
 from models.mail.actions import write_own_letter
@@ -44,15 +48,19 @@ async def test_a_waiting_job_is_put_first_or_cancelled(board: Board):
 
 
 async def test_an_admin_deletes_what_has_ended_but_nothing_that_holds_money(board: Board):
-    done, paid = await board.job(JobState.COMPLETED), await board.job(JobState.DEAD, is_held=True)
+    done = await board.job(JobState.COMPLETED, args={"to": "ada@example.com"}, subject="order/7")
+    paid = await board.job(JobState.DEAD, is_held=True)
     ad, ed = await board.browser(Role.ADMIN), await board.browser(Role.EDITOR)
-    refused = await ad.submit((await ad.open(f"/admin/queues/jobs/{paid}")).form("Delete"))
-    assert "works for somebody who has paid" in refused.text
     form = (await ad.open(f"/admin/queues/jobs/{done}")).form("Delete")
+    refused = await ad.send(f"/admin/queues/jobs/{paid}/deletion", "post", form.fields)
+    assert "works for somebody who has paid" in refused.text
     assert "Delete" not in (await ed.open(f"/admin/queues/jobs/{done}")).text
     assert "The job is deleted." in (await ad.submit(form)).text
     assert (await ad.open(f"/admin/queues/jobs/{done}")).status == 404
     assert await board.written_down() == [("job.deleted", f"job/{done}")]
+    # What it was is known afterwards, and nothing that it carried.
+    known = {"kind": "orders.tend_reviews", "queue": "default", "was": "completed", "about": "order/7"}
+    assert await board.details("job.deleted") == [known]
 
 
 async def test_a_letter_that_was_not_sent_is_taken_back_with_its_job_and_written_anew(board: Board):
@@ -108,6 +116,9 @@ async def test_a_job_runs_again_with_other_arguments_which_are_checked(board: Bo
     job = await board.row(job_id)
     assert (job.state, job.args) == (JobState.WAITING, {"draft_id": ID})
     assert await board.written_down() == [("job.edited", f"job/{job_id}")]
+    # Who may read arguments reads the former ones; the log that outlives people says only which they were.
+    assert await board.details("job.edited") == [{"kind": CreateOrder.kind, "changed": "draft_id"}]
+    assert '{"draft_id":"nonsense"}' in (await ad.open(f"/admin/queues/jobs/{job_id}")).text
 
 
 async def test_a_job_is_copied_and_a_new_one_asked_for_from_its_example(board: Board):
@@ -117,12 +128,18 @@ async def test_a_job_is_copied_and_a_new_one_asked_for_from_its_example(board: B
     assert "This is the copy." in copy.text
     screen = await ad.open("/admin/queues/jobs/new?kind=orders.create_order")
     assert '"draft_id": "00000000-' in screen.form("asking").fields["args"]
-    assert (await ad.submit(screen.form("asking"), priority="12")).status == 422
-    made = await ad.submit(screen.form("asking"), args=f'{{"draft_id": "{ID}"}}', priority="7")
+    refused = await ad.submit(screen.form("asking"), priority="12", run_at="2019-03-02T09:30")
+    assert "Enter a number from 0 to 9" in refused.text
+    assert "within the next 365 days" in refused.text
+    at = (now() + timedelta(days=2)).replace(second=0, microsecond=0)
+    made = await ad.submit(
+        screen.form("asking"), args=f'{{"draft_id": "{ID}"}}', priority="7", run_at=f"{at:%Y-%m-%dT%H:%M}"
+    )
     assert made.path.startswith("/admin/queues/jobs/")
     async with board.database.transaction() as session:
         job = (await session.scalars(select(JobRow).where(JobRow.kind == CreateOrder.kind))).one()
     assert (job.args["draft_id"], job.priority, job.is_held) == (ID, 7, True)
+    assert (job.state, job.run_at) == (JobState.SCHEDULED, at)
     assert job.asked_by is not None
     assert [action for action, _ in await board.written_down()] == ["job.duplicated", "job.asked"]
 
@@ -141,7 +158,10 @@ async def test_everything_that_matches_is_left_to_a_worker_and_watched(board: Bo
     assert "state:dead" in (await ad.open("/admin/queues/bulk")).text
     await ad.submit(screen.form("Stop"))
     async with board.database.transaction() as session:
-        assert (await session.get_one(BulkRow, row.id)).stopped_at is not None
+        stopped = await session.get_one(BulkRow, row.id)
+        assert stopped.stopped_at is not None
+        stopped.finished_at, stopped.stopped_because = now(), "Its job was cancelled."
+    assert "Its job was cancelled." in (await ad.open(screen.path)).text
 
 
 async def test_a_queue_is_paused_and_goes_on_and_is_held_to_limits(board: Board):
@@ -227,20 +247,51 @@ async def test_a_schedule_is_made_edited_paused_run_and_removed(board: Board):
     assert "every 15 minutes" in screen.text
     await ad.submit((await ad.open("/admin/queues/schedules/reviews.early")).form("Pause"))
     ran = next(one for one in screen.forms if one.action == "/admin/queues/schedules/reviews.early/run")
-    assert (await ad.submit(ran)).path.startswith("/admin/queues/jobs/")
+    job = await ad.submit(ran)
+    assert job.path.startswith("/admin/queues/jobs/")
+    await ad.submit(job.form("Cancel"))
+    listed = await ad.open("/admin/queues/schedules")
+    assert re.search(rf'href="{job.path}">.{{0,400}}Cancelled', listed.html, re.DOTALL)
     async with board.database.transaction() as session:
         assert (await session.get_one(ScheduleRow, "reviews.early")).paused_at is not None
     await ad.submit((await ad.open("/admin/queues/schedules/reviews.early")).form("Remove"))
     assert (await ad.open("/admin/queues/schedules/reviews.early")).status == 404
     told = [action.removeprefix("schedule.") for action, _ in await board.written_down()]
+    told.remove("job.cancelled")
     assert told == ["made", "edited", "paused", "run", "removed"]
+
+
+async def test_a_schedule_of_ones_own_takes_other_arguments_which_are_checked(board: Board):
+    async with board.database.transaction() as session:
+        await create(
+            session,
+            (),
+            "orders.again",
+            kind=CreateOrder.kind,
+            args={"draft_id": ID},
+            cron="0 6 * * *",
+            zone="UTC",
+            made_by=new_id(),
+        )
+    ad = await board.browser(Role.ADMIN)
+    screen = stale = await ad.open("/admin/queues/schedules/orders.again")
+    refused = await ad.submit(screen.form("rhythm"), args='{"colour": "red"}')
+    assert "colour: orders.create_order has no such argument." in refused.text
+    other = ID[:-1] + "2"
+    await ad.submit(refused.form("rhythm"), args=f'{{"draft_id": "{other}"}}', cron="0 7 * * *")
+    async with board.database.transaction() as session:
+        row = await session.get_one(ScheduleRow, "orders.again")
+    assert (row.args, row.cron) == ({"draft_id": other}, "0 7 * * *")
+    (detail,) = await board.details("schedule.edited")
+    assert (detail["was"], detail["changed"]) == ("every day at 06:00, UTC", f"draft_id was {ID}")
+    assert "Somebody else has changed this schedule" in (await ad.submit(stale.form("rhythm"))).text
 
 
 async def test_like_errors_stand_together_until_somebody_has_understood_them(board: Board):
     await board.jobs(3, JobState.DEAD, error="The disk of 7 was full.", fingerprint="f00d")
     ed = await board.browser(Role.EDITOR)
     screen = await ed.open("/admin/queues/errors")
-    assert "3 dead jobs of orders.tend_reviews" in screen.text
+    assert "3 dead, 0 being tried again, of orders.tend_reviews" in screen.text
     screen = await ed.submit(screen.form("It is understood"), note="The disk is larger now.")
     assert "The disk is larger now." in screen.text
     await ed.submit(screen.form("Not understood after all"))

@@ -23,9 +23,9 @@ from models.mail.tables import EmailMessage
 from models.notices.jobs import DeliverWebhook
 from models.notices.states import DeliveryState
 from models.notices.tables import Delivery, Endpoint
-from models.orders.jobs import IntegrateBacklink
+from models.orders.jobs import CreateOrder, IntegrateBacklink
 from models.payments.jobs import GiveRefund
-from models.payments.states import RefundState
+from models.payments.states import CheckoutState, RefundState
 from models.payments.tables import Checkout, Refund
 from models.usage.rules import CallState
 from models.usage.tables import ModelCallRow
@@ -36,6 +36,13 @@ async def effects_of(board: Board, job_id: Any) -> list[Effect]:
     async with board.database.transaction() as session:
         job = await session.get_one(JobRow, job_id)
         return await EFFECTS[job.kind](session, job)
+
+
+def _checkout(**values: Any) -> Checkout:
+    paid: dict[str, Any] = {"subject": "draft/1", "email": "ada@example.com", "description": "A link"}
+    paid |= {"amount_cents": 4900, "currency": "eur", "is_live": False, "expires_at": now(), "attempt": 1}
+    paid |= {"when_paid": {}, "when_moved": {}, "return_path": "/", "cancel_path": "/"}
+    return Checkout(**{"id": new_id()} | paid | values)
 
 
 @pytest.mark.parametrize(
@@ -61,11 +68,8 @@ async def test_a_letter_is_known_as_far_as_its_provider_told(
 
 async def test_money_that_was_asked_to_go_back_is_not_known_to_have_gone(board: Board):
     checkout, refund = new_id(), new_id()
-    paid: dict[str, Any] = {"subject": "order/1", "email": "ada@example.com", "description": "A link"}
-    paid |= {"amount_cents": 4900, "currency": "eur", "is_live": False, "expires_at": now(), "attempt": 1}
-    paid |= {"when_paid": {}, "when_moved": {}, "return_path": "/", "cancel_path": "/"}
     async with board.database.transaction() as session:
-        session.add(Checkout(id=checkout, **paid))
+        session.add(_checkout(id=checkout))
         await session.flush()
         session.add(Refund(id=refund, checkout_id=checkout, kind="failed", amount_cents=4900, currency="eur"))
     job_id = await board.job(JobState.ACTIVE, kind=GiveRefund.kind, args={"refund_id": str(refund)})
@@ -127,3 +131,45 @@ async def test_a_webhook_may_have_arrived_twice_and_a_file_is_stored_under_one_n
     assert [one.key for one in await effects_of(board, report)] == [f"reports/{report}.csv"]
     job_id = await board.job(kind=DeliverWebhook.kind, args={"delivery_id": str(sent)})
     assert [one.known for one in await effects_of(board, job_id)] == [Known.MAYBE_AGAIN]
+
+
+async def test_a_job_that_works_for_a_charge_tells_of_it(board: Board):
+    paid = _checkout(state=CheckoutState.PAID, captured_cents=4900, payment_intent_id="pi_1", paid_at=now())
+    async with board.database.transaction() as session:
+        session.add(paid)
+    args = {"draft_id": str(new_id()), "checkout_id": str(paid.id)}
+    (effect,) = await effects_of(board, await board.job(kind=CreateOrder.kind, args=args))
+    assert (effect.what, effect.key, effect.known) == ("charge of 49.00 EUR", "pi_1", Known.ONCE)
+    unpaid = await board.job(kind=CreateOrder.kind, args=args | {"checkout_id": None})
+    assert await effects_of(board, unpaid) == []
+
+
+async def test_whatever_may_have_happened_outside_is_listed_once_it_is_late(board: Board):
+    late, soon = now() - timedelta(hours=1), now()
+    checkout = _checkout()
+    letter = {"kind": "orders.ready", "to_address": "ada@example.com", "facts": {}, "about": "order/1"}
+    call: dict[str, Any] = {
+        "kind": "place_backlink",
+        "provider": "anthropic",
+        "model": "m",
+        "request_sha256": "0",
+    }
+    call |= {"reserved_cents": Decimal(9), "subject": f"order/{new_id()}"}
+    async with board.database.transaction() as session:
+        session.add(checkout)
+        await session.flush()
+        refund = {"checkout_id": checkout.id, "amount_cents": 4900, "currency": "eur"}
+        for name, at in (("late", late), ("soon", soon)):
+            session.add(Refund(kind=name, created_at=at, **refund))
+            lost = {"state": LetterState.UNKNOWN, "claimed_at": at}
+            session.add(EmailMessage(key=f"{name} letter", **letter, **lost))
+        session.add(ModelCallRow(attempt=1, started_at=late, **call))
+        session.add(ModelCallRow(attempt=2, started_at=soon, **call))
+    ed = await board.browser(Role.EDITOR)
+    screen = await ed.open((await ed.open("/admin/queues")).link("Unknown outcomes"))
+    for told in ("Refund of 49.00 EUR, late", "late letter", f"{call['subject']}/place_backlink/1"):
+        assert told in screen.text
+    for untold in ("EUR, soon", "soon letter", "place_backlink/2"):
+        assert untold not in screen.text
+    ana = await board.browser(Role.ANALYST)
+    assert (await ana.open("/admin/queues/effects")).status == 404

@@ -1,10 +1,11 @@
-"""The first page of the board in a real browser, while fifty jobs a second change."""
+"""Pages of the board in a real browser while jobs change: fifty a second on the first of them."""
 
 import asyncio
 import itertools
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -16,6 +17,9 @@ from models.accounts.states import Role
 from models.base.clock import now
 from models.base.db import Database, new_id
 from models.base.settings import Settings
+from models.jobs.board_tables import MetricRow
+from models.jobs.metrics import BUCKETS
+from models.jobs.queues import pause
 from models.jobs.tables import JobRow
 from tests.browser.conftest import chromium
 from tests.web.site import Site, served
@@ -98,18 +102,18 @@ async def waiting_in(page: Page, queue: str) -> str:
 
 
 @asynccontextmanager
-async def overview(site: Site, chromium: Browser) -> AsyncIterator[Page]:
-    """The page before an editor, its stream open."""
+async def live(site: Site, chromium: Browser, path: str) -> AsyncIterator[Page]:
+    """A page before an admin, its stream open."""
     context = await chromium.new_context(base_url=site.base_url)
     visitor = site.browser()
-    await site.sign_in(visitor, "ed@example.com", Role.EDITOR)
+    await site.sign_in(visitor, "ann@example.com", Role.ADMIN)
     cookies: list[Any] = [
         {"name": one.name, "value": one.value, "url": site.base_url} for one in visitor.client.cookies.jar
     ]
     await context.add_cookies(cookies)
     page = await context.new_page()
-    async with page.expect_request("**/admin/queues/events"):
-        await page.goto("/admin/queues")
+    async with page.expect_request(f"**{path}/events"):
+        await page.goto(path)
     yield page
     await context.close()
 
@@ -121,7 +125,7 @@ async def test_fifty_changes_a_second_move_neither_the_page_nor_the_focus_and_do
     given = {"database": database, "redis": redis}
     async with (
         served(settings.database.url, settings.redis.url, given=given) as (site, _),
-        overview(site, chromium) as page,
+        live(site, chromium, "/admin/queues") as page,
     ):
         await page.evaluate(WATCH)
         before = await waiting_in(page, "queue-03")
@@ -134,3 +138,35 @@ async def test_fifty_changes_a_second_move_neither_the_page_nor_the_focus_and_do
     assert told["shifted"] < 0.01
     # Words change within what stands there; only a queue whose health changes gets another badge.
     assert told["replaced"] < 2 * QUEUES
+
+
+async def test_what_is_typed_and_read_on_a_queues_page_stays_while_the_rest_moves_on(
+    settings: Settings, database: Database, redis: Redis, chromium: Browser
+) -> None:
+    given = {"database": database, "redis": redis}
+    async with (
+        served(settings.database.url, settings.redis.url, given=given) as (site, _),
+        live(site, chromium, "/admin/queues/default") as page,
+    ):
+        tables = page.locator(".chart-values")
+        read, closed = tables.nth(0), tables.nth(1)
+        await read.locator("summary").click()
+        before = await read.locator("tbody").inner_text()
+        await page.locator("#rate_count").fill("5")
+        place = await page.evaluate("scrollY")
+        async with database.transaction() as session:
+            await session.execute(insert(MetricRow), [minute()])
+            await pause(session, "default")
+        await page.get_by_role("button", name="Go on").wait_for()
+        assert "1.95" in (await closed.locator("tbody").text_content() or "")
+        assert await read.locator("tbody").inner_text() == before
+        assert await page.locator("#rate_count").input_value() == "5"
+        assert await page.evaluate("document.activeElement.id") == "rate_count"
+        assert (await page.evaluate("scrollY")) == place > 0
+
+
+def minute() -> dict[str, Any]:
+    """A job that waited two seconds and ran as long, a few minutes ago."""
+    at = now().replace(second=0, microsecond=0) - timedelta(minutes=3)
+    times = [int(number == BUCKETS.index(2.0)) for number in range(len(BUCKETS) + 1)]
+    return {"minute": at, "queue": "default", "completed": 1, "waits": times, "runs": times}

@@ -17,6 +17,7 @@ from models.jobs.board import Health
 from models.jobs.filter import Filter
 from models.jobs.fleet import decided
 from models.jobs.flows import enqueue_batch, pause_flow
+from models.jobs.held import limits
 from models.jobs.limits import Limit, set_limit
 from models.jobs.queues import limit_queue, pause
 from models.jobs.scaling import Decision
@@ -73,7 +74,7 @@ async def test_a_queue_that_only_a_job_names_is_shown_and_what_is_held_back_is_t
     async with board.database.transaction() as session:
         await set_limit(session, "host/*", Limit(max_running=1))
         found = next(one for one in await glance.queues(session, LEASE) if one.name == "forgotten")
-        (limit,) = await glance.held_keys(session)
+        (limit,) = await limits(session)
         numbers = await glance.counts(session)
     assert (found.waiting, found.held, found.health) == (3, 2, Health.NO_WORKER)
     assert (limit.key, limit.waiting, limit.running) == ("host/*", 2, 0)
@@ -91,13 +92,19 @@ async def test_a_search_that_no_index_knows_goes_on_stretch_by_stretch(board: Bo
             page = await queries.jobs(session, Filter.read("args.place:needle"), cursor=cursor)
             seen += [one.id for one in page.items]
             cursor, pages = page.next_cursor, pages + 1
+        patient = await queries.jobs(session, Filter.read("needle"), patience=timedelta(minutes=1))
         oldest = await queries.jobs(session, Filter.read("needle"), sort=queries.Sort.OLDEST)
+        waiting = await queries.counted(session, Filter.read("kind:orders.tend_reviews"), 100_000)
+        scheduled = await queries.counted(session, Filter.read("state:scheduled"), glance.MOST_COUNTED)
+        found = await queries.counted(session, Filter.read("needle"), 1, timedelta(minutes=1))
         numbers = await glance.counts(session)
     assert (seen, pages) == ([wanted], 3)
-    assert [one.id for one in oldest.items] == [wanted]
+    assert [one.id for one in patient.items] == [one.id for one in oldest.items] == [wanted]
+    assert patient.next_cursor is None
+    assert waiting == (queries.STRETCH, False)
+    assert scheduled == (glance.MOST_COUNTED, False)
+    assert found == (1, True)
     assert numbers[JobState.SCHEDULED] == glance.MOST_COUNTED + 1
-    screen = await (await board.browser(Role.EDITOR)).open("/admin/queues/jobs?q=needle")
-    assert screen.link("Look through the next").startswith("/admin/queues/jobs?q=needle&cursor=")
 
 
 async def test_the_first_page_tells_of_queues_workers_and_what_they_run(board: Board):
@@ -214,13 +221,21 @@ async def test_an_analyst_sees_how_things_go_and_nothing_that_jobs_carry(board: 
     job_id = await board.job(JobState.DEAD, fingerprint="f00d", **told)
     await board.job(JobState.ACTIVE, started_at=now(), **told)
     ana = await board.browser(Role.ANALYST)
-    for path in ("", "/jobs", "/errors", "/workers", "/default", f"/jobs/{job_id}", f"/jobs?q={SECRET}"):
+    for path in ("", "/jobs", "/errors", "/workers", "/default", f"/jobs/{job_id}"):
         screen = await ana.open(f"/admin/queues{path}")
         assert screen.status == 200, path
         assert SECRET not in screen.html, path
-        assert [form.action for form in screen.forms if form.action.startswith("/admin")] == [], path
+        assert [form.action for form in screen.forms if form.action.startswith("/admin")] in (
+            [],
+            ["/admin/queues/jobs"],
+        ), path
     # Nor can it be guessed by searching.
-    assert "orders.tend_reviews" in (await ana.open("/admin/queues/jobs?q=args.token:nothing")).text
+    for line in (f"args.token:{SECRET}", f"error:{SECRET}", SECRET):
+        guess = await ana.open(f"/admin/queues/jobs?q={line}")
+        assert (guess.status, guess.html.count("orders.tend_reviews</a>")) == (422, 0), line
+        assert "You can search by state:, kind:, queue:" in guess.text
+    allowed = await ana.open("/admin/queues/jobs?q=state:dead+kind:orders.tend_reviews+since:1h")
+    assert allowed.html.count("orders.tend_reviews</a>") == 1
     token = next(one.fields["_csrf_token"] for one in (await ana.open("/account")).forms if one.fields)
     refused = await ana.send(f"/admin/queues/jobs/{job_id}/retry", "post", {"_csrf_token": token})
     assert refused.status == 404

@@ -10,9 +10,20 @@ from typing import Any, Final
 
 import pytest
 from playwright.async_api import Browser, Page, ViewportSize
+from sqlalchemy import update
 
 from infra.local.visitor import Browser as Visitor
 from models.accounts.states import Role
+from models.base.clock import now
+from models.base.db import new_id
+from models.jobs import enqueue
+from models.jobs.bulk import begin
+from models.jobs.filter import Filter
+from models.jobs.flows import Step, enqueue_flow
+from models.jobs.schedules import create
+from models.jobs.states import BulkDeed
+from models.jobs.tables import JobRow
+from models.orders.jobs import TendReviews
 from tests.orders.selling import ARTICLE, Shop
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -23,6 +34,7 @@ RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"
 GRAVE = ("serious", "critical")
 DESK: Final[ViewportSize] = {"width": 1280, "height": 720}
 PHONE: Final[ViewportSize] = {"width": 390, "height": 844}
+NIGHTLY: Final = TendReviews()
 #: Addresses have no place to break at, and stand in headings.
 BOSS = "somebody.with.quite.a.long.name@department.of.the.firm.example.com"
 
@@ -47,10 +59,18 @@ ADMINS = (
     "/admin/review",
     "/admin/orders",
     "/admin/queues",
-    "/admin/queues/jobs",
+    "/admin/queues/default",
+    "/admin/queues/jobs?q=state:completed",
+    "/admin/queues/jobs?q=colour:red",
+    "/admin/queues/jobs/new?kind=orders.create_order",
+    "/admin/queues/bulk",
+    "/admin/queues/bulk/new?q=state:completed",
+    "/admin/queues/alerts",
+    "/admin/queues/effects",
     "/admin/queues/flows",
     "/admin/queues/errors",
     "/admin/queues/schedules",
+    "/admin/queues/schedules/new",
     "/admin/queues/limits",
     "/admin/queues/workers",
     "/admin/queues/mail",
@@ -105,12 +125,38 @@ async def _grave(page: Page, only: dict[str, Any]) -> list[str]:
     ]
 
 
+async def of_the_board(shop: Shop) -> list[str]:
+    """The pages of a job that has died, of a flow, of a bulk action and of a schedule of one's own, which are made."""
+    async with shop.site.database.transaction() as session:
+        flow_id = await enqueue_flow(
+            session, "letters", {"a": Step(NIGHTLY), "b": Step(NIGHTLY, after=("a",))}
+        )
+        job_id = await enqueue(session, NIGHTLY)
+        died = {
+            "state": "dead",
+            "finished_at": now(),
+            "error": "OSError: the disk was full",
+            "fingerprint": "f00d",
+        }
+        await session.execute(update(JobRow).where(JobRow.id == job_id).values(died))
+        bulk_id = await begin(session, Filter.read("state:dead"), BulkDeed.RETRY, new_id())
+        rhythm: dict[str, Any] = {"cron": "0 6 * * *", "zone": "UTC", "made_by": new_id()}
+        await create(session, (), "reviews.early", kind=NIGHTLY.kind, args={}, **rhythm)
+    paths = (f"jobs/{job_id}", f"jobs/{job_id}/arguments", f"flows/{flow_id}", f"bulk/{bulk_id}")
+    return [f"/admin/queues/{path}" for path in (*paths, "schedules/reviews.early")]
+
+
 async def test_no_page_has_a_grave_fault(chromium: Browser, shop: Shop):
     async with shop.site.browser() as ada, shop.site.browser() as boss:
         order = (await shop.buy(ada)).path
         await shop.site.sign_in(boss, BOSS, Role.ADMIN)
         person = (await boss.open("/admin/people")).links[BOSS]
+        board = await of_the_board(shop)
         own = (order, f"{order}/submission", f"{order}/messages")
-        visits = (None, STRANGERS), (ada, (*own, *CUSTOMERS)), (boss, (f"/admin{order}", person, *ADMINS))
+        visits = (
+            (None, STRANGERS),
+            (ada, (*own, *CUSTOMERS)),
+            (boss, (f"/admin{order}", person, *board, *ADMINS)),
+        )
         found = await asyncio.gather(*(found_by(chromium, shop, who, paths) for who, paths in visits))
     assert found == [[], [], []]

@@ -5,12 +5,15 @@ import io
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 from xml.etree import ElementTree as ET
 from zipfile import ZipFile
 
 import boto3
 import pytest
+from botocore.exceptions import ClientError
 from moto.server import ThreadedMotoServer
 from sqlalchemy import select, text, update
 
@@ -58,6 +61,11 @@ async def test_an_editor_asks_for_a_report_is_told_and_downloads_it_until_it_is_
         ("report.downloaded", editor.person.id, "jobs"),
         ("report.made", editor.person.id, "jobs"),
     ]
+
+    # Gone before its time: said, in the answer's own form.
+    await storage_of(bureau.world.settings.files).delete(f"reports/{job_id}.csv")
+    gone = await editor.client.get(path)
+    assert (gone.status_code, "not kept any more" in gone.json()["detail"]) == (404, True)
 
     async with bureau.world.database.transaction() as session:
         await session.execute(update(Export).values(expires_at=text("now()")))
@@ -206,6 +214,33 @@ async def test_a_file_is_replaced_whole_read_in_pieces_and_forgotten(
     await storage.delete("reports/one.csv")
     with pytest.raises(NotFound):
         await storage.read("reports/one.csv")
+
+
+class Refusing(BaseHTTPRequestHandler):
+    """S3 as it answers those who may not list its bucket, and those whom it does not know."""
+
+    def do_GET(self) -> None:
+        code = "AccessDenied" if self.path.endswith("gone.csv") else "InvalidAccessKeyId"
+        body = f"<Error><Code>{code}</Code></Error>".encode()
+        self.send_response(403)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+async def test_a_file_that_is_gone_is_not_found_also_where_the_bucket_may_not_be_listed(bucket: FileSettings):
+    with ThreadingHTTPServer(("127.0.0.1", 0), Refusing) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_port}"
+        storage = storage_of(bucket.model_copy(update={"s3_endpoint_url": url}))
+        with pytest.raises(NotFound, match="not kept any more"):
+            await storage.read("reports/gone.csv")
+        with pytest.raises(ClientError, match="InvalidAccessKeyId"):
+            await storage.read("reports/one.csv")
+        server.shutdown()
 
 
 def test_a_report_says_its_fields_as_the_api_does():

@@ -1,18 +1,32 @@
 """The job API from end to end: ask, follow, look back; and what is refused, and how."""
 
 import asyncio
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import orjson
 import pytest
-from sqlalchemy import func, select, text
+from sqlalchemy import func, select, text, update
 
+from models.accounts.audit import history_of
 from models.accounts.states import Role, Scope
 from models.base.clock import now
+from models.base.db import new_id
+from models.exports.jobs import Report
+from models.jobs.actions import complete
+from models.jobs.gates import admit
+from models.jobs.limits import Limit, set_limit
+from models.jobs.progress import Progress, publish
+from models.jobs.states import JobState
+from models.jobs.store import Fence, Store
 from models.jobs.tables import JobRow
+from models.jobs.waiting import why_waiting
 from models.mail.tables import EmailMessage
+from models.notices.jobs import Notification
 from models.notices.tables import Notice
+from tasks.world import World
 from tests.jobs_api.programs import Bureau
+from tests.web.site import Site
+from tests.web.test_live import Stream
 from web.limits import Rate
 
 
@@ -118,6 +132,12 @@ async def test_a_job_for_later_is_cancelled_and_tried_again(bureau: Bureau):
     assert (await ada.post(f"/jobs/{job_id}/retry"))["status"] == "pending"
     await bureau.work()
     assert (await ada.get(f"/jobs/{job_id}"))["status"] == "completed"
+    async with bureau.world.database.transaction() as session:
+        written = await history_of(session, f"job/{job_id}")
+    done = ["job.retried", "job.cancelled"]
+    assert [(one.action, one.actor_id, one.detail["by"]) for one in written] == [
+        (action, ada.person.id, "api") for action in done
+    ]
 
 
 async def test_results_are_found_by_status_type_and_place(bureau: Bureau):
@@ -139,6 +159,37 @@ async def test_results_are_found_by_status_type_and_place(bureau: Bureau):
         assert field in (await ada.get(f"/results?{query}", 422))["fields"]
 
 
+async def test_a_limit_on_people_lets_each_have_one_job_at_once_and_the_next_says_why_it_waits(
+    bureau: Bureau,
+):
+    ada, eve = await bureau.program("ada@example.com"), await bureau.program("eve@example.com")
+    for one in (ada, ada, eve):
+        await one.ask("report", dataSet="my-orders")
+    store = Store(bureau.world.settings.database.url, new_id(), "a worker of the tests")
+    async with bureau.world.database.transaction() as session:
+        await set_limit(session, "person/*", Limit(max_running=1))
+    passed = await admit(store, await store.claim({Report.queue: 3}))
+    await store.close()
+    async with bureau.world.database.transaction() as session:
+        jobs = (await session.scalars(select(JobRow).order_by(JobRow.id))).all()
+        (waiting,) = [one for one in jobs if one.state is JobState.WAITING]
+        reasons = await why_waiting(session, waiting, timedelta(seconds=8))
+    assert {one.limit_key for one in passed.claims} == {f"person/{one.person.id}" for one in (ada, eve)}
+    assert waiting.asked_by == ada.person.id
+    assert reasons[0].words == f"1 of at most 1 jobs of person/{ada.person.id} are running."
+
+
+async def test_a_job_that_is_processed_says_when_it_will_be_done(bureau: Bureau):
+    ada = await bureau.program("ada@example.com")
+    job_id = await ada.ask("report", dataSet="my-orders")
+    assert (await ada.get(f"/jobs/{job_id}"))["eta"] is None
+    half = {"state": "active", "started_at": now() - timedelta(minutes=5), "done": 50, "total": 100}
+    async with bureau.world.database.transaction() as session:
+        await session.execute(update(JobRow).values(half))
+    eta = datetime.fromisoformat((await ada.get(f"/jobs/{job_id}"))["eta"])
+    assert timedelta(minutes=4) < eta - now() < timedelta(minutes=6)
+
+
 async def test_events_tell_a_job_until_its_end(bureau: Bureau):
     ada = await bureau.program("ada@example.com")
     job_id = await ada.ask("notification", title="Followed")
@@ -147,6 +198,35 @@ async def test_events_tell_a_job_until_its_end(bureau: Bureau):
     lines = [line for line in answer.text.splitlines() if line]
     assert orjson.loads(lines[1].removeprefix("data: "))["status"] == "completed"
     assert lines[2] == "event: done"
+
+
+async def test_a_stream_that_is_open_tells_the_beginning_progress_and_the_end_in_order(
+    world: World, storefront: Site
+):
+    ada = await Bureau(world, storefront).program("ada@example.com")
+    job_id = await ada.ask("notification", title="Followed")
+    store = Store(world.settings.database.url, new_id(), "a worker of the tests")
+    async with ada.client.stream("GET", f"/api/jobs/{job_id}/events") as response:
+        stream = Stream(response)
+        told = [orjson.loads(await stream.whole())]
+        (claim,) = (await admit(store, await store.claim({Notification.queue: 1}))).claims
+        for done in (3, 7):
+            seen = Progress(claim.id, claim.attempt, claim.max_attempts, done, 10)
+            await publish(world.redis, [(seen, None)])
+            told.append(orjson.loads(await stream.whole()))
+        async with world.database.transaction() as session:
+            await complete(session, Fence(claim.id, claim.attempt, store.worker_id), {"state": "told"})
+        told.append(orjson.loads(await stream.whole()))
+        assert (await stream.event())["event"] == "done"
+    await store.close()
+    assert [(one["status"], one["progress"]["done"]) for one in told] == [
+        ("pending", None),
+        ("processing", 3),
+        ("processing", 7),
+        ("completed", None),
+    ]
+    assert told[2]["eta"] is not None
+    assert told[3]["result"] == {"state": "told"}
 
 
 async def test_stats_count_ones_own_jobs_and_show_queues_to_editors_only(bureau: Bureau):

@@ -1,12 +1,16 @@
 """The inbox as it fills, and the admins' pages of webhooks: what people see and do there."""
 
+import asyncio
 import re
 
 from sqlalchemy import select
 
+from models.accounts.audit import history_of
 from models.accounts.tables import Person
 from models.base.paging import PAGE_SIZE
 from models.notices.actions import announce, notify
+from models.notices.deliveries import under_way
+from models.notices.states import DeliveryState
 from models.notices.tables import Delivery, Notice
 from tests.notices.conftest import Exchange
 
@@ -67,6 +71,12 @@ async def test_an_admin_adds_an_endpoint_sees_its_secret_once_and_sends_a_delive
     assert secret not in screen.html
     assert "report.ready" in screen.text
 
+    await admin.submit(screen.form(f"{here}/test"))
+    endpoint = here.removeprefix("/admin/webhooks/")
+    async with exchange.world.database.transaction() as session:
+        written = await history_of(session, f"webhook/{endpoint}")
+    assert [one.action for one in written] == ["webhook.tested", "webhook.added"]
+
     screen = await admin.open(screen.link("Make another one"))
     screen = await admin.submit(screen.form(f"{here}/secret"))
     assert secret not in screen.html
@@ -97,6 +107,46 @@ async def test_the_log_shows_what_was_sent_and_answered_and_sends_it_again(excha
     assert "on its way already" in screen.text
     await exchange.work()
     assert len(exchange.receiver.requests) == 2
+
+
+async def test_each_attempt_is_kept_with_its_answer_and_its_job(exchange: Exchange):
+    endpoint_id, _ = await exchange.endpoint()
+    exchange.receiver.answers = [("503 Busy", "<i>come back</i>"), ("200 OK", "thanks")]
+    async with exchange.world.database.transaction() as session:
+        await announce(session, "notification.created", {"title": "Hi"})
+    await exchange.work(hurry=True)
+    admin = await exchange.browser()
+    screen = await admin.open(f"/admin/webhooks/{endpoint_id}")
+    screen = await admin.open(screen.link("notification.created"))
+    first, second = screen.text.index("<i>come back</i>"), screen.text.rindex("thanks")
+    assert re.search(r"503 after \d+ ms: <i>come back</i>", screen.text)
+    assert re.search(r"200 after \d+ ms: thanks", screen.text)
+    assert first < second
+    assert "notices.deliver" in (await admin.open(screen.link("Attempt 1"))).text
+
+
+async def test_what_was_sent_is_listed_by_its_state(exchange: Exchange):
+    endpoint_id, _ = await exchange.endpoint()
+    async with exchange.world.database.transaction() as session:
+        for state in (DeliveryState.FAILED, DeliveryState.DELIVERED):
+            sent = {"event": f"{state.value}.event", "payload": {}, "state": state}
+            session.add(Delivery(endpoint_id=endpoint_id, **sent))
+    admin = await exchange.browser()
+    screen = await admin.open(f"/admin/webhooks/{endpoint_id}")
+    failed = await admin.open(screen.link("Given up"))
+    assert ("failed.event" in failed.text, "delivered.event" in failed.text) == (True, False)
+    assert "Nothing like that" in (await admin.open(screen.link("On its way"))).text
+
+
+async def test_to_look_at_a_delivery_waits_for_nobody_who_works_on_it(exchange: Exchange):
+    endpoint_id, _ = await exchange.endpoint()
+    sent = Delivery(endpoint_id=endpoint_id, event="endpoint.tested", payload={})
+    async with exchange.world.database.transaction() as session:
+        session.add(sent)
+    admin = await exchange.browser()
+    async with exchange.world.database.transaction() as session, asyncio.timeout(5):
+        await under_way(session, sent.id)
+        assert (await admin.open(f"/admin/webhooks/deliveries/{sent.id}")).status == 200
 
 
 async def test_webhooks_are_the_admins_business_alone(exchange: Exchange):

@@ -1,24 +1,26 @@
 """The board: queues, jobs and workers, for the people who mind them. At `/admin/queues`.
 
-Analysts look, and are not shown what jobs carry. Editors let jobs run again, hold them back and pause queues.
-Admins also change what is asked of the workers: arguments, new jobs, everything that matches, limits, schedules.
+Analysts look, and are not shown what jobs carry unless `BOARD_ANALYSTS_SEE_PAYLOADS` is set. Editors let jobs run
+again, hold them back and pause queues. Admins also change what is asked of the workers: arguments, new jobs,
+everything that matches, limits, schedules.
 """
 
 from typing import Any, Final
 
-from web.board.alerts import all_alerts
+from web.board.alerts import Alerts
 from web.board.asking import Asked
 from web.board.bulk import Bulk
+from web.board.effects import unsure_effects
 from web.board.failures import Failures
 from web.board.flow import Flow
-from web.board.flows import all_flows
+from web.board.flows import Flows
 from web.board.job import OneJob
 from web.board.jobs import Jobs
 from web.board.limits import Limits
 from web.board.overview import Overview
 from web.board.queue import Queue
 from web.board.schedules import Schedules
-from web.board.workers import workers
+from web.board.workers import Workers
 
 __all__ = ["handlers"]
 
@@ -30,10 +32,11 @@ handlers: Final[list[Any]] = [
     Asked,
     Bulk,
     Flow,
-    all_flows,
+    Flows,
     Failures,
-    workers,
+    Workers,
     Schedules,
     Limits,
-    all_alerts,
+    Alerts,
+    unsure_effects,
 ]

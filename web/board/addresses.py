@@ -10,6 +10,8 @@ ERRORS: Final = f"{BOARD}/errors"
 SCHEDULES: Final = f"{BOARD}/schedules"
 LIMITS: Final = f"{BOARD}/limits"
 ALERTS: Final = f"{BOARD}/alerts"
+WORKERS: Final = f"{BOARD}/workers"
+EFFECTS: Final = f"{BOARD}/effects"
 
 
 def place_of(subject: str | None) -> str | None:

@@ -3,17 +3,20 @@
 from typing import Any
 from uuid import UUID
 
+import orjson
 from litestar import Controller, Response, get, post
 from litestar.params import FromPath, FromQuery
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from models.accounts.audit import audit
+from models.base.clock import now
 from models.base.errors import Conflict, Invalid, NotFound
 from models.jobs import queries
 from models.jobs.dead import check_args, duplicate, retry_edited
 from models.jobs.enqueue import enqueue
+from models.jobs.tables import LogRow
 from web.board.addresses import JOBS
-from web.board.forms import Asking, Editing, at_args, by_hand, example, pretty
+from web.board.forms import Asking, Editing, at_args, by_hand, changes, example, pretty
 from web.forms import read, shown
 from web.guards import admin
 from web.pages import page, redirect
@@ -46,11 +49,16 @@ class Asked(Controller):
         except Invalid as refusal:
             return _asking(visitor, kind, shown(form), at_args(refusal))
         job_id = await enqueue(
-            session, message.read(wish.args), priority=wish.priority, asked_by=visitor.somebody.id
+            session,
+            message.read(wish.args),
+            priority=wish.priority,
+            run_at=wish.run_at,
+            asked_by=visitor.somebody.id,
         )
         assert job_id is not None, "nothing is unique here"
         await audit(session, visitor.somebody, "job.asked", f"job/{job_id}", kind=kind)
-        return redirect(f"{JOBS}/{job_id}", notice="It waits for a worker.")
+        said = "It waits for its time." if wish.run_at else "It waits for a worker."
+        return redirect(f"{JOBS}/{job_id}", notice=said)
 
     @post("/{job_id:uuid}/duplicate")
     async def copy(self, session: Transaction, visitor: Who, job_id: FromPath[UUID]) -> Response[None]:
@@ -71,13 +79,19 @@ class Asked(Controller):
         """Let it run again with these."""
         try:
             args = read(Editing, form).args
+            job = (await queries.record(session, job_id)).job
+            former = job.args
             await retry_edited(session, job_id, args)
         except Invalid as refusal:
             typed = shown(form).get("args")
             return await _editing(session, visitor, job_id, typed, at_args(refusal))
         except Conflict as refusal:
             return redirect(f"{JOBS}/{job_id}", notice=refusal.words)
-        await audit(session, visitor.somebody, "job.edited", f"job/{job_id}")
+        # The audit log outlives people. What may name one stays with the job, for those who are shown what it carries.
+        line = f"Other arguments. The former ones: {orjson.dumps(former).decode()}"
+        session.add(LogRow(job_id=job_id, attempt=job.attempt, at=now(), line=line))
+        changed = changes(former, args)
+        await audit(session, visitor.somebody, "job.edited", f"job/{job_id}", kind=job.kind, changed=changed)
         return redirect(f"{JOBS}/{job_id}", notice="It waits for a worker again, with these arguments.")
 
 

@@ -1,6 +1,8 @@
 """One thing done to every job that a search finds: asked for with the search in sight, then watched."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated, Any, Final
 from uuid import UUID
 
@@ -11,15 +13,17 @@ from sse_starlette import EventSourceResponse
 
 from models.accounts.audit import audit
 from models.base.errors import Conflict, Invalid
+from models.jobs.board import MOST_COUNTED
 from models.jobs.bulk import begin, bulk_action, bulk_actions, stop
 from models.jobs.filter import Filter
+from models.jobs.queries import counted
 from models.jobs.states import BulkDeed
 from web.board.addresses import BULK, JOBS
-from web.board.overview import EVERY
+from web.board.fresh import follow
+from web.board.searching import PATIENCE
 from web.forms import choice, read, shown, whole
 from web.guards import admin
-from web.lists import address, listed, searched
-from web.live import Moment, stream
+from web.lists import address, listed, printable
 from web.pages import page, redirect
 from web.params import Submitted, Templates, Transaction, Who
 from web.visitor import Visitor
@@ -53,39 +57,43 @@ class Bulk(Controller):
     guards = [admin]  # noqa: RUF012 - Litestar reads it as a class attribute
 
     @get()
-    async def index(
-        self, session: Transaction, visitor: Who, cursor: FromQuery[str | None] = None
-    ) -> Response[None]:
+    async def index(self, session: Transaction, visitor: Who, cursor: FromQuery[str] = "") -> Response[None]:
         """Every bulk action, the latest first."""
-        found = await bulk_actions(session, cursor=cursor or None)
-        return page("board/bulk_actions.html", visitor=visitor, deeds=DEEDS, **listed(found, BULK, cursor))
+        events = address(f"{BULK}/events", cursor=cursor)
+        return page("board/bulk_actions.html", visitor=visitor, events=events, **await _all(cursor, session))
+
+    @get("/events")
+    async def all_events(
+        self, request: Request[Any, Any, Any], visitor: Who, pages: Templates, cursor: FromQuery[str] = ""
+    ) -> EventSourceResponse:
+        """The same, as they go on."""
+        return follow(request, visitor, pages, "board/_bulk_actions.html", partial(_all, cursor))
 
     @get("/new")
-    async def choose(self, visitor: Who, q: FromQuery[str] = "", deed: FromQuery[str] = "") -> Response[None]:
-        """What should be done to all that match?"""
-        return _asking(visitor, searched(q), {"deed": deed}, {})
+    async def choose(
+        self, session: Transaction, visitor: Who, q: FromQuery[str] = "", deed: FromQuery[str] = ""
+    ) -> Response[None]:
+        """What should be done to all that match, and how many are they?"""
+        return await _asking(session, visitor, q, {"deed": deed}, {})
 
     @post("/new")
     async def ask(
         self, session: Transaction, visitor: Who, form: Submitted, q: FromQuery[str] = ""
     ) -> Response[None]:
         """Begin. A worker does it, some hundred jobs at a time."""
-        line = searched(q)
         try:
-            wanted, wish = Filter.read(line), read(Wish, form)
+            wanted, wish = Filter.read(printable(q)), read(Wish, form)
+            bulk_id = await begin(session, wanted, wish.deed, visitor.somebody.id, priority=wish.priority)
         except Invalid as refusal:
-            return _asking(visitor, line, shown(form), refusal.fields)
-        bulk_id = await begin(session, wanted, wish.deed, visitor.somebody.id, priority=wish.priority)
-        await audit(
-            session, visitor.somebody, "jobs.bulk", f"bulk/{bulk_id}", deed=wish.deed.value, filter=line
-        )
+            return await _asking(session, visitor, q, shown(form), refusal.fields)
+        detail = {"deed": wish.deed.value, "filter": str(wanted), "priority": wish.priority}
+        await audit(session, visitor.somebody, "jobs.bulk", f"bulk/{bulk_id}", **detail)
         return redirect(f"{BULK}/{bulk_id}")
 
     @get("/{bulk_id:uuid}")
     async def show(self, session: Transaction, visitor: Who, bulk_id: FromPath[UUID]) -> Response[None]:
         """How far it is."""
-        found = await bulk_action(session, bulk_id)
-        return page("board/bulk_action.html", visitor=visitor, one=found, words=DEEDS[found.deed][0])
+        return page("board/bulk_action.html", visitor=visitor, **await _one(bulk_id, session))
 
     @get("/{bulk_id:uuid}/events")
     async def events(
@@ -98,15 +106,15 @@ class Bulk(Controller):
     ) -> EventSourceResponse:
         """The same, as it goes on."""
         await bulk_action(session, bulk_id)
-
-        async def look(session: AsyncSession) -> Moment:
-            found = await bulk_action(session, bulk_id)
-            html = pages.render(
-                "board/_bulk_action.html", visitor=visitor, one=found, words=DEEDS[found.deed][0]
-            )
-            return Moment(html, is_last=found.finished_at is not None)
-
-        return stream(request, [f"bulk/{bulk_id}"], look, visitor=visitor, every=EVERY)
+        return follow(
+            request,
+            visitor,
+            pages,
+            "board/_bulk_action.html",
+            partial(_one, bulk_id),
+            topics=[f"bulk/{bulk_id}"],
+            is_over=lambda seen: seen["one"].finished_at is not None,
+        )
 
     @post("/{bulk_id:uuid}/stop")
     async def end(self, session: Transaction, visitor: Who, bulk_id: FromPath[UUID]) -> Response[None]:
@@ -119,12 +127,30 @@ class Bulk(Controller):
         return redirect(f"{BULK}/{bulk_id}", notice="It stops after what it is doing.")
 
 
-def _asking(visitor: Visitor, line: str, typed: dict[str, str], problems: Any) -> Response[None]:
+async def _all(cursor: str, session: AsyncSession) -> dict[str, Any]:
+    found = await bulk_actions(session, cursor=cursor or None)
+    return {"deeds": DEEDS, **listed(found, BULK, cursor or None)}
+
+
+async def _one(bulk_id: UUID, session: AsyncSession) -> dict[str, Any]:
+    found = await bulk_action(session, bulk_id)
+    return {"one": found, "words": DEEDS[found.deed][0]}
+
+
+async def _asking(
+    session: AsyncSession, visitor: Visitor, q: str, typed: dict[str, str], problems: Mapping[str, str]
+) -> Response[None]:
+    line, count = printable(q).strip(), (0, True)
+    try:
+        count = await counted(session, Filter.read(line), MOST_COUNTED, PATIENCE)
+    except Invalid as refusal:
+        problems = refusal.fields
     return page(
         "board/bulk_asking.html",
         visitor=visitor,
         status=422 if problems else 200,
         q=line,
+        count=count,
         deeds=[(one.value, *words) for one, words in DEEDS.items()],
         typed=typed,
         problems=problems,

@@ -5,9 +5,24 @@ from datetime import timedelta
 from typing import Any, Final
 
 from models.jobs.metrics import Point, Span
+from web.lists import address
 
+#: How far back a page looks, by the last word of its tab's address.
+SPANS: Final = {Span.HOUR: "Last hour", Span.DAY: "24 hours", Span.WEEK: "7 days"}
 #: How a moment is written at the foot of a chart.
 LABELS: Final = {Span.HOUR: "%H:%M", Span.DAY: "%H:%M", Span.WEEK: "%-d %b, %H:%M"}
+
+
+def chosen(span: str) -> Span:
+    """The span that an address asks for: the last hour unless it names another one."""
+    return Span.__members__.get(span.upper(), Span.HOUR)
+
+
+def span_tabs(path: str, current: Span) -> list[tuple[str, str, bool, None]]:
+    """A tab for each span of the page at `path`."""
+    return [
+        (words, address(path, span=one.name.lower()), one is current, None) for one, words in SPANS.items()
+    ]
 
 
 def charts(points: Sequence[Point], span: Span) -> list[dict[str, Any]]:
@@ -35,5 +50,6 @@ def charts(points: Sequence[Point], span: Span) -> list[dict[str, Any]]:
     ]
 
 
-def _s(span: timedelta | None) -> float:
-    return round(span.total_seconds(), 2) if span is not None else 0.0
+def _s(span: timedelta | None) -> float | None:
+    """None of a step in which no job ended: nothing took no time."""
+    return round(span.total_seconds(), 2) if span is not None else None

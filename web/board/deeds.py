@@ -38,9 +38,13 @@ class Deed:
         return job.state in self.states and visitor.has_role(self.role)
 
     async def perform(self, session: AsyncSession, job_id: UUID, person: Person) -> None:
-        """Do it, and write down who did."""
+        """Do it, and write down who did and what job that was: it may be gone afterwards."""
+        job = await session.get(JobRow, job_id)
+        told: dict[str, str | None] = {}
+        if job is not None:
+            told = {"kind": job.kind, "queue": job.queue, "was": job.state.value, "about": job.subject}
         await self.do(session, job_id)
-        await audit(session, person, self.action, f"job/{job_id}")
+        await audit(session, person, self.action, f"job/{job_id}", **told)
 
 
 #: By the last word of the address that it is posted to.

@@ -1,18 +1,20 @@
-"""Dead letters by what they died of: a thousand jobs with one mistake are one thing to understand."""
+"""What goes wrong, like with like: a thousand jobs with one mistake are one thing to understand."""
 
 from dataclasses import dataclass
 from typing import Annotated
 
 from litestar import Controller, Response, get, post
-from litestar.params import FromPath
+from litestar.params import FromPath, FromQuery
 
 from models.accounts.audit import audit
 from models.jobs.errors import LONGEST_NOTE, groups, reopen, understand
 from web.board.addresses import ERRORS
+from web.board.payloads import sees_payload
 from web.forms import read, text
 from web.guards import analyst, editor
+from web.lists import listed
 from web.pages import page, redirect
-from web.params import Submitted, Transaction, Who
+from web.params import Config, Submitted, Transaction, Who
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,16 +25,21 @@ class Note:
 
 
 class Failures(Controller):
-    """What went wrong for good."""
+    """What went wrong, for good or until the next attempt."""
 
     path = ERRORS
     guards = [analyst]  # noqa: RUF012 - Litestar reads it as a class attribute
 
     @get()
-    async def index(self, session: Transaction, visitor: Who) -> Response[None]:
+    async def index(
+        self, session: Transaction, visitor: Who, settings: Config, cursor: FromQuery[str | None] = None
+    ) -> Response[None]:
         """Each group, those that nobody has understood first."""
-        found = sorted(await groups(session), key=lambda one: one.understood_at is not None)
-        return page("board/errors.html", visitor=visitor, groups=found)
+        found = await groups(session, cursor=cursor or None)
+        sees = sees_payload(visitor, settings)
+        return page(
+            "board/errors.html", visitor=visitor, sees_payload=sees, **listed(found, ERRORS, cursor or None)
+        )
 
     @post("/{fingerprint:str}/note", guards=[editor])
     async def note(

@@ -1,6 +1,7 @@
 """The page of a flow: its jobs, who waits for whom, and pausing or ending all of them at once."""
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any, Final
 from uuid import UUID
 
@@ -14,9 +15,8 @@ from models.base.errors import Conflict, NotFound
 from models.jobs.flows import cancel_flow, drawing, pause_flow, resume_flow
 from web.board.addresses import FLOWS, place_of
 from web.board.drawing import draw
-from web.board.overview import EVERY
+from web.board.fresh import follow
 from web.guards import analyst, editor
-from web.live import Moment, stream
 from web.pages import page, redirect
 from web.params import Templates, Transaction, Who
 
@@ -41,7 +41,7 @@ class Flow(Controller):
     @get()
     async def show(self, session: Transaction, visitor: Who, flow_id: FromPath[UUID]) -> Response[None]:
         """Its picture, and its jobs as a list."""
-        return page("board/flow.html", visitor=visitor, **await _seen(session, flow_id))
+        return page("board/flow.html", visitor=visitor, **await _seen(flow_id, session))
 
     @get("/events")
     async def events(
@@ -54,13 +54,15 @@ class Flow(Controller):
     ) -> EventSourceResponse:
         """The same, as it changes, until all of it has ended."""
         await drawing(session, flow_id)
-
-        async def look(session: AsyncSession) -> Moment:
-            seen = await _seen(session, flow_id)
-            is_over = seen["picture"].flow.finished_at is not None
-            return Moment(pages.render("board/_flow.html", visitor=visitor, **seen), is_last=is_over)
-
-        return stream(request, [f"flow/{flow_id}"], look, visitor=visitor, every=EVERY)
+        return follow(
+            request,
+            visitor,
+            pages,
+            "board/_flow.html",
+            partial(_seen, flow_id),
+            topics=[f"flow/{flow_id}"],
+            is_over=lambda seen: seen["picture"].flow.finished_at is not None,
+        )
 
     @post("/{deed:str}", guards=[editor])
     async def act(
@@ -78,6 +80,6 @@ class Flow(Controller):
         return redirect(f"{FLOWS}/{flow_id}", notice=said)
 
 
-async def _seen(session: AsyncSession, flow_id: UUID) -> dict[str, Any]:
+async def _seen(flow_id: UUID, session: AsyncSession) -> dict[str, Any]:
     picture = draw(await drawing(session, flow_id))
     return {"picture": picture, "place": place_of(picture.flow.subject)}

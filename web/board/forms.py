@@ -1,17 +1,20 @@
 """What the forms of the board are read into."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Annotated, Any, Final, get_type_hints
 from uuid import UUID
 
 import orjson
 
+from models.base.clock import now
 from models.base.errors import Invalid
 from models.jobs.limits import Limit, Rate
 from models.jobs.message import MAX_ARGS_BYTES, Job, kinds
 from models.jobs.retention import LONGEST_DAYS
 from web.forms import text, whole
+from web.jobs.api import FARTHEST
 
 _MOST = 1_000_000
 #: The fields of a limit.
@@ -27,6 +30,17 @@ def _object(typed: str) -> dict[str, Any]:
         ) from None
     if not isinstance(found, dict):
         raise ValueError("Write an object, like {} or the example.")  # noqa: TRY004 - forms read by ValueError
+    return found
+
+
+def _moment(typed: str) -> datetime:
+    try:
+        found = datetime.fromisoformat(typed)
+    except ValueError:
+        raise ValueError("Enter a day and a time, like 2026-03-02T09:30.") from None
+    found = found if found.tzinfo else found.replace(tzinfo=UTC)
+    if not now() < found < now() + FARTHEST:
+        raise ValueError(f"Enter a time within the next {FARTHEST.days} days, or none to run it at once.")
     return found
 
 
@@ -49,6 +63,7 @@ class Asking:
 
     args: Annotated[dict[str, Any], arguments]
     priority: Annotated[int | None, whole("", least=0, most=9)] = None
+    run_at: Annotated[datetime | None, text(then=_moment)] = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +122,19 @@ def example(message: type[Job]) -> str:
 def pretty(value: Any) -> str:
     """JSON for people."""
     return orjson.dumps(value, option=orjson.OPT_INDENT_2).decode()
+
+
+def changes(former: Mapping[str, Any], args: Mapping[str, Any]) -> str:
+    """Which arguments are others now, and what they were as far as that names nobody: ids, numbers and truths."""
+    names = sorted(one for one in former.keys() | args.keys() if former.get(one) != args.get(one))
+    return ", ".join(f"{one} was {former[one]}" if _names_nobody(former.get(one)) else one for one in names)
+
+
+def _names_nobody(value: Any) -> bool:
+    try:
+        return isinstance(value, bool | int | float) or bool(UUID(value))
+    except (ValueError, TypeError, AttributeError):
+        return False
 
 
 def at_args(refusal: Invalid) -> dict[str, str]:

@@ -1,11 +1,15 @@
-"""What happened to a job, from when it was asked for until now."""
+"""What happened to a job, from when it was asked for until now, and how patient its kind is."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
+from uuid import UUID
 
 from models.accounts.tables import AuditEntry
+from models.jobs.message import Backoff, Job
 from models.jobs.queries import Record
+from models.jobs.rules import in_words
 from models.jobs.states import JobState
 
 #: What was due so soon after it was asked for was due at once.
@@ -24,6 +28,58 @@ DEEDS: Final = {
     "job.cancelled": "Cancellation asked for",
     "job.duplicated": "Duplicated",
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """One attempt: how it ended, when it began if that is known, and who made it."""
+
+    number: int
+    outcome: str
+    tone: str
+    began: datetime | None
+    ended: datetime | None
+    worker_id: UUID | None
+    error: str | None = None
+    traceback: str | None = None
+
+
+def tries(record: Record) -> list[Tried]:
+    """The attempts of a job, the latest first."""
+    job = record.job
+    found = [
+        Tried(
+            one.attempt,
+            one.outcome,
+            "bad" if one.outcome == "dead" else "warn",
+            one.started_at,
+            one.finished_at,
+            one.worker_id,
+            one.error,
+            one.traceback,
+        )
+        for one in record.attempts
+    ]
+    # The one that runs, completed or was cancelled has no row of its own: the job's tells of it.
+    if job.started_at is not None and job.attempt not in {one.number for one in found}:
+        word, tone, _ = ENDS.get(job.state, ("Running", "accent", ""))
+        found.append(Tried(job.attempt, word.lower(), tone, job.started_at, job.finished_at, job.worker_id))
+    return sorted(found, key=lambda one: one.number, reverse=True)
+
+
+def patience(message: type[Job]) -> str:
+    """How often a kind is tried, how long it waits in between, and how long an attempt may take."""
+    backoff = message.backoff
+    if message.attempts == 1:
+        words = "One attempt."
+    elif isinstance(backoff, Backoff):
+        words = (
+            f"{message.attempts} attempts: the second about {in_words(backoff.first)} after the first has failed, each"
+            f" later one after {backoff.factor:g} times as long, at most {in_words(backoff.limit)}."
+        )
+    else:
+        words = f"{message.attempts} attempts: the second {in_words(backoff(1))} after the first has failed."
+    return f"{words} Each may take {in_words(message.timeout)}."
 
 
 def told(record: Record, deeds: Sequence[AuditEntry]) -> list[dict[str, Any]]:

@@ -1,25 +1,28 @@
 """The page of one job, and what can be done about it."""
 
 from datetime import timedelta
-from typing import Any
+from functools import partial
+from typing import Any, Final
 from uuid import UUID
 
 import msgspec
 from litestar import Controller, Request, Response, get, post
-from litestar.params import FromPath
+from litestar.params import FromPath, FromQuery
 from sqlalchemy.ext.asyncio import AsyncSession
 from sse_starlette import EventSourceResponse
 
 from models.accounts.audit import history_of
 from models.accounts.states import Role
-from models.base.clock import now
+from models.accounts.tables import Person
 from models.base.errors import Conflict, NotFound
 from models.base.settings import Settings
 from models.everything import EFFECTS
-from models.jobs import queries
+from models.jobs import board, queries
+from models.jobs.dead import refuse_held
 from models.jobs.effects import Effect
-from models.jobs.estimates import pace
 from models.jobs.flows import drawing
+from models.jobs.lines import lines
+from models.jobs.message import kinds
 from models.jobs.states import UNFINISHED, JobState
 from models.jobs.tables import JobRow
 from models.jobs.waiting import why_waiting
@@ -27,13 +30,19 @@ from web.board.addresses import JOBS, place_of
 from web.board.deeds import DEEDS
 from web.board.drawing import draw
 from web.board.forms import pretty
-from web.board.history import told
-from web.board.overview import EVERY
+from web.board.fresh import follow
+from web.board.history import patience, told, tries
+from web.board.payloads import sees_payload
 from web.guards import analyst, editor
-from web.live import Moment, stream
+from web.lists import listed
 from web.pages import page, redirect
 from web.params import Config, Templates, Transaction, Who
 from web.visitor import Visitor
+
+#: Of the lines that its runner wrote, the page itself shows the latest.
+LINES_HERE: Final = 100
+#: What is refused for a job that works for somebody who has paid.
+REFUSED_IF_KEPT: Final = frozenset({"cancellation", "deletion"})
 
 
 class OneJob(Controller):
@@ -47,7 +56,7 @@ class OneJob(Controller):
         self, session: Transaction, visitor: Who, settings: Config, job_id: FromPath[UUID]
     ) -> Response[None]:
         """Where it stands, why it waits, what went wrong, what it carries and what its runner wrote."""
-        return page("board/job.html", visitor=visitor, **await _seen(session, settings, visitor, job_id))
+        return page("board/job.html", visitor=visitor, **await _seen(settings, visitor, job_id, session))
 
     @get("/events")
     async def events(
@@ -61,13 +70,32 @@ class OneJob(Controller):
     ) -> EventSourceResponse:
         """The same, as it changes, until it has ended."""
         await queries.record(session, job_id)
+        return follow(
+            request,
+            visitor,
+            pages,
+            "board/_job.html",
+            partial(_seen, settings, visitor, job_id),
+            topics=[f"job/{job_id}"],
+            is_over=lambda seen: seen["job"].state not in UNFINISHED,
+        )
 
-        async def look(session: AsyncSession) -> Moment:
-            seen = await _seen(session, settings, visitor, job_id)
-            html = pages.render("board/_job.html", visitor=visitor, **seen)
-            return Moment(html, is_last=seen["job"].state not in UNFINISHED)
-
-        return stream(request, [f"job/{job_id}"], look, visitor=visitor, every=EVERY)
+    @get("/lines")
+    async def written(
+        self,
+        session: Transaction,
+        visitor: Who,
+        settings: Config,
+        job_id: FromPath[UUID],
+        cursor: FromQuery[str] = "",
+    ) -> Response[None]:
+        """All that its runner wrote, the latest page first."""
+        if not sees_payload(visitor, settings):
+            raise NotFound
+        found = await lines(session, job_id, cursor or None)
+        job = (await queries.record(session, job_id)).job
+        listing = listed(found, f"{JOBS}/{job_id}/lines", cursor or None)
+        return page("board/lines.html", visitor=visitor, job=job, **listing)
 
     @post("/{deed:str}", guards=[editor])
     async def act(
@@ -84,27 +112,56 @@ class OneJob(Controller):
         return redirect(there, notice=DEEDS[deed].said)
 
 
-async def _seen(session: AsyncSession, settings: Settings, visitor: Visitor, job_id: UUID) -> dict[str, Any]:
+async def _seen(settings: Settings, visitor: Visitor, job_id: UUID, session: AsyncSession) -> dict[str, Any]:
     record = await queries.record(session, job_id)
     job = record.job
     is_waiting = job.state in {JobState.SCHEDULED, JobState.WAITING}
     lease = timedelta(seconds=settings.jobs.lease_seconds)
-    sees_payload = visitor.has_role(Role.EDITOR)
+    is_shown = sees_payload(visitor, settings)
+    attempts = tries(record)
+    kind, workers = kinds().get(job.kind), {one.worker_id for one in attempts if one.worker_id}
+    kept = _kept(job)
     return {
         "job": job,
         "args": pretty(job.args),
-        "effects": await _effects(session, job) if sees_payload else [],
+        "effects": await _effects(session, job) if is_shown else [],
         "result": None if job.result is None else pretty(job.result),
-        "record": record,
         "reasons": await why_waiting(session, job, lease) if is_waiting else [],
-        "left": await _left(session, job),
+        "left": await queries.time_left(session, job, job.done, job.total),
+        "attempts": attempts,
+        "workers": await board.names_of(session, workers),
+        "patience": patience(kind) if kind else None,
+        "asked_by": await _asked_by(session, job, visitor),
+        "lines": record.lines[-LINES_HERE:],
+        "has_more_lines": len(record.lines) > LINES_HERE,
         "events": told(record, await history_of(session, f"job/{job_id}")),
         "flow": draw(await drawing(session, job.flow_id)) if job.flow_id else None,
-        "deeds": {name: one for name, one in DEEDS.items() if one.is_offered(job, visitor)},
+        "deeds": {
+            name: one
+            for name, one in DEEDS.items()
+            if one.is_offered(job, visitor) and not (kept and name in REFUSED_IF_KEPT)
+        },
+        "kept": kept,
         "place": place_of(job.subject),
-        "sees_payload": sees_payload,
+        "sees_payload": is_shown,
         "can_change": visitor.has_role(Role.ADMIN),
     }
+
+
+def _kept(job: JobRow) -> str | None:
+    """Why the job can be neither cancelled nor deleted, if that is so."""
+    try:
+        refuse_held(job)
+    except Conflict as refusal:
+        return refusal.words
+    return None
+
+
+async def _asked_by(session: AsyncSession, job: JobRow, visitor: Visitor) -> Person | None:
+    """Who asked by hand or by the API. For admins, who may look at people."""
+    if job.asked_by is None or not visitor.has_role(Role.ADMIN):
+        return None
+    return await session.get(Person, job.asked_by)
 
 
 async def _effects(session: AsyncSession, job: JobRow) -> list[Effect]:
@@ -112,14 +169,3 @@ async def _effects(session: AsyncSession, job: JobRow) -> list[Effect]:
         return await EFFECTS[job.kind](session, job) if job.kind in EFFECTS else []
     except msgspec.ValidationError:
         return []
-
-
-async def _left(session: AsyncSession, job: JobRow) -> timedelta | None:
-    """How long a running job has still to go: by its own steps, or as long as its kind usually takes."""
-    if job.state is not JobState.ACTIVE or job.started_at is None:
-        return None
-    gone = now() - job.started_at
-    if job.done and job.total:
-        return gone * (job.total - job.done) / job.done
-    usual = await pace(session, job.kind, job.queue)
-    return usual.run_usual - gone if usual is not None and usual.run_usual > gone else None

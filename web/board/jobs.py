@@ -1,6 +1,5 @@
 """The list of jobs: by state, searched by qualifiers, page by page, and what is done to those that are ticked."""
 
-import re
 from typing import Any, Final
 from uuid import UUID
 
@@ -8,22 +7,21 @@ from litestar import Controller, Response, get, post
 from litestar.params import FromQuery
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from models.accounts.states import Role
 from models.base.errors import Invalid, Refusal
 from models.base.paging import Page
 from models.jobs import board, queries
-from models.jobs.filter import QUALIFIERS, Filter
-from models.jobs.message import kinds
+from models.jobs.filter import Filter
 from models.jobs.queries import Sort
 from models.jobs.states import JobState
 from models.jobs.tables import JobRow
 from web.board.addresses import BULK, JOBS, place_of
 from web.board.deeds import DEEDS
+from web.board.payloads import sees_payload
+from web.board.searching import PATIENCE, completions, offered, understood, without
 from web.guards import analyst, editor
-from web.lists import address, listed, searched
-from web.pages import page, redirect
-from web.params import Submitted, Transaction, Who
-from web.visitor import Visitor
+from web.lists import address, listed, printable
+from web.pages import fragment, page, redirect
+from web.params import Config, Submitted, Transaction, Who
 
 #: The states in the order of what needs somebody.
 STATES: Final = {
@@ -34,7 +32,6 @@ STATES: Final = {
     JobState.COMPLETED: "Done",
     JobState.CANCELLED: "Cancelled",
 }
-_STATE: Final = re.compile(r"(?:^|\s)state:\S*")
 
 
 class Jobs(Controller):
@@ -48,21 +45,23 @@ class Jobs(Controller):
         self,
         session: Transaction,
         visitor: Who,
+        settings: Config,
         q: FromQuery[str] = "",
         sort: FromQuery[str] = "",
         cursor: FromQuery[str | None] = None,
     ) -> Response[None]:
         """A page of jobs. What cannot be understood of a search is said at its field, and nothing is searched for."""
-        asked, problem, wanted = allowed(q, visitor), None, Filter()
+        asked, problem, wanted = printable(q).strip(), None, Filter()
+        sees = sees_payload(visitor, settings)
         try:
-            wanted = Filter.read(asked)
+            wanted = understood(asked, sees_payload=sees)
         except Invalid as refusal:
             problem = refusal.fields["q"]
         order = next((one for one in Sort if one.value == sort), Sort.NEWEST)
         sort = "" if order is Sort.NEWEST else order.value
         found: Page[JobRow] = Page((), None)
         if problem is None:
-            found = await queries.jobs(session, wanted, sort=order, cursor=cursor or None)
+            found = await queries.jobs(session, wanted, sort=order, cursor=cursor or None, patience=PATIENCE)
         return page(
             "board/jobs.html",
             visitor=visitor,
@@ -73,20 +72,27 @@ class Jobs(Controller):
             sort=order.value,
             by_age=address(JOBS, q=asked, sort="" if sort else Sort.OLDEST.value),
             by_time=address(JOBS, q=asked, sort=Sort.LONGEST.value),
-            suggestions=_suggestions(asked),
+            suggestions=completions(f"{asked} ".lstrip(), sees_payload=sees),
             bulk=address(f"{BULK}/new", q=asked),
-            qualifiers=QUALIFIERS,
+            qualifiers=offered(sees_payload=sees),
+            sees_payload=sees,
             deeds={name: one.words for name, one in DEEDS.items() if visitor.has_role(one.role)},
             place=place_of,
             stretch=queries.STRETCH,
             **listed(found, JOBS, cursor, q=asked, sort=sort),
         )
 
+    @get("/completions")
+    async def complete(self, visitor: Who, settings: Config, q: FromQuery[str] = "") -> Response[None]:
+        """How what is typed into the search may go on."""
+        found = completions(printable(q), sees_payload=sees_payload(visitor, settings))
+        return fragment("board/_q_suggestions.html", visitor=visitor, suggestions=found)
+
     @post("/selection", guards=[editor])
     async def act(self, session: Transaction, visitor: Who, form: Submitted) -> Response[None]:
         """Do one thing to each job that was ticked. Those that it comes too late for are left alone, and counted."""
         deed, done, refused = DEEDS.get(form.get("deed", [""])[0]), 0, 0
-        back = address(JOBS, q=searched(form.get("q", [""])[0]))
+        back = address(JOBS, q=printable(form.get("q", [""])[0]))
         if deed is None or not visitor.has_role(deed.role) or not (ticked := _ids(form.get("job", ()))):
             return redirect(back, notice="Tick the jobs first, then choose what to do.")
         for job_id in ticked:
@@ -100,34 +106,19 @@ class Jobs(Controller):
         return redirect(back, notice=f"{deed.words}: {done} of {len(ticked)}.{rest}")
 
 
-def allowed(line: str, visitor: Visitor) -> str:
-    """What this visitor may search by of what was typed: what jobs carry is not told by finding it, either."""
-    line = searched(line)
-    if visitor.has_role(Role.EDITOR):
-        return line
-    return " ".join(part for part in line.split() if part.startswith(("state:", "kind:", "queue:")))
-
-
 async def _tabs(
     session: AsyncSession, wanted: Filter, asked: str, sort: str
 ) -> list[tuple[str, str, bool, int | None]]:
-    """The states, each with its number of jobs, whatever else is searched for."""
-    rest = _STATE.sub("", asked).strip()
+    """The states, each with its number of jobs unless something else is searched for: that is not counted."""
+    rest = without(asked, "state")
     tabs: list[tuple[str, str, bool, int | None]] = [
         ("All", address(JOBS, q=rest, sort=sort), not wanted.states, None)
     ]
-    numbers = await board.counts(session)
+    numbers = {} if rest else await board.counts(session)
     for state, words in STATES.items():
         there = address(JOBS, q=f"state:{state.value} {rest}".strip(), sort=sort)
-        tabs.append((words, there, wanted.states == (state,), numbers[state]))
+        tabs.append((words, there, wanted.states == (state,), numbers.get(state)))
     return tabs
-
-
-def _suggestions(asked: str) -> list[str]:
-    """What the search may go on with, for the browser's own list."""
-    further = [f"state:{one.value}" for one in JobState] + [f"kind:{one}" for one in sorted(kinds())]
-    further += sorted({f"queue:{one.queue}" for one in kinds().values()})
-    return [f"{asked} {one}".strip() for one in further if one.partition(":")[0] + ":" not in asked]
 
 
 def _ids(sent: Any) -> list[UUID]:

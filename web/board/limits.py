@@ -4,20 +4,22 @@ import re
 from dataclasses import dataclass
 from typing import Annotated, Any, Final
 
-from litestar import Controller, Response, get, post
+from litestar import Controller, Request, Response, get, post
 from litestar.params import FromQuery
 from sqlalchemy.ext.asyncio import AsyncSession
+from sse_starlette import EventSourceResponse
 
 from models.accounts.audit import audit
 from models.base.errors import Conflict, Invalid
-from models.jobs.board import held_keys
+from models.jobs import held
 from models.jobs.limits import set_limit, told
 from web.board.addresses import LIMITS
 from web.board.forms import LIMIT, Limiting, filled
+from web.board.fresh import follow
 from web.forms import read, shown, text
 from web.guards import admin, analyst
 from web.pages import page, redirect
-from web.params import Submitted, Transaction, Who
+from web.params import Submitted, Templates, Transaction, Who
 from web.visitor import Visitor
 
 _KEY: Final = re.compile(r"[a-z_]+/(\*|[^\s*]+)")
@@ -47,6 +49,13 @@ class Limits(Controller):
         """Every limit, with what it does now; that of `key` is filled into the form."""
         return await _shown(session, visitor, {"key": key}, {})
 
+    @get("/events")
+    async def events(
+        self, request: Request[Any, Any, Any], visitor: Who, pages: Templates
+    ) -> EventSourceResponse:
+        """Every limit, as what it does changes."""
+        return follow(request, visitor, pages, "board/_limits.html", _seen)
+
     @post(guards=[admin])
     async def change(self, session: Transaction, visitor: Who, form: Submitted) -> Response[None]:
         """Hold a key to a limit. With every other field empty, it has none any more."""
@@ -59,24 +68,44 @@ class Limits(Controller):
                 await set_limit(session, key, wish.limit, seen=wish.seen)
         except Conflict as refusal:
             return await _shown(session, visitor, shown(form), {"limiting": refusal.words})
-        detail = {"max_running": wish.max_running, "rate": wish.rate_count, "seconds": wish.rate_seconds}
-        await audit(session, visitor.somebody, "limit.set", f"limit/{key}", **detail)
+        await audit(session, visitor.somebody, "limit.set", f"limit/{key}", **changed(wish))
         return redirect(
             LIMITS, notice=f"{key} is held to this from now on." if wish.limit else f"{key} has no limit now."
         )
 
 
+def changed(wish: Limiting) -> dict[str, int | str | None]:
+    """What the log of actions keeps of a change: the limit from now on, and in words what it was."""
+    rate = wish.limit.rate if wish.limit else None
+    return {
+        "max_running": wish.max_running,
+        "rate": wish.rate_count,
+        "seconds": wish.rate_seconds,
+        "burst": rate.at_once if rate else None,
+        # Whoever has not seen what it was is refused.
+        "was": wish.seen,
+    }
+
+
 async def _shown(
     session: AsyncSession, visitor: Visitor, typed: dict[str, str], problems: Any
 ) -> Response[None]:
-    rows = await held_keys(session)
-    there = next((one for one in rows if one.key == typed.get("key")), None)
+    seen = await _seen(session)
+    there = next((one for one in seen["rows"] if one.key == typed.get("key")), None)
     return page(
         "board/limits.html",
         visitor=visitor,
         status=422 if problems else 200,
-        rows=rows,
         seen=told(there),
         typed=filled(there, LIMIT) | typed,
         problems=problems,
+        **seen,
     )
+
+
+async def _seen(session: AsyncSession) -> dict[str, Any]:
+    return {
+        "rows": await held.limits(session),
+        "full": await held.full_keys(session),
+        "most": held.KEYS_SHOWN,
+    }

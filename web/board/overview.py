@@ -1,9 +1,11 @@
 """The first page of the board: every queue and every worker, as they are now."""
 
 from datetime import timedelta
-from typing import Any, Final
+from functools import partial
+from typing import Any
 
 from litestar import Controller, Request, Response, get
+from litestar.params import FromQuery
 from sqlalchemy.ext.asyncio import AsyncSession
 from sse_starlette import EventSourceResponse
 
@@ -13,15 +15,13 @@ from models.jobs.alerts import alerts
 from models.jobs.metrics import Span, history
 from models.jobs.states import JobState
 from web.board.addresses import BOARD
-from web.board.charts import charts
+from web.board.alerts import subject_of
+from web.board.charts import charts, chosen, span_tabs
+from web.board.fresh import follow
 from web.guards import analyst
-from web.live import Moment, stream
+from web.lists import address
 from web.pages import page
 from web.params import Config, Templates, Transaction, Who
-
-#: The page looks again so often, however much happens: what changes fifty times a second is read as quickly as
-#: what changes twice, and nothing has to tell it.
-EVERY: Final = 1.0
 
 
 class Overview(Controller):
@@ -31,30 +31,35 @@ class Overview(Controller):
     guards = [analyst]  # noqa: RUF012 - Litestar reads it as a class attribute
 
     @get()
-    async def show(self, session: Transaction, visitor: Who, settings: Config) -> Response[None]:
+    async def show(
+        self, session: Transaction, visitor: Who, settings: Config, span: FromQuery[str] = ""
+    ) -> Response[None]:
         """Every queue and every worker."""
-        return page("board/overview.html", visitor=visitor, **await _seen(session, settings))
+        events = address(f"{BOARD}/events", span=span)
+        seen = await _seen(settings, chosen(span), session)
+        return page("board/overview.html", visitor=visitor, events=events, **seen)
 
     @get("/events")
     async def events(
-        self, request: Request[Any, Any, Any], visitor: Who, settings: Config, pages: Templates
+        self,
+        request: Request[Any, Any, Any],
+        visitor: Who,
+        settings: Config,
+        pages: Templates,
+        span: FromQuery[str] = "",
     ) -> EventSourceResponse:
         """The same, as it changes."""
-
-        async def look(session: AsyncSession) -> Moment:
-            return Moment(
-                pages.render("board/_overview.html", visitor=visitor, **await _seen(session, settings))
-            )
-
-        return stream(request, (), look, visitor=visitor, every=EVERY)
+        return follow(request, visitor, pages, "board/_overview.html", partial(_seen, settings, chosen(span)))
 
 
-async def _seen(session: AsyncSession, settings: Settings) -> dict[str, Any]:
+async def _seen(settings: Settings, span: Span, session: AsyncSession) -> dict[str, Any]:
     lease = timedelta(seconds=settings.jobs.lease_seconds)
     return {
         "queues": await board.queues(session, lease),
         "workers": await board.workers(session, lease),
         "dead": (await board.counts(session, [JobState.DEAD]))[JobState.DEAD],
         "alerts": await alerts(session),
-        "throughput": charts(await history(session, Span.HOUR), Span.HOUR)[0],
+        "subject_of": subject_of,
+        "spans": span_tabs(BOARD, span),
+        "charts": charts(await history(session, span), span),
     }

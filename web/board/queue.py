@@ -1,34 +1,33 @@
 """The page of one queue: how it went, what it is held to, how long it remembers, and stopping it."""
 
 from datetime import timedelta
-from typing import Any, Final
+from functools import partial
+from typing import Any
 
-from litestar import Controller, Response, get, post
+from litestar import Controller, Request, Response, get, post
 from litestar.params import FromPath, FromQuery
 from sqlalchemy.ext.asyncio import AsyncSession
+from sse_starlette import EventSourceResponse
 
 from models.accounts.audit import audit
 from models.base.errors import Conflict, Invalid, NotFound
 from models.base.settings import Settings
-from models.jobs import board, limits, queries, retention
+from models.jobs import board, limits, retention
 from models.jobs.board import QueueView
-from models.jobs.filter import Filter
 from models.jobs.metrics import Span, history
 from models.jobs.queues import limit_queue, pause, resume
 from models.jobs.retention import set_keep_days
 from web.board.addresses import BOARD, JOBS, place_of
-from web.board.charts import charts
+from web.board.charts import charts, chosen, span_tabs
 from web.board.forms import LIMIT, Keeping, Limiting, filled
+from web.board.fresh import follow
+from web.board.limits import changed
 from web.forms import read, shown
 from web.guards import admin, analyst, editor
 from web.lists import address
 from web.pages import page, redirect
-from web.params import Config, Submitted, Transaction, Who
+from web.params import Config, Submitted, Templates, Transaction, Who
 from web.visitor import Visitor
-
-SPANS: Final = {Span.HOUR: "Last hour", Span.DAY: "24 hours", Span.WEEK: "7 days"}
-#: Of the latest jobs, on a page that is about all of them.
-SHOWN: Final = 10
 
 
 class Queue(Controller):
@@ -47,8 +46,23 @@ class Queue(Controller):
         span: FromQuery[str] = "",
     ) -> Response[None]:
         """How it does now and did lately, and its latest jobs."""
-        found = await _the_queue(session, settings, queue)
-        return await _shown(session, visitor, found, span)
+        return await _shown(session, visitor, settings, queue, span)
+
+    @get("/events")
+    async def events(
+        self,
+        request: Request[Any, Any, Any],
+        session: Transaction,
+        visitor: Who,
+        settings: Config,
+        pages: Templates,
+        queue: FromPath[str],
+        span: FromQuery[str] = "",
+    ) -> EventSourceResponse:
+        """The same, as it changes."""
+        await _the_queue(session, settings, queue)
+        seen = partial(_seen, settings, queue, chosen(span))
+        return follow(request, visitor, pages, "board/_queue.html", seen, topics=[f"queue/{queue}"])
 
     @post("/pause", guards=[editor])
     async def hold(
@@ -75,18 +89,17 @@ class Queue(Controller):
         self, session: Transaction, visitor: Who, settings: Config, form: Submitted, queue: FromPath[str]
     ) -> Response[None]:
         """Hold it to other limits from now on."""
-        found = await _the_queue(session, settings, queue)
+        await _the_queue(session, settings, queue)
         try:
             wish = read(Limiting, form)
             await limit_queue(session, queue, wish.limit, seen=wish.seen)
         except Invalid as refusal:
-            return await _shown(session, visitor, found, "", typed=shown(form), problems=refusal.fields)
+            return await _shown(session, visitor, settings, queue, typed=shown(form), problems=refusal.fields)
         except Conflict as refusal:
             # Of no field, but of the whole form, which has this id.
             problems = {"limiting": refusal.words}
-            return await _shown(session, visitor, found, "", typed=shown(form), problems=problems)
-        detail = {"max_running": wish.max_running, "rate": wish.rate_count, "seconds": wish.rate_seconds}
-        await audit(session, visitor.somebody, "queue.limited", f"queue/{queue}", **detail)
+            return await _shown(session, visitor, settings, queue, typed=shown(form), problems=problems)
+        await audit(session, visitor.somebody, "queue.limited", f"queue/{queue}", **changed(wish))
         return redirect(f"{BOARD}/{queue}", notice="These limits hold from now on, in every worker.")
 
     @post("/keeping", guards=[admin])
@@ -94,16 +107,17 @@ class Queue(Controller):
         self, session: Transaction, visitor: Who, settings: Config, form: Submitted, queue: FromPath[str]
     ) -> Response[None]:
         """Keep what has finished for so many days."""
-        found = await _the_queue(session, settings, queue)
+        await _the_queue(session, settings, queue)
         try:
             wish = read(Keeping, form)
             await set_keep_days(session, queue, wish.keep_days, seen=wish.seen)
         except Invalid as refusal:
-            return await _shown(session, visitor, found, "", typed=shown(form), problems=refusal.fields)
+            return await _shown(session, visitor, settings, queue, typed=shown(form), problems=refusal.fields)
         except Conflict as refusal:
             problems = {"keep_days": refusal.words}
-            return await _shown(session, visitor, found, "", typed=shown(form), problems=problems)
-        await audit(session, visitor.somebody, "queue.keeping", f"queue/{queue}", keep_days=wish.keep_days)
+            return await _shown(session, visitor, settings, queue, typed=shown(form), problems=problems)
+        detail = {"keep_days": wish.keep_days, "was": wish.seen}
+        await audit(session, visitor.somebody, "queue.keeping", f"queue/{queue}", **detail)
         return redirect(f"{BOARD}/{queue}", notice="What has finished is kept for so long from now on.")
 
 
@@ -115,32 +129,37 @@ async def _the_queue(session: AsyncSession, settings: Settings, name: str) -> Qu
     return found[0]
 
 
+async def _seen(settings: Settings, name: str, span: Span, session: AsyncSession) -> dict[str, Any]:
+    return {
+        "queue": await _the_queue(session, settings, name),
+        "spans": span_tabs(f"{BOARD}/{name}", span),
+        "charts": charts(await history(session, span, queue=name), span),
+        "latest": await board.latest(session, name),
+        "all_jobs": address(JOBS, q=f"queue:{name}"),
+        "place": place_of,
+    }
+
+
 async def _shown(
     session: AsyncSession,
     visitor: Visitor,
-    found: QueueView,
-    span: str,
+    settings: Settings,
+    name: str,
+    span: str = "",
     *,
     typed: dict[str, str] | None = None,
     problems: Any = None,
 ) -> Response[None]:
-    chosen = Span.__members__.get(span.upper(), Span.HOUR)
-    latest = await queries.jobs(session, Filter(queue=found.name))
+    seen = await _seen(settings, name, chosen(span), session)
+    found: QueueView = seen["queue"]
     return page(
         "board/queue.html",
         visitor=visitor,
         status=422 if problems else 200,
-        queue=found,
-        spans=[
-            (words, address(f"{BOARD}/{found.name}", span=one.name.lower()), one is chosen, None)
-            for one, words in SPANS.items()
-        ],
-        charts=charts(await history(session, chosen, queue=found.name), chosen),
-        latest=latest.items[:SHOWN],
-        all_jobs=address(JOBS, q=f"queue:{found.name}"),
-        place=place_of,
+        events=address(f"{BOARD}/{name}/events", span=span),
         typed=filled(found, (*LIMIT, "keep_days")) | (typed or {}),
         seen_limit=limits.told(found),
         seen_keeping=retention.told(found.keep_days),
         problems=problems or {},
+        **seen,
     )

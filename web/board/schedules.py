@@ -14,9 +14,11 @@ from models.base.errors import Conflict, Invalid, NotFound
 from models.everything import SCHEDULES as KNOWN
 from models.jobs import schedules
 from models.jobs.cron import next_fires
-from models.jobs.schedules import Schedule, ScheduleView
+from models.jobs.message import MAX_ARGS_BYTES
+from models.jobs.queries import latest_of
+from models.jobs.schedules import Schedule, ScheduleView, subject_of
 from web.board.addresses import JOBS, SCHEDULES
-from web.board.forms import arguments, at_args, by_hand, example
+from web.board.forms import arguments, at_args, by_hand, changes, example, pretty
 from web.board.rhythm import in_words
 from web.forms import read, shown, text
 from web.guards import admin, analyst
@@ -37,7 +39,14 @@ class Rhythm:
     cron: Annotated[str, _CRON]
     zone: Annotated[str, _ZONE]
     #: What it was when the form was opened.
-    seen: Annotated[str, text(max_length=200)] = ""
+    seen: Annotated[str, text(max_length=2 * MAX_ARGS_BYTES)] = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wholly(Rhythm):
+    """When something of one's own happens, and with which arguments."""
+
+    args: Annotated[dict[str, Any], arguments]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +84,9 @@ class Schedules(Controller):
     async def index(self, session: Transaction, visitor: Who) -> Response[None]:
         """Each, with when it happens next."""
         found = await schedules.all_schedules(session, KNOWN, now())
-        return page("board/schedules.html", visitor=visitor, rows=[(one, in_words(one)) for one in found])
+        latest = await latest_of(session, [subject_of(one.name) for one in found])
+        rows = [(one, in_words(one), latest.get(subject_of(one.name))) for one in found]
+        return page("board/schedules.html", visitor=visitor, rows=rows)
 
     @get("/new", guards=[admin])
     async def describe(self, visitor: Who) -> Response[None]:
@@ -106,7 +117,8 @@ class Schedules(Controller):
     async def edit(self, session: Transaction, visitor: Who, name: FromPath[str]) -> Response[None]:
         """When should it happen?"""
         found = await _the_schedule(session, name)
-        return _editing(visitor, found, {"cron": found.cron or "", "zone": found.zone or "UTC"}, {})
+        typed = {"cron": found.cron or "", "zone": found.zone or "UTC", "args": pretty(found.args)}
+        return _editing(visitor, found, typed, {})
 
     @post("/{name:str}", guards=[admin])
     async def change(
@@ -115,10 +127,11 @@ class Schedules(Controller):
         """Let it happen then."""
         found = await _the_schedule(session, name)
         try:
-            rhythm = read(Rhythm, form)
-            await schedules.edit(session, KNOWN, name, rhythm.cron, rhythm.zone, seen=rhythm.seen)
+            rhythm = read(Wholly if found.is_own else Rhythm, form)
+            args = rhythm.args if isinstance(rhythm, Wholly) else None
+            await schedules.edit(session, KNOWN, name, rhythm.cron, rhythm.zone, seen=rhythm.seen, args=args)
         except Invalid as refusal:
-            return _editing(visitor, found, shown(form), refusal.fields)
+            return _editing(visitor, found, shown(form), at_args(refusal))
         except Conflict as refusal:
             return _editing(visitor, found, shown(form), {"cron": refusal.words})
         await audit(
@@ -128,6 +141,8 @@ class Schedules(Controller):
             f"schedule/{name}",
             cron=rhythm.cron,
             zone=rhythm.zone,
+            was=in_words(found),
+            changed=None if args is None else changes(found.args, args),
         )
         return redirect(SCHEDULES, notice=f"{name} happens as you said from now on.")
 

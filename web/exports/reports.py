@@ -82,7 +82,8 @@ async def ask(session: Transaction, visitor: Who, form: Submitted) -> Response[N
     except Invalid as refusal:
         problems = {{"dataSet": "data_set"}.get(name, name): words for name, words in refusal.fields.items()}
         return _asking(visitor, shown(form), problems)
-    await enqueue(session, wanted, asked_by=person.id, share=f"person/{person.id}")
+    mine = f"person/{person.id}"
+    await enqueue(session, wanted, asked_by=person.id, share=mine, limit=mine)
     return redirect(REPORTS, notice="It is being made. Your inbox tells you when it is ready.")
 
 

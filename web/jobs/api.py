@@ -12,11 +12,12 @@ from redis.asyncio import Redis
 from sqlalchemy.ext.asyncio import AsyncSession
 from sse_starlette import EventSourceResponse
 
+from models.accounts.audit import audit
 from models.accounts.idempotency import claim_key
 from models.accounts.states import Role, Scope
 from models.base.clock import now
 from models.base.errors import Invalid
-from models.jobs import Wish, enqueue_all, progress
+from models.jobs import Wish, enqueue_all, progress, queries
 from models.jobs.asked import Looked, asked_counts, asked_job, asked_jobs
 from models.jobs.board import queues
 from models.jobs.cancelling import cancel
@@ -34,6 +35,8 @@ AnyRequest = Request[Any, Any, Any]
 News = NamedDependency[Redis]
 
 MINUTE: Final = timedelta(minutes=1)
+#: How often a stream looks again, in seconds: that a job was begun is told to nobody.
+EVERY: Final = 2.0
 #: How far ahead a job may be put.
 FARTHEST: Final = timedelta(days=365)
 
@@ -59,6 +62,7 @@ class Jobs(Controller):
             priority=wanted.priority,
             asked_by=person.id,
             share=f"person/{person.id}",
+            limit=f"person/{person.id}",
         )
         if wanted.idempotency_key is not None:
             body = await request.body()
@@ -77,7 +81,7 @@ class Jobs(Controller):
     ) -> Response[dict[str, Any]]:
         """One job."""
         job = await asked_job(session, visitor.somebody.id, job_id, TYPES)
-        return Response(await _shown(redis, job), headers={"Cache-Control": "no-store"})
+        return Response(await _shown(session, redis, job), headers={"Cache-Control": "no-store"})
 
     @get("/jobs/{job_id:uuid}/events", guards=READS)
     async def events(
@@ -90,10 +94,10 @@ class Jobs(Controller):
         async def look(session: AsyncSession) -> Moment:
             job = await asked_job(session, person.id, job_id, TYPES)
             return Moment(
-                orjson.dumps(await _shown(redis, job)).decode(), is_last=job.finished_at is not None
+                orjson.dumps(await _shown(session, redis, job)).decode(), is_last=job.finished_at is not None
             )
 
-        return stream(request, [f"job/{job_id}"], look, visitor=visitor)
+        return stream(request, [f"job/{job_id}"], look, visitor=visitor, every=EVERY)
 
     @get("/results", guards=READS)
     async def results(
@@ -111,15 +115,19 @@ class Jobs(Controller):
     @post("/jobs/{job_id:uuid}/retry", status_code=200, guards=WRITES)
     async def retry(self, session: Transaction, visitor: Who, job_id: FromPath[UUID]) -> dict[str, Any]:
         """Let a job that failed or was cancelled run again."""
-        await asked_job(session, visitor.somebody.id, job_id, TYPES)
+        person = visitor.somebody
+        job = await asked_job(session, person.id, job_id, TYPES)
         await retry(session, job_id)
+        await audit(session, person, "job.retried", f"job/{job_id}", kind=job.kind, by="api")
         return _answer(job_id, JobState.WAITING)
 
     @post("/jobs/{job_id:uuid}/cancel", status_code=200, guards=WRITES)
     async def cancel(self, session: Transaction, visitor: Who, job_id: FromPath[UUID]) -> dict[str, Any]:
         """Cancel a job. One that runs is asked to stop, and is `processing` until it has."""
-        await asked_job(session, visitor.somebody.id, job_id, TYPES)
+        person = visitor.somebody
+        job = await asked_job(session, person.id, job_id, TYPES)
         state = await cancel(session, job_id)
+        await audit(session, person, "job.cancelled", f"job/{job_id}", kind=job.kind, by="api")
         return _answer(job_id, state)
 
     @get("/queue/stats", guards=READS)
@@ -155,12 +163,14 @@ def _answer(job_id: UUID, state: JobState) -> dict[str, Any]:
     return {"id": str(job_id), "status": STATUSES[state]}
 
 
-async def _shown(redis: Redis, job: JobRow) -> dict[str, Any]:
+async def _shown(session: AsyncSession, redis: Redis, job: JobRow) -> dict[str, Any]:
     live = await progress.read(redis, job.id) if job.state is JobState.ACTIVE else None
-    return _row(job, live if live is not None and live.attempt >= job.attempt else job)
+    seen = live if live is not None and live.attempt >= job.attempt else job
+    left = await queries.time_left(session, job, seen.done, seen.total)
+    return _row(job, seen, now() + left if left is not None else None)
 
 
-def _row(job: JobRow, seen: JobRow | progress.Progress) -> dict[str, Any]:
+def _row(job: JobRow, seen: JobRow | progress.Progress, eta: datetime | None = None) -> dict[str, Any]:
     return {
         "id": str(job.id),
         "type": TYPES[job.kind],
@@ -175,6 +185,7 @@ def _row(job: JobRow, seen: JobRow | progress.Progress) -> dict[str, Any]:
         "createdAt": job.created_at.isoformat(),
         "runAt": job.run_at.isoformat(),
         "startedAt": _moment(job.started_at),
+        "eta": _moment(eta),
         "finishedAt": _moment(job.finished_at),
     }
 

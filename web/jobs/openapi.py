@@ -41,6 +41,7 @@ _JOB: Final[dict[str, Any]] = {
     "createdAt": "2026-03-02T09:30:00.120000+00:00",
     "runAt": "2026-03-02T09:30:00.120000+00:00",
     "startedAt": "2026-03-02T09:30:00.140000+00:00",
+    "eta": None,
     "finishedAt": "2026-03-02T09:30:00.410000+00:00",
 }
 _COUNTS: Final = {"pending": 2, "processing": 1, "completed": 40, "failed": 0, "cancelled": 1}
@@ -127,6 +128,9 @@ _SCHEMAS: Final[dict[str, Any]] = {
             "createdAt": MOMENT,
             "runAt": MOMENT,
             "startedAt": or_null(MOMENT),
+            "eta": or_null(
+                MOMENT | {"description": "When a job that is processed is expected to end; not told in lists"}
+            ),
             "finishedAt": or_null(MOMENT),
         }
     ),

@@ -11,20 +11,32 @@ from litestar.params import FromPath, FromQuery
 from models.accounts.audit import audit
 from models.base.clock import now
 from models.base.errors import Conflict, Invalid
+from models.jobs.queries import records_of
 from models.notices import endpoints
-from models.notices.actions import send, send_again
+from models.notices.actions import about, send, send_again
 from models.notices.deliveries import under_way
 from models.notices.events import EVENTS
-from models.notices.queries import deliveries
+from models.notices.queries import deliveries, delivery
 from models.notices.queries import endpoints as all_endpoints
 from models.notices.rules import LONGEST_URL
+from models.notices.states import DeliveryState
 from web.forms import FormData, read, shown, text
 from web.guards import RECENT, admin, recently_signed_in
+from web.lists import address, listed
 from web.pages import page, redirect
 from web.params import Config, KeyRing, Submitted, Transaction, Who
 from web.visitor import Visitor
 
 LIST: Final = "/admin/webhooks"
+
+
+#: What was sent, by where it stands.
+STATES: Final = {
+    None: "All",
+    DeliveryState.WAITING: "On its way",
+    DeliveryState.DELIVERED: "Delivered",
+    DeliveryState.FAILED: "Given up",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,21 +92,26 @@ class Webhooks(Controller):
         session: Transaction,
         visitor: Who,
         endpoint_id: FromPath[UUID],
+        show: FromQuery[str] = "",
         cursor: FromQuery[str | None] = None,
     ) -> Response[None]:
-        """One endpoint, and what was sent to it."""
+        """One endpoint, and what was sent to it: all of it, or what is in a state."""
         endpoint = await endpoints.endpoint(session, endpoint_id)
-        found = await deliveries(session, endpoint_id, cursor=cursor or None)
+        state = next((one for one in DeliveryState if one.value == show), None)
+        found = await deliveries(session, endpoint_id, cursor=cursor or None, state=state)
         here = f"{LIST}/{endpoint_id}"
         return page(
             "notices/webhook.html",
             visitor=visitor,
             endpoint=endpoint,
             events=EVENTS,
-            rows=found.items,
             has_old_secret=endpoint.old_secret_until is not None and endpoint.old_secret_until > now(),
-            first=here if cursor else None,
-            more=f"{here}?cursor={found.next_cursor}" if found.next_cursor else None,
+            tabs=[
+                (words, address(here, show=one.value if one else ""), one is state, None)
+                for one, words in STATES.items()
+            ],
+            is_narrowed=state is not None,
+            **listed(found, here, cursor, show=state.value if state else ""),
         )
 
     @get("/{endpoint_id:uuid}/form")
@@ -161,6 +178,7 @@ class Webhooks(Controller):
         """Send it something harmless."""
         endpoint = await endpoints.endpoint(session, endpoint_id)
         await send(session, endpoint, "endpoint.tested", {"by": str(visitor.somebody.id)})
+        await audit(session, visitor.somebody, "webhook.tested", f"webhook/{endpoint_id}")
         return redirect(f"{LIST}/{endpoint_id}", notice="A test is on its way.")
 
     @get("/deliveries/{delivery_id:uuid}")
@@ -168,8 +186,9 @@ class Webhooks(Controller):
         self, session: Transaction, visitor: Who, delivery_id: FromPath[UUID]
     ) -> Response[None]:
         """What was sent, and what was answered."""
-        sent, endpoint = await under_way(session, delivery_id)
-        return page("notices/delivery.html", visitor=visitor, sent=sent, endpoint=endpoint)
+        sent, endpoint = await delivery(session, delivery_id)
+        jobs = await records_of(session, [about(delivery_id)])
+        return page("notices/delivery.html", visitor=visitor, sent=sent, endpoint=endpoint, jobs=jobs[::-1])
 
     @post("/deliveries/{delivery_id:uuid}/sending")
     async def again(self, session: Transaction, visitor: Who, delivery_id: FromPath[UUID]) -> Response[None]:

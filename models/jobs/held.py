@@ -1,0 +1,124 @@
+"""What limits hold back now: each limit, and each key that lets nothing more begin.
+
+How often a job was turned away is counted nowhere: that would be a write for each time. What waits is, and since when.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from models.jobs.board import MOST_COUNTED, USED
+from models.jobs.gates import rooms_of_keys
+
+#: Full keys that are told one by one, and how many of those that hold jobs back are looked at for it.
+KEYS_SHOWN: Final = 50
+_KEYS_SEEN: Final = 200
+
+#: A key by itself is one step into an index; only one that stands for its whole kind looks along all that is parked.
+_LIMITS: Final = text(
+    f"""
+    select held.key, held.max_running, held.rate_count, held.rate_seconds, held.rate_burst, {USED} as used,
+           case when held.key like '%/*' then
+               (select count(*) from (
+                       select from jobs
+                        where blocked_by is not null and state in ('scheduled', 'waiting')
+                          and starts_with(blocked_by, 'limit/' || left(held.key, -1)) limit :most + 1) parked)
+           else
+               (select count(*) from (
+                       select from jobs
+                        where blocked_by = 'limit/' || held.key and state in ('scheduled', 'waiting')
+                        limit :most + 1) parked)
+           end as waiting,
+           (select count(*) from jobs
+             where state = 'active' and limit_key is not null
+               and (limit_key = held.key
+                    or held.key like '%/*' and starts_with(limit_key, left(held.key, -1)))) as running
+      from job_limits held left join job_gates gate on gate.name = 'limit/' || held.key
+     order by held.key
+    """  # noqa: S608 - our own words, not a request's
+)
+
+#: Only what runs, is parked or has gone through a gate lately can be full. Parked keys are stepped through by the index.
+_FULL: Final = text(
+    f"""
+    with recursive parked (name) as (
+         (select blocked_by from jobs
+           where blocked_by >= 'limit/' and state in ('scheduled', 'waiting') order by blocked_by limit 1)
+         union all
+         select (select blocked_by from jobs where blocked_by > parked.name and state in ('scheduled', 'waiting')
+                  order by blocked_by limit 1)
+           from parked where parked.name is not null),
+    keys (name) as (
+         select substr(name, 7) from (select name from parked limit :seen) first where starts_with(name, 'limit/')
+          union
+         select limit_key from jobs where limit_key is not null and state = 'active'
+          union
+         select substr(name, 7) from job_gates
+          where starts_with(name, 'limit/') and greatest(full_at, closed_until) > clock_timestamp())
+    select key.name as key, key.running, key.max_running, held.count as waiting, oldest.run_at as oldest_at,
+           case when key.next_in > 0
+                then date_trunc('second', clock_timestamp() + key.next_in * interval '1 second') end as opens_at,
+           case when key.closed > 0 then gate.closed_at end as closed_at,
+           case when key.closed > 0 then gate.closed_until end as closed_until
+      from ({rooms_of_keys("keys as wanted")}) key
+      left join job_gates gate on gate.name = 'limit/' || key.name
+     cross join lateral (
+           select count(*) from (
+                  select from jobs where blocked_by = 'limit/' || key.name and state in ('scheduled', 'waiting')
+                   limit :most + 1) parked) held
+      left join lateral (
+           select run_at from jobs where blocked_by = 'limit/' || key.name and state in ('scheduled', 'waiting')
+            order by rank_at, id limit 1) oldest on true
+     where key.room = 0 or held.count > 0
+     order by held.count desc, key.name limit :shown
+    """  # noqa: S608 - our own words, not a request's
+)
+
+
+@dataclass(frozen=True, slots=True)
+class LimitView:
+    """What the jobs of a key are held to, how many of them run, and how many it lets wait."""
+
+    key: str
+    max_running: int | None
+    rate_count: int | None
+    rate_seconds: int | None
+    rate_burst: int | None
+    #: How much of `rate_burst` is taken now; of a kind (`host/*`) each key has its own.
+    used: int | None
+    waiting: int
+    running: int
+
+
+@dataclass(frozen=True, slots=True)
+class KeyView:
+    """A key that lets nothing more begin, or holds jobs back."""
+
+    key: str
+    running: int
+    max_running: int | None
+    waiting: int
+    #: When the next in line should have run.
+    oldest_at: datetime | None
+    #: When its rate lets the next one begin.
+    opens_at: datetime | None
+    #: The other side has asked for silence: when, and until when.
+    closed_at: datetime | None
+    closed_until: datetime | None
+
+
+async def limits(session: AsyncSession) -> Sequence[LimitView]:
+    """Every limit by key, with how many jobs it holds back now, each counted to one more than `MOST_COUNTED`."""
+    rows = await session.execute(_LIMITS, {"most": MOST_COUNTED})
+    return [LimitView(**row) for row in rows.mappings()]
+
+
+async def full_keys(session: AsyncSession) -> Sequence[KeyView]:
+    """Up to `KEYS_SHOWN` keys that let nothing more begin now, or hold jobs back, those that hold back most first."""
+    asked = {"most": MOST_COUNTED, "seen": _KEYS_SEEN, "shown": KEYS_SHOWN}
+    rows = await session.execute(_FULL, asked)
+    return [KeyView(**row) for row in rows.mappings()]

@@ -1,0 +1,54 @@
+"""What the board draws of how things went, and counts of what runs."""
+
+from datetime import timedelta
+
+from sqlalchemy import insert
+
+from models.accounts.states import Role
+from models.base.clock import now
+from models.base.db import new_id
+from models.jobs import board as glance
+from models.jobs.board_tables import MetricRow
+from models.jobs.metrics import BUCKETS, Span, history
+from models.jobs.states import JobState
+from models.jobs.tables import WorkerRow
+from tests.board.conftest import Board
+from web.board.charts import charts
+
+
+async def test_a_step_in_which_no_job_ended_is_a_gap_and_not_no_time(board: Board):
+    minute = now().replace(second=0, microsecond=0) - timedelta(minutes=5)
+    one_second = [int(number == BUCKETS.index(1.0)) for number in range(len(BUCKETS) + 1)]
+    counts = {"minute": minute, "queue": "default", "completed": 1, "waits": one_second, "runs": one_second}
+    async with board.database.transaction() as session:
+        await session.execute(insert(MetricRow), [counts])
+        points = await history(session, Span.HOUR)
+    ended, waited, _ = charts(points, Span.HOUR)
+    assert sorted(one[1] for one in ended["points"])[-2:] == [0, 1]
+    assert [one[1] for one in waited["points"]].count(None) == len(waited["points"]) - 1
+    page = (await (await board.browser(Role.ANALYST)).open("/admin/queues/default")).html
+    assert "<td>0.0</td>" not in page
+    assert "no jobs" in page
+
+
+async def test_the_first_page_looks_back_as_far_as_a_queues_does(board: Board):
+    ana = await board.browser(Role.ANALYST)
+    screen = await ana.open((await ana.open("/admin/queues")).link("7 days"))
+    assert 'hx-sse:connect="/admin/queues/events?span=week"' in screen.html
+    assert screen.html.count('<figure class="chart">') == 3
+
+
+async def test_each_worker_is_told_with_all_that_it_runs(board: Board):
+    ids = [new_id(), new_id()]
+    rows = [{"id": one, "host": "galley-1", "pid": 7, "queues": {"default": 80}} for one in ids]
+    async with board.database.transaction() as session:
+        await session.execute(insert(WorkerRow), rows)
+    for one in ids:
+        await board.jobs(80, JobState.ACTIVE, worker_id=one, started_at=now())
+    async with board.database.transaction() as session:
+        found = await glance.workers(session, timedelta(seconds=8))
+    assert [one.count for one in found] == [80, 80]
+    assert [len(one.running) for one in found] == [glance.RUNNING_SHOWN] * 2
+    page = (await (await board.browser(Role.ANALYST)).open("/admin/queues/workers")).text
+    assert page.count("80 of 80") == 2
+    assert page.count("and 76 more") == 2

@@ -1,0 +1,85 @@
+"""What the page of one job tells of its attempts, of who asked, and of what it wrote."""
+
+from datetime import timedelta
+
+from sqlalchemy import insert, select
+
+from models.accounts.states import Role
+from models.accounts.tables import Person
+from models.base.clock import now
+from models.base.db import new_id
+from models.jobs import queries
+from models.jobs.states import JobState
+from models.jobs.tables import AttemptRow, LogRow, WorkerRow
+from models.notices.jobs import DeliverWebhook
+from models.orders.jobs import CreateOrder
+from tests.board.conftest import Board
+from web.board.history import patience
+
+
+async def test_each_attempt_is_told_with_its_beginning_its_duration_and_its_worker(board: Board):
+    at, worker = now(), new_id()
+    running = {"attempt": 2, "started_at": at - timedelta(seconds=30), "worker_id": worker}
+    job_id = await board.job(JobState.ACTIVE, **running)
+    failed = {"job_id": job_id, "attempt": 1, "outcome": "failed", "error": "The model was silent."}
+    failed |= {"started_at": at - timedelta(minutes=5), "finished_at": at - timedelta(minutes=4, seconds=18)}
+    async with board.database.transaction() as session:
+        row = {"id": worker, "host": "galley-1", "pid": 7, "queues": {"default": 2}}
+        await session.execute(insert(WorkerRow), [row])
+        await session.execute(insert(AttemptRow), [failed | {"worker_id": new_id()}])
+    ed = await board.browser(Role.EDITOR)
+    screen = await ed.open(f"/admin/queues/jobs/{job_id}")
+    assert "took 42 s" in screen.text
+    assert "The model was silent." in screen.text
+    assert screen.link("galley-1, pid 7") == f"/admin/queues/jobs?q=worker:{worker}"
+    assert "a worker that is gone" in screen.text
+
+
+async def test_who_asked_is_told_to_those_who_may_look_at_people(board: Board):
+    ad, ed = await board.browser(Role.ADMIN), await board.browser(Role.EDITOR)
+    async with board.database.transaction() as session:
+        asked_by = await session.scalar(select(Person.id).where(Person.email == "editor@example.com"))
+    page = f"/admin/queues/jobs/{await board.job(asked_by=asked_by)}"
+    assert (await ad.open(page)).link("editor@example.com") == f"/admin/people/{asked_by}"
+    assert "a person, whom admins see" in (await ed.open(page)).text
+
+
+def test_the_patience_of_a_kind_is_told_in_words():
+    assert patience(DeliverWebhook) == (
+        "8 attempts: the second about 5 seconds after the first has failed, each later one after 6 times as long,"
+        " at most 12 hours. Each may take 1 minute."
+    )
+
+
+async def test_what_a_job_wrote_long_ago_is_reached_page_by_page(board: Board):
+    job_id = await board.job(JobState.ACTIVE, started_at=now(), attempt=2)
+    written = [
+        {"job_id": job_id, "attempt": 1 + number // 400, "at": now(), "line": f"line {number}."}
+        for number in range(queries.LINES_SHOWN + 1)
+    ]
+    async with board.database.transaction() as session:
+        await session.execute(insert(LogRow), written)
+    ed = await board.browser(Role.EDITOR)
+    screen = await ed.open(f"/admin/queues/jobs/{job_id}")
+    assert "[2] line 500." in screen.text
+    assert "line 400." not in screen.text
+    latest = await ed.open(screen.link("All that it wrote"))
+    assert "line 500." in latest.text
+    first = await ed.open(latest.link("More lines, written before"))
+    assert ("line 0." in first.text, "line 1." in first.text) == (True, False)
+    ana = await board.browser(Role.ANALYST)
+    assert (await ana.open(f"/admin/queues/jobs/{job_id}/lines")).status == 404
+
+
+async def test_what_works_for_somebody_who_has_paid_is_not_offered_to_be_undone_but_explained(board: Board):
+    ad = await board.browser(Role.ADMIN)
+    waiting = await board.job(kind=CreateOrder.kind, is_held=True)
+    dead = await board.job(JobState.DEAD, kind=CreateOrder.kind, is_held=True)
+    done = await board.job(JobState.COMPLETED, kind=CreateOrder.kind, is_held=True)
+    for job_id, button in ((waiting, "Run now"), (dead, "Run again")):
+        screen = await ad.open(f"/admin/queues/jobs/{job_id}")
+        offered = {words for form in screen.forms for words in form.buttons}
+        assert button in offered
+        assert not {"Cancel", "Delete"} & offered
+        assert "works for somebody who has paid, so it cannot be cancelled or deleted" in screen.text
+    assert (await ad.open(f"/admin/queues/jobs/{done}")).form("Delete")

@@ -1,0 +1,91 @@
+"""What the board tells of limits: how much of each is taken, and which keys are full."""
+
+from datetime import timedelta
+
+from sqlalchemy import insert, select
+
+from models.accounts.states import Role
+from models.accounts.tables import AuditEntry
+from models.base.clock import now
+from models.jobs import board as glance
+from models.jobs.held import KeyView, full_keys, limits
+from models.jobs.limits import Limit, Rate, set_limit, slow_down
+from models.jobs.queues import limit_queue
+from models.jobs.states import JobState
+from models.jobs.tables import GateRow
+from tests.board.conftest import Board
+
+HOST = "host/a.example"
+
+
+async def _full(board: Board) -> dict[str, KeyView]:
+    async with board.database.transaction() as session:
+        return {one.key: one for one in await full_keys(session)}
+
+
+async def test_a_limit_tells_what_runs_and_how_much_of_its_rate_is_taken(board: Board):
+    await board.job(JobState.ACTIVE, limit_key=HOST)
+    async with board.database.transaction() as session:
+        await set_limit(session, HOST, Limit(max_running=2, rate=Rate(60, 60, burst=10)))
+        await limit_queue(session, "default", Limit(rate=Rate(60, 60, burst=10)))
+        # One second of a rate of one a second is one of the burst.
+        gates = [
+            {"name": name, "full_at": now() + timedelta(seconds=3.5)}
+            for name in (f"limit/{HOST}", "queue/default")
+        ]
+        await session.execute(insert(GateRow), gates)
+    async with board.database.transaction() as session:
+        one = next(one for one in await limits(session) if one.key == HOST)
+        (queue,) = await glance.queues(session, timedelta(seconds=8), "default")
+    assert (one.running, one.used, queue.used) == (1, 4, 4)
+    ana = await board.browser(Role.ANALYST)
+    assert "4 of 10 taken now" in (await ana.open("/admin/queues/limits")).text
+    assert "4 of 10" in (await ana.open("/admin/queues/default")).text
+
+
+async def test_the_keys_of_a_kind_that_are_full_are_told_one_by_one(board: Board):
+    late = now() - timedelta(minutes=3)
+    await board.jobs(2, JobState.ACTIVE, limit_key=HOST)
+    await board.jobs(3, limit_key=HOST, blocked_by=f"limit/{HOST}", run_at=late)
+    await board.job(JobState.ACTIVE, limit_key="host/quiet.example")
+    async with board.database.transaction() as session:
+        await set_limit(session, "host/*", Limit(max_running=2))
+    found = await _full(board)
+    assert list(found) == [HOST]
+    assert (found[HOST].running, found[HOST].max_running, found[HOST].waiting) == (2, 2, 3)
+    assert found[HOST].oldest_at == late
+
+
+async def test_a_key_whose_rate_is_used_up_says_when_it_begins_again(board: Board):
+    async with board.database.transaction() as session:
+        await set_limit(session, "host/*", Limit(rate=Rate(1, 60)))
+        full_at = now() + timedelta(seconds=50)
+        await session.execute(insert(GateRow), [{"name": f"limit/{HOST}", "full_at": full_at}])
+    opens_at = (await _full(board))[HOST].opens_at
+    assert opens_at is not None
+    assert abs(opens_at - full_at) < timedelta(seconds=2)
+
+
+async def test_silence_is_told_of_a_key_without_a_limit_until_it_is_over(board: Board):
+    async with board.database.transaction() as session:
+        await slow_down(session, "model/writer", timedelta(minutes=5))
+        await session.execute(insert(GateRow), [{"name": "limit/over", "closed_until": now() - timedelta(1)}])
+    found = await _full(board)
+    assert list(found) == ["model/writer"]
+    assert found["model/writer"].closed_at is not None
+    assert found["model/writer"].closed_until is not None
+    page = (await (await board.browser(Role.ANALYST)).open("/admin/queues/limits")).text
+    assert "model/writer" in page
+    assert "The other side asked for silence" in page
+
+
+async def test_the_log_of_actions_keeps_a_limit_and_what_it_was(board: Board):
+    ad = await board.browser(Role.ADMIN)
+    # The address fills the key in.
+    for page in ("/admin/queues/default", f"/admin/queues/limits?key={HOST}"):
+        await ad.submit((await ad.open(page)).form("limiting"), rate_count="5", rate_seconds="1")
+        await ad.submit((await ad.open(page)).form("limiting"), rate_burst="9")
+    was = "5 in 1 s with 5 after a rest"
+    async with board.database.transaction() as session:
+        told = (await session.scalars(select(AuditEntry.detail).order_by(AuditEntry.id))).all()
+    assert [(one["burst"], one["was"]) for one in told] == [(5, "no limit"), (9, was)] * 2
