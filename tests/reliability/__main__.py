@@ -1,6 +1,7 @@
 """`python -m tests.reliability [--jobs 450]`: every fault in its full size, every guard taken away once, a deployment.
 
 Writes tests/reliability/figures.json. Exits with 1 if a promise was broken, or a missing guard was not noticed.
+RELIABILITY_SEED=<seed of a run> chooses again as that run did.
 """
 
 import argparse

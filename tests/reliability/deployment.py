@@ -41,7 +41,7 @@ def upgrade() -> None:
 '''
 
 #: Rows and jobs that follow from each event: one of each, however often it was delivered.
-_EVENTS = """
+EVENTS = """
 select (select count(*) from payments_stripe_events) as rows,
        count(*) as jobs, count(distinct args->>'event_id') as events
   from jobs where kind = 'payments.handle_stripe_event'
@@ -131,7 +131,7 @@ async def deployed(servers: Servers, load: Load, size: Size) -> tuple[Deployed, 
             await deployment.end()
         if visitors.failed:
             print(*visitors.failed, stage.words(), sep="\n")
-        (found,) = await stage.fetch(_EVENTS)
+        (found,) = await stage.fetch(EVENTS)
         events = len(visitors.taken)
         answers = Deployed(
             requests=visitors.requests,

@@ -10,7 +10,24 @@ _ROWS = """
 select (args->>'token')::bigint as token, state, attempt, (result->>'attempt')::int as told, args->>'act' as act
   from jobs where queue = 'reliability' and args ? 'token'
 """
-_DONE = "select token, count(*) as times from effects where effect = 'done' group by token"
+_DONE = "select token, count(*) filter (where effect = 'done') as times from effects where effect <> 'begun' group by 1"
+#: Written under a fence, when a later attempt had begun.
+_LATE = """
+select count(*) from effects late
+ where effect <> 'begun'
+   and exists (select from effects begun where begun.token = late.token and begun.effect = 'begun'
+                  and begun.attempt > late.attempt and begun.at < late.at)
+"""
+#: Pairs of jobs with one key that ran at once: every key of the suite lets one through at a time. From the first line
+#: of the runner to the last: what is counted has happened.
+_SIDE_BY_SIDE = """
+with runs as (
+     select jobs.limit_key as key, token, begun.at as began, done.at as ended
+       from effects begun join effects done using (token, attempt) join jobs on (args->>'token')::bigint = token
+      where begun.effect = 'begun' and done.effect = 'done' and limit_key is not null)
+select count(*) from runs one join runs other on one.key = other.key and one.token < other.token
+   and one.began < other.ended and other.began < one.ended
+"""
 BEGUN_AGAIN = "select count(*) - count(distinct token) from effects where effect = 'begun'"
 _TRIED_AGAIN = "select coalesce(sum(attempt) - count(*), 0)::int from jobs where kind = $1"
 
@@ -24,7 +41,8 @@ class Figures:
     attempted: int
     #: Asked for and answered, or found in the rows, and not done in the end.
     lost: int
-    #: Nobody asked for it, or the row tells the result of an attempt that did not hold it.
+    #: Nobody asked for it, or the row tells the result of an attempt that did not hold it, or such an attempt wrote
+    #: something, or a job ran beside one that its limit keeps it apart from.
     unexpected: int
     #: Effects written in the last transaction more than once, or two rows where one was asked for; outside, effects
     #: that were carried out more often than is promised.
@@ -35,6 +53,8 @@ class Figures:
     begun_again: int
     #: From the fault until the last job that it hit was done.
     recovery_seconds: float | None
+    #: What the fault chose by.
+    seed: int
 
     @property
     def is_sound(self) -> bool:
@@ -49,11 +69,12 @@ async def judge(
     attempted: AbstractSet[int],
     answered: AbstractSet[int],
     recovery_seconds: float | None,
+    seed: int,
 ) -> Figures:
     """Compare what was asked for with the rows and the effects."""
     rows = await connection.fetch(_ROWS)
     completed = Counter(row["token"] for row in rows if row["state"] == "completed")
-    writes = {row["token"] for row in rows if row["act"] == "write"}
+    writes = {row["token"] for row in rows if row["act"] != "return"}
     done = {row["token"]: row["times"] for row in await connection.fetch(_DONE)}
     found = {row["token"] for row in rows}
     due = answered | (found & attempted)
@@ -62,11 +83,14 @@ async def judge(
         attempted=len(attempted),
         lost=sum(1 for one in due if not completed[one] or (one in writes and one not in done)),
         unexpected=len((found | done.keys()) - attempted)
-        + sum(1 for row in rows if row["state"] == "completed" and row["told"] != row["attempt"]),
+        + sum(1 for row in rows if row["state"] == "completed" and row["told"] != row["attempt"])
+        + await connection.fetchval(_LATE)
+        + await connection.fetchval(_SIDE_BY_SIDE),
         done_twice=sum(1 for one in attempted if done.get(one, 0) > 1 or completed[one] > 1),
         recovered=len((found & attempted) - answered),
         begun_again=await connection.fetchval(BEGUN_AGAIN),
         recovery_seconds=recovery_seconds,
+        seed=seed,
     )
 
 
@@ -79,6 +103,7 @@ async def judge_effects(
     attempted: AbstractSet[int],
     answered: AbstractSet[int],
     recovery_seconds: float | None,
+    seed: int,
 ) -> Figures:
     """Compare what was asked for with what somebody else has carried out for jobs of this kind.
 
@@ -97,4 +122,5 @@ async def judge_effects(
         recovered=len(found - answered),
         begun_again=await connection.fetchval(_TRIED_AGAIN, kind),
         recovery_seconds=recovery_seconds,
+        seed=seed,
     )

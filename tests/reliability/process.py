@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import os
+import random
 import sys
 from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,7 +16,7 @@ from models.base import crash_points
 from models.base.logs import configure
 from models.base.settings import Settings, start
 from models.jobs import Wish, enqueue_all
-from tasks import mail, mail_feedback, payments  # noqa: F401 - what some faults have run, beside the suite's own jobs
+from tasks import jobs, mail, mail_feedback, payments  # noqa: F401 - what some faults have run, beside the suite's own jobs
 from tasks.dispatcher import dispatch
 from tasks.worker import work
 from tasks.world import open_world
@@ -34,10 +35,13 @@ class Part:
     queue: str = QUEUE
     crash_at: str | None = None
     without: str | None = None
+    #: How wrong its clock is. SIGUSR1 puts it forward by an hour while it runs, SIGUSR2 back.
     shift: timedelta = timedelta(0)
     #: What an asker asks for, each under a key of its own.
     tokens: Sequence[int] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
+    #: What the jitter of its pauses comes from.
+    seed: int = 0
 
 
 def run(part: Part, log: str) -> None:
@@ -49,8 +53,8 @@ def run(part: Part, log: str) -> None:
     crash_points.armed = part.crash_at
     if part.without:
         GUARDS[part.without]()
-    if part.shift:
-        shift_the_clock(part.shift)
+    shift_the_clock(part.shift)
+    random.seed(part.seed)
     settings = start()
     configure(settings, process=part.role)
     with contextlib.suppress(asyncio.CancelledError):

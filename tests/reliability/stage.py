@@ -5,8 +5,10 @@ import contextlib
 import itertools
 import multiprocessing
 import os
+import random
+import secrets
 import signal
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -16,13 +18,14 @@ from uuid import UUID
 
 import asyncpg
 import orjson
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from models.base.clock import now
 from models.base.db import Database
 from models.base.news import Herald, connect
 from models.jobs import Wish, enqueue_all
 from models.jobs.store import DATABASE_AWAY
-from tests.reliability.messages import CREATE, QUEUE, Do
+from tests.reliability.messages import CREATE, QUEUE, Act, Do
 from tests.reliability.oracle import BEGUN_AGAIN, Figures, judge
 from tests.reliability.process import Part, run
 from tests.reliability.servers import TEMPLATE, Servers
@@ -37,6 +40,10 @@ _HELD = f"{_ACTIVE} and worker_id in (select id from job_workers where pid = $1)
 _NUMBERS = itertools.count(1)
 #: Lies in every wait: that what is waited for will not happen is known by then.
 PATIENCE = 120.0
+#: What all chance of the suite comes from: what a fault chooses, and the jitter within the processes. To be given again
+#: when something failed, to meet the same choices; how the processes run beside each other is the machine's.
+SEED = int(os.environ.get("RELIABILITY_SEED") or secrets.randbelow(2**32))
+_ACTS: tuple[Act, ...] = ("return", "write", "step")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +52,11 @@ class Size:
 
     jobs: int
     lease: float
+
+
+def load(tokens: Iterable[int], kind: type[Do] = Do, seconds: float = 0.02) -> list[Do]:
+    """A job for each token: a third writes when it is completed, a third on the way, a third nothing."""
+    return [kind(token=one, act=_ACTS[one % 3], seconds=seconds) for one in tokens]
 
 
 class Stage:
@@ -60,6 +72,7 @@ class Stage:
         self.attempted: set[int] = set()
         self.answered: set[int] = set()
         self.oracle: Callable[..., Awaitable[Figures]] = judge
+        self.luck = random.Random(SEED)
         self._tokens = itertools.count(1)
         self._hit: set[UUID] = set()
         self._struck_at: datetime | None = None
@@ -84,7 +97,7 @@ class Stage:
         """Start a process; `what` are the fields of a `Part`. The guard that is tried is away in all of them."""
         what.setdefault("without", self.without)
         environment = self.environment | what.pop("environment", {})
-        part = Part(role, environment=environment, **what)  # type: ignore[arg-type]
+        part = Part(role, environment=environment, seed=self.luck.getrandbits(32), **what)  # type: ignore[arg-type]
         log = str(self.servers.folder / f"{role}.log")
         process = _FORKS.Process(target=run, args=(part, log), daemon=True)
         process.start()
@@ -132,17 +145,14 @@ class Stage:
         kind: type[Do] = Do,
         via: str | None = None,
     ) -> None:
-        """Ask for jobs, ten in a transaction: every other one writes, the rest is completed in batches."""
+        """Ask for a load of jobs, ten in a transaction."""
         redis = connect(self.redis_url)
         database = Database(via or self.url, pool_size=1, tell=Herald(redis).tell)
         run_at = now() + timedelta(seconds=after) if after else None
         tokens = self.take(count)
         for at in range(0, count, 10):
             some = tokens[at : at + 10]
-            wishes = [
-                Wish(kind(token=one, act="write" if one % 2 else "return", seconds=seconds), run_at=run_at)
-                for one in some
-            ]
+            wishes = [Wish(job, run_at=run_at) for job in load(some, kind, seconds)]
             # Whoever hears nothing knows nothing: the tokens stay without an answer.
             with contextlib.suppress(*DATABASE_AWAY):
                 async with database.transaction() as session:
@@ -151,6 +161,16 @@ class Stage:
         await database.close()
         await redis.aclose()
         await redis.connection_pool.disconnect()
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[AsyncSession]:
+        """A transaction as the product holds one."""
+        database = Database(self.url, pool_size=1)
+        try:
+            async with database.transaction() as session:
+                yield session
+        finally:
+            await database.close()
 
     # ------------------------------------------------------------- watching
 
@@ -168,18 +188,24 @@ class Stage:
         self._hit |= {row["id"] for row in rows}
         self._struck_at = self._struck_at or now()
 
+    async def until(self, query: str, *args: Any) -> None:
+        """Wait until a query finds something."""
+        async with asyncio.timeout(PATIENCE):
+            while not await self.fetch(query, *args):
+                await asyncio.sleep(0.02)
+
+    async def until_none(self, jobs: str) -> None:
+        """Wait until no job is like this."""
+        await self.until(f"select where not exists (select from jobs where {jobs})")
+
     async def until_active(self, count: int) -> None:
         """Wait until so many jobs run."""
-        async with asyncio.timeout(PATIENCE):
-            while len(await self.fetch(_ACTIVE)) < count:
-                await asyncio.sleep(0.02)
+        await self.until(f"select from ({_ACTIVE}) running having count(*) >= $1", count)
 
     async def until_idle(self, process: BaseProcess) -> None:
         """Wait until a worker says that it lives and runs nothing."""
-        since = (await self.fetch("select clock_timestamp()"))[0][0]
-        async with asyncio.timeout(PATIENCE):
-            while not await self.fetch(_IDLE, process.pid, since):
-                await asyncio.sleep(0.05)
+        ((since,),) = await self.fetch("select clock_timestamp()")
+        await self.until(_IDLE, process.pid, since)
 
     async def until_done(self, within: float = PATIENCE, *, or_begun_again: bool = False) -> None:
         """Wait until no job is unfinished, or give up: the oracle says what that means."""
@@ -205,6 +231,7 @@ class Stage:
                 recovery_seconds=round((ended - self._struck_at).total_seconds(), 2)
                 if ended and self._struck_at
                 else None,
+                seed=SEED,
             )
         finally:
             await connection.close()
@@ -226,6 +253,9 @@ class Stage:
         self.answered.update(tokens)
 
 
+Fault = Callable[[Stage], Awaitable[None]]
+
+
 @asynccontextmanager
 async def staged(servers: Servers, size: Size, without: str | None = None) -> AsyncIterator[Stage]:
     """A stage with nobody on it yet."""
@@ -237,7 +267,7 @@ async def staged(servers: Servers, size: Size, without: str | None = None) -> As
     try:
         yield stage
     except BaseException:
-        print(stage.words())
+        print(stage.words(), f"To choose the same again: RELIABILITY_SEED={SEED}", sep="\n")
         raise
     finally:
         await stage.end()
