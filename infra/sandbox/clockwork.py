@@ -7,12 +7,11 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
 
-import asyncpg
-
 from infra.sandbox import checkout, disputes, payments
 from infra.sandbox.courier import Courier
 from infra.sandbox.errors import ApiError
 from infra.sandbox.ledger import Ledger, Transaction
+from models.jobs.store import DATABASE_AWAY
 
 log = logging.getLogger("pay_sandbox")
 EVERY = 0.5
@@ -43,7 +42,7 @@ class Clockwork:
                 await self.catch_up()
                 if beat % 120 == 0:
                     await self._forget_old_keys()
-            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+            except DATABASE_AWAY:
                 log.exception("the clockwork cannot reach the database")
             await asyncio.sleep(EVERY)
 

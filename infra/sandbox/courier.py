@@ -21,6 +21,7 @@ import httpx2
 import orjson
 
 from infra.sandbox.ledger import Ledger, Object
+from models.jobs.store import DATABASE_AWAY
 
 log = logging.getLogger("pay_sandbox")
 
@@ -101,7 +102,7 @@ class Courier:
                     task = asyncio.create_task(self._deliver(client, delivery))
                     self._under_way[delivery["id"]] = task
                     task.add_done_callback(partial(self._done, delivery["id"]))
-            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+            except DATABASE_AWAY:
                 log.exception("the courier cannot read what is owed")
                 await asyncio.sleep(1)
             with contextlib.suppress(TimeoutError):
