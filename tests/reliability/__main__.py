@@ -75,7 +75,7 @@ async def main(jobs: int) -> bool:
 
 def summary(faults: list[Figures]) -> dict[str, Any]:
     """The counters of all faults together, and the longest recovery."""
-    counters = ("attempted", "lost", "unexpected", "done_twice", "recovered", "begun_again")
+    counters = ("attempted", "lost", "unexpected", "done_twice", "recovered", "refused", "begun_again")
     recoveries = [one.recovery_seconds for one in faults if one.recovery_seconds is not None]
     return {name: sum(getattr(one, name) for one in faults) for name in counters} | {
         "longest_recovery_seconds": max(recoveries)

@@ -49,6 +49,8 @@ class Figures:
     done_twice: int
     #: The answer never came, and the job was there and was done all the same.
     recovered: int
+    #: The answer never came, or was no, and no job is there: whoever asked has to ask again, and may.
+    refused: int
     #: Attempts begun beyond the first: the price of a death, paid in effects outside, which need a key for it.
     begun_again: int
     #: From the fault until the last job that it hit was done.
@@ -88,6 +90,7 @@ async def judge(
         + await connection.fetchval(_SIDE_BY_SIDE),
         done_twice=sum(1 for one in attempted if done.get(one, 0) > 1 or completed[one] > 1),
         recovered=len((found & attempted) - answered),
+        refused=len(attempted - answered - found),
         begun_again=await connection.fetchval(BEGUN_AGAIN),
         recovery_seconds=recovery_seconds,
         seed=seed,
@@ -120,6 +123,7 @@ async def judge_effects(
         unexpected=sum(1 for row in rows if row["token"] not in attempted),
         done_twice=sum(1 for row in rows if row["times"] > row["most"]),
         recovered=len(found - answered),
+        refused=len(attempted - answered - found),
         begun_again=await connection.fetchval(_TRIED_AGAIN, kind),
         recovery_seconds=recovery_seconds,
         seed=seed,
