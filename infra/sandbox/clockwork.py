@@ -10,8 +10,7 @@ from datetime import timedelta
 from infra.sandbox import checkout, disputes, payments
 from infra.sandbox.courier import Courier
 from infra.sandbox.errors import ApiError
-from infra.sandbox.ledger import Ledger, Transaction
-from models.jobs.store import DATABASE_AWAY
+from infra.sandbox.ledger import DATABASE_AWAY, Ledger, Transaction
 
 log = logging.getLogger("pay_sandbox")
 EVERY = 0.5

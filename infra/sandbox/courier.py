@@ -20,8 +20,7 @@ import asyncpg
 import httpx2
 import orjson
 
-from infra.sandbox.ledger import Ledger, Object
-from models.jobs.store import DATABASE_AWAY
+from infra.sandbox.ledger import DATABASE_AWAY, Ledger, Object
 
 log = logging.getLogger("pay_sandbox")
 

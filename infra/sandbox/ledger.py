@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 Object: TypeAlias = dict[str, Any]
 SCHEMA = "pay_sandbox"
+DATABASE_AWAY = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
+"""What may go wrong with a database for a while; the last, when it is killed in the middle of an answer."""
 _SCHEMA_SQL = files("infra.sandbox").joinpath("schema.sql").read_text(encoding="utf-8")
 _SCHEMA_VERSION = hashlib.sha256(_SCHEMA_SQL.encode()).hexdigest()[:16]
 
