@@ -5,6 +5,7 @@ from signal import SIGSTOP
 from models.jobs.states import BulkDeed
 from tests.reliability.asking import ask_for_a_deed, ask_under_limits
 from tests.reliability.messages import Overtaken
+from tests.reliability.oracle import SIDE_BY_SIDE
 from tests.reliability.process import SLOTS
 from tests.reliability.stage import Stage
 
@@ -26,10 +27,13 @@ async def one_gate(stage: Stage) -> None:
     stage.start("dispatcher")
     for worker in [stage.start("worker") for _ in range(4)]:
         await stage.until_idle(worker)
-    # What a worker claims at once, for each of them; again and again, for they meet at the gate in the beginning.
-    for _ in range(max(4, stage.size.jobs // 16)):
+    # What a worker claims at once, for each of them; again and again, for they meet at the gate in the beginning, and by
+    # chance: without its lock, until two have.
+    for _ in range(40 if stage.without else max(4, stage.size.jobs // 16)):
         await ask_under_limits(stage, 16)
         await stage.until_done()
+        if (await stage.fetch(SIDE_BY_SIDE))[0][0]:
+            break
 
 
 async def cancelled_and_killed(stage: Stage) -> None:

@@ -20,7 +20,7 @@ select count(*) from effects late
 """
 #: Pairs of jobs with one key that ran at once: every key of the suite lets one through at a time. From the first line
 #: of the runner to the last: what is counted has happened.
-_SIDE_BY_SIDE = """
+SIDE_BY_SIDE = """
 with runs as (
      select jobs.limit_key as key, token, begun.at as began, done.at as ended
        from effects begun join effects done using (token, attempt) join jobs on (args->>'token')::bigint = token
@@ -87,7 +87,7 @@ async def judge(
         unexpected=len((found | done.keys()) - attempted)
         + sum(1 for row in rows if row["state"] == "completed" and row["told"] != row["attempt"])
         + await connection.fetchval(_LATE)
-        + await connection.fetchval(_SIDE_BY_SIDE),
+        + await connection.fetchval(SIDE_BY_SIDE),
         done_twice=sum(1 for one in attempted if done.get(one, 0) > 1 or completed[one] > 1),
         recovered=len((found & attempted) - answered),
         refused=len(attempted - answered - found),
