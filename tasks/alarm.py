@@ -10,7 +10,7 @@ from typing import Final
 
 import structlog
 
-from models.base.db import new_id
+from models.base.db import fetch, new_id
 from models.jobs.jobs import TellOfAlert
 from models.jobs.store import DATABASE_AWAY, TAKE, Claim, Store, claims_of
 from models.mail.jobs import SendLetter
@@ -56,9 +56,10 @@ async def tell(world: World) -> int:
     async def claim() -> list[Claim]:
         return claims_of(await store.fetch(_CLAIM, worker_id, lease))
 
-    try:
-        if not await store.fetch(_LOOK, lease):
+    async with world.database.statement() as look:
+        if not await fetch(look, _LOOK, lease):
             return 0
+    try:
         # What runs jobs and writes letters takes memory that a dispatcher seldom needs.
         from tasks.stand_in import carry_out
 

@@ -1,9 +1,13 @@
 """Lists that are shown a page at a time: what was searched for, and the addresses of what is next."""
 
-from typing import Any, Final
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Any, Final, TypeVar
 from urllib.parse import urlencode
 
 from models.base.paging import Page
+
+State = TypeVar("State", bound=StrEnum)
 
 #: As long as an e-mail address may be. What is longer is cut, not refused: nobody types more into a search field.
 LONGEST_SEARCH: Final = 254
@@ -23,6 +27,16 @@ def address(path: str, **asked: str) -> str:
     """`path` with what is asked of it; what is empty is left out."""
     query = urlencode({name: value for name, value in asked.items() if value})
     return f"{path}?{query}" if query else path
+
+
+def tabs_of(
+    path: str, states: Mapping[State | None, str], chosen: State | None
+) -> list[tuple[str, str, bool, int | None]]:
+    """A tab for each state, and for all of them (None): its words, address, whether it is `chosen`, and no number."""
+    return [
+        (words, address(path, show=one.value if one else ""), one is chosen, None)
+        for one, words in states.items()
+    ]
 
 
 def listed(found: Page[Any], path: str, cursor: str | None, **asked: str) -> dict[str, Any]:

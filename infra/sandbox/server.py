@@ -4,11 +4,10 @@ import asyncio
 import socket
 import sys
 
-import asyncpg
 import uvicorn
 
 from infra.sandbox.app import build
-from infra.sandbox.ledger import create_schema
+from infra.sandbox.ledger import DATABASE_AWAY, create_schema
 from infra.sandbox.settings import Settings
 
 
@@ -29,7 +28,7 @@ def serve(settings: Settings) -> int:
     """Run until told to stop; answers with the exit code."""
     try:
         asyncio.run(create_schema(settings.database_url))
-    except (OSError, ValueError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+    except (ValueError, *DATABASE_AWAY) as error:
         print(f"The database of DATABASE_URL cannot be used: {error}", file=sys.stderr)
         return 2
     with socket.socket() as listener:

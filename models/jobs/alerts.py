@@ -15,7 +15,7 @@ from models.jobs.board_tables import AlertRow
 from models.jobs.enqueue import Wish, enqueue_all
 from models.jobs.jobs import TellOfAlert
 from models.jobs.message import kinds
-from models.jobs.stepping import CLAIMABLE, blocks, queues_with
+from models.jobs.stepping import CLAIMABLE, limits_that_block, queues_with
 
 ALERTS_SHOWN: Final = 100
 
@@ -24,7 +24,7 @@ ALERTS_SHOWN: Final = 100
 #: for among what is put off for minutes, as that is.
 _WATCH: Final = text(
     f"""
-    with recursive {queues_with(CLAIMABLE, name="lines")}, {blocks(name="parked")},
+    with recursive {queues_with(CLAIMABLE, name="lines")}, {limits_that_block(name="parked")},
     ready as (
         select lines.name, first.run_at, false as is_limited
           from lines cross join lateral (

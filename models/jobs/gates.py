@@ -18,7 +18,7 @@ from uuid import UUID
 import asyncpg
 
 from models.base.crash_points import crash_point
-from models.jobs.stepping import blocks
+from models.jobs.stepping import limits_that_block
 from models.jobs.store import CLAIM_ANYWAY, CLAIM_GATED, Claim, Store, claims_of
 
 #: How many jobs of a full key are parked, or woken, by one statement.
@@ -57,7 +57,7 @@ select wanted.name, lim.rate_seconds::float8 / lim.rate_count as spacing,
                    floor(extract(epoch from clock_timestamp() - gate.closed_until) / extract(epoch from {room_again}))))
               end::int as lowered) pace
  cross join lateral ({running}) busy
-"""
+""".replace("{free_again}", FREE_AGAIN).replace("{room_again}", ROOM_AGAIN)
 
 #: The key's own limit, or else that of its kind: `host/example.com` before `host/*`.
 _LIMIT_OF_KEY: Final = """select * from job_limits
@@ -76,8 +76,6 @@ def rooms_of_queues(wanted: str) -> str:
         wanted=wanted,
         limit="select * from job_queues where name = wanted.name",
         prefix="queue",
-        free_again=FREE_AGAIN,
-        room_again=ROOM_AGAIN,
         running="select count(*) as running from jobs where state = 'active' and queue = wanted.name",
     )
 
@@ -90,8 +88,6 @@ def rooms_of_keys(wanted: str) -> str:
         wanted=wanted,
         limit=_LIMIT_OF_KEY,
         prefix="limit",
-        free_again=FREE_AGAIN,
-        room_again=ROOM_AGAIN,
         running=_RUNNING_OF_KEY,
     )
 
@@ -140,7 +136,7 @@ update jobs set blocked_by = 'limit/' || limit_key
 #: Each key that has parked jobs is found by one step in the index. As many are woken as there is room for, less
 #: those that are awake already; a few too many would only be parked again.
 _WAKE: Final = f"""
-with recursive {blocks(name="parked")},
+with recursive {limits_that_block(name="parked")},
 wanted (name) as (
      select substr(name, 7) from parked where $1::text[] is null and starts_with(name, 'limit/')
      union all select unnest($1::text[]))

@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from models.jobs.board import MOST_COUNTED, USED
 from models.jobs.gates import rooms_of_keys
+from models.jobs.stepping import limits_that_block
 
 #: Full keys that are told one by one, and how many of those that hold jobs back are looked at for it.
 KEYS_SHOWN: Final = 50
@@ -45,13 +46,7 @@ _LIMITS: Final = text(
 #: Only what runs, is parked or has gone through a gate lately can be full. Parked keys are stepped through by the index.
 _FULL: Final = text(
     f"""
-    with recursive parked (name) as (
-         (select blocked_by from jobs
-           where blocked_by >= 'limit/' and state in ('scheduled', 'waiting') order by blocked_by limit 1)
-         union all
-         select (select blocked_by from jobs where blocked_by > parked.name and state in ('scheduled', 'waiting')
-                  order by blocked_by limit 1)
-           from parked where parked.name is not null),
+    with recursive {limits_that_block(name="parked")},
     keys (name) as (
          select substr(name, 7) from (select name from parked limit :seen) first where starts_with(name, 'limit/')
           union

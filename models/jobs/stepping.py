@@ -21,9 +21,11 @@ def queues_with(which: str, *, name: str) -> str:
     return _steps("queue", which, name)
 
 
-def blocks(*, name: str) -> str:
-    """The same for each `blocked_by` that there is, as `limit/host/example.com`, and one null."""
-    return _steps("blocked_by", BLOCKED, name)
+def limits_that_block(*, name: str) -> str:
+    """The same for each limit that something waits for, as `limit/host/example.com`, then for what comes after them, and
+    one null. Flows that are paused stand before them, and may be many: they are not stepped through.
+    """
+    return _steps("blocked_by", f"{BLOCKED} and blocked_by >= 'limit/'", name)
 
 
 def _steps(column: str, which: str, name: str) -> str:

@@ -13,7 +13,7 @@ from models.jobs.states import FlowState
 from web.board.addresses import FLOWS, place_of
 from web.board.fresh import follow
 from web.guards import analyst
-from web.lists import address, listed
+from web.lists import address, listed, tabs_of
 from web.pages import page
 from web.params import Templates, Transaction, Who
 
@@ -38,14 +38,10 @@ class Flows(Controller):
     ) -> Response[None]:
         """A page of them."""
         chosen = _chosen(show)
-        tabs = [
-            (words, address(FLOWS, show=one.value if one else ""), one is chosen, None)
-            for one, words in STATES.items()
-        ]
         return page(
             "board/flows.html",
             visitor=visitor,
-            tabs=tabs,
+            tabs=tabs_of(FLOWS, STATES, chosen),
             events=address(f"{FLOWS}/events", show=show, cursor=cursor),
             **await _seen(chosen, cursor, session),
         )

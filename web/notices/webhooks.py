@@ -22,7 +22,7 @@ from models.notices.rules import LONGEST_URL
 from models.notices.states import DeliveryState
 from web.forms import FormData, read, shown, text
 from web.guards import RECENT, admin, recently_signed_in
-from web.lists import address, listed
+from web.lists import listed, tabs_of
 from web.pages import page, redirect
 from web.params import Config, KeyRing, Submitted, Transaction, Who
 from web.visitor import Visitor
@@ -106,10 +106,7 @@ class Webhooks(Controller):
             endpoint=endpoint,
             events=EVENTS,
             has_old_secret=endpoint.old_secret_until is not None and endpoint.old_secret_until > now(),
-            tabs=[
-                (words, address(here, show=one.value if one else ""), one is state, None)
-                for one, words in STATES.items()
-            ],
+            tabs=tabs_of(here, STATES, state),
             is_narrowed=state is not None,
             **listed(found, here, cursor, show=state.value if state else ""),
         )
