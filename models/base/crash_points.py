@@ -23,16 +23,22 @@ POINTS: Final = (
     "in a chunk of a bulk action, before its commit",
     "after Stripe took a refund, before it is noted",
     "after a letter is claimed, before it is sent",
+    "after a call to a model is claimed, before it is made",
+    "after a model answered, before it is noted",
+    "after a webhook is signed, before it is sent",
+    "after a webhook was answered, before it is noted",
     "in a rescue, before its commit",
     "in the firing of a schedule",
     "before the dispatcher rings",
 )
 
-#: The point that is armed in this process.
+#: The point that is armed in this process, and what comes to it there: the suite also lets a process stand still, and
+#: ends the servers that it was talking to.
 armed = os.environ.get("CRASH_POINT")
+fate = signal.SIGKILL
 
 
 def crash_point(name: str) -> None:
     """Die here, if this point is armed."""
     if armed is not None and armed == name:
-        os.kill(os.getpid(), signal.SIGKILL)
+        os.kill(os.getpid(), fate)

@@ -1,4 +1,5 @@
-"""`python -m tests.reliability [--jobs 450]`: every fault in its full size, every guard taken away once, a deployment.
+"""`python -m tests.reliability [--jobs 450]`: every fault in its full size, every guard taken away once, a
+deployment, and how fair the queue is.
 
 Writes tests/reliability/figures.json. Exits with 1 if a promise was broken, or a missing guard was not noticed.
 RELIABILITY_SEED=<seed of a run> chooses again as that run did.
@@ -21,6 +22,7 @@ import structlog
 from models.base.clock import now
 from models.base.settings import JobSettings
 from tests.reliability.deployment import Load, deployed
+from tests.reliability.fairness import EVEN, fairness
 from tests.reliability.faults import BEGUN_ONCE, FAULTS, MATTERS, SMALL, outcome
 from tests.reliability.oracle import Figures
 from tests.reliability.servers import Servers, servers
@@ -49,25 +51,27 @@ async def main(jobs: int) -> bool:
         faults = [await measured(both, fault, size) for fault in FAULTS]
         seen, replaced = await deployed(both, LOAD, size)
         print(f"{seen.seconds:6.1f} s  {seen} {replaced}", flush=True)
+        index, served = await fairness(both, size)
+        print(f"fairness {index:.4f}  {served}", flush=True)
         caught = {
             guard: getattr(await measured(both, fault, without=guard), counter) > 0
             for guard, (fault, counter) in MATTERS.items()
         }
-    report = summary([*faults, replaced]) | {
+    faults += [replaced, served]
+    report = summary(faults) | {
+        "fairness_index": round(index, 3),
         "guards_missed_when_removed": caught,
         "seconds": round(time.monotonic() - began),
         "lease_seconds": size.lease,
         "machine": f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}",
         "at": now().date().isoformat(),
         "deployment": asdict(LOAD) | asdict(seen),
-        "faults": [asdict(one) for one in (*faults, replaced)],
+        "faults": [asdict(one) for one in faults],
     }
     OUT.write_bytes(orjson.dumps(report, option=orjson.OPT_INDENT_2) + b"\n")
-    kept = all(
-        one.is_sound and (one.begun_again == 0 or one.fault not in BEGUN_ONCE) for one in (*faults, replaced)
-    )
     return (
-        kept
+        all(one.is_sound and (one.begun_again == 0 or one.fault not in BEGUN_ONCE) for one in faults)
+        and index >= EVEN
         and seen.failed == seen.events_lost_or_doubled == replaced.begun_again == 0
         and all(caught.values())
     )

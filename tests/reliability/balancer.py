@@ -15,14 +15,14 @@ from infra.local.readiness import answers
 
 
 class Web:
-    """One `python -m web`."""
+    """One `python -m web`, or one `without` a guard."""
 
-    def __init__(self, environment: Mapping[str, str], log: Path) -> None:
+    def __init__(self, environment: Mapping[str, str], log: Path, without: str | None = None) -> None:
         self.port = free_port()
         own = {"HOST": "127.0.0.1", "PORT": str(self.port)}
         with log.open("ab") as out:
             self.process = subprocess.Popen(
-                (sys.executable, "-m", "web"),
+                (sys.executable, "-m", *(("tests.reliability.guards", without) if without else ("web",))),
                 env={**os.environ, **environment, **own},
                 stdout=out,
                 stderr=out,

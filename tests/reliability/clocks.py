@@ -13,7 +13,6 @@ from tests.reliability.messages import Act, Overtaken
 from tests.reliability.process import SLOTS
 from tests.reliability.stage import Stage
 
-_BEGUN = "select from effects where effect = 'begun' having count(*) >= $1"
 _LONG_AGO = """
 update jobs set started_at = started_at - ago, created_at = created_at - ago, run_at = run_at - ago, rank_at = rank_at - ago
   from (values ($1::interval)) as long (ago) where state = 'active'
@@ -31,7 +30,7 @@ async def frozen(stage: Stage) -> None:
         for token, act in zip(tokens, itertools.cycle(get_args(Act))):
             await enqueue(session, Overtaken(token=token, act=act, seconds=0))
     stage.answered.update(tokens)
-    await stage.until(_BEGUN, SLOTS)
+    await stage.until_begun(SLOTS)
     await stage.strike()
     stage.send(zombie, SIGSTOP)
     await stage.ask(stage.size.jobs - SLOTS)
@@ -48,7 +47,7 @@ async def frozen_in_a_flow(stage: Stage) -> None:
     stage.start("dispatcher")
     zombie = stage.start("worker")
     await ask_for_a_batch(stage, SLOTS + 1, kind=Overtaken)
-    await stage.until(_BEGUN, SLOTS)
+    await stage.until_begun(SLOTS)
     await stage.strike()
     stage.send(zombie, SIGSTOP)
     stage.start("worker")

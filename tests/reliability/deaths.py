@@ -60,41 +60,6 @@ async def worker_killed_in_a_flow(stage: Stage) -> None:
     await stage.until_done()
 
 
-async def dispatcher_killed_ringing(stage: Stage) -> None:
-    """Scheduled jobs were let wait, and no worker was told."""
-    victim = stage.start("dispatcher", crash_at="before the dispatcher rings")
-    await stage.ask(stage.size.jobs, after=0.3)
-    assert await stage.ended(victim) == -signal.SIGKILL
-    stage.start("worker")
-    await stage.until_done()
-
-
-async def dispatcher_killed_rescuing(stage: Stage) -> None:
-    """The one that takes back what a dead worker held dies as well."""
-    victim = stage.start("dispatcher", crash_at="in a rescue, before its commit")
-    await stage.ask(16, seconds=0.3)
-    await stage.ask(stage.size.jobs - 16)
-    worker = stage.start("worker")
-    await stage.until_active(8)
-    await stage.strike(worker)
-    worker.kill()
-    assert await stage.ended(victim) == -signal.SIGKILL
-    stage.start("dispatcher")
-    stage.start("worker")
-    await stage.until_done()
-
-
-async def dispatcher_killed_firing(stage: Stage) -> None:
-    """The slot has moved and the job was not asked for yet: one transaction, so it is fired by the next, once."""
-    victim = stage.start("dispatcher", crash_at="in the firing of a schedule")
-    assert await stage.ended(victim) == -signal.SIGKILL
-    assert await stage.fetch("select 1 from job_schedules where fired_at is not null") == []
-    stage.start("dispatcher")
-    fired = "select count(*) from jobs where unique_key like 'schedule/%' group by unique_key"
-    await stage.until(fired)
-    assert {row["count"] for row in await stage.fetch(fired)} == {1}
-
-
 async def second_worker_killed(stage: Stage) -> None:
     """The worker that took over from a dead one dies as well, while what the first one held is taken back."""
     stage.start("dispatcher")

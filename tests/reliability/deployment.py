@@ -1,4 +1,5 @@
-"""A deployment under load: a migration, then every process replaced, while visitors come and jobs are asked for.
+"""A deployment under load: a migration, which is taken back and made again, then every process replaced, while visitors
+come and jobs are asked for.
 
 What is proved is the change-over: that nobody waits for a lock until they fail, that a statement prepared before the
 migration goes on after it, that the old processes finish what they have. The migration is one of the rule that each
@@ -38,6 +39,12 @@ def upgrade() -> None:
     for table in ("jobs", "job_workers", "payments_stripe_events", "accounts_people"):
         op.add_column(table, sa.Column("added", sa.Text(), server_default="", nullable=False))
         op.create_index(f"{{table}}_added", table, ["added"], postgresql_where=sa.text("added <> ''"))
+
+
+def downgrade() -> None:
+    for table in ("jobs", "job_workers", "payments_stripe_events", "accounts_people"):
+        op.drop_column(table, "added")
+    op.drop_table("additions")
 '''
 
 #: Rows and jobs that follow from each event: one of each, however often it was delivered.
@@ -153,7 +160,10 @@ async def _ask(stage: Stage, rate: int, until: asyncio.Event) -> None:
 
 
 def migrate(url: str) -> float:
-    """The release's migration, as `python -m models.migrations` runs it; the seconds that it took."""
+    """The release's migration, as `python -m models.migrations` runs it: made, taken back, and made again.
+
+    Returns the seconds that all that took.
+    """
     configuration = migrations.configuration(url)
     head = ScriptDirectory.from_config(configuration).get_current_head()
     with tempfile.TemporaryDirectory() as folder:
@@ -161,5 +171,7 @@ def migrate(url: str) -> float:
         places = (str(migrations.HERE / "versions"), folder)
         configuration.set_main_option("version_locations", os.pathsep.join(places))
         began = time.monotonic()
+        command.upgrade(configuration, "head")
+        command.downgrade(configuration, str(head))
         command.upgrade(configuration, "head")
     return time.monotonic() - began

@@ -1,6 +1,20 @@
 """The faults, each on real processes under load. In the end `Stage.judge` counts."""
 
-from tests.reliability import clocks, crowds, cut_off, deaths, letters, money, releases
+from tests.reliability import (
+    articles,
+    clocks,
+    crowds,
+    cut_off,
+    deaths,
+    dispatchers,
+    events,
+    letters,
+    money,
+    releases,
+    reports,
+    standing,
+    webhooks,
+)
 from tests.reliability.asking import ask_for_a_flow, ask_under_limits
 from tests.reliability.oracle import Figures
 from tests.reliability.servers import Servers
@@ -17,6 +31,9 @@ OF_A_WORKER = (
 )
 
 FAULTS: dict[str, Fault] = {
+    # First: what PostgreSQL has to sync when it comes back is every file that was written since.
+    "PostgreSQL killed and restarted": cut_off.postgres_killed,
+    "PostgreSQL and Redis killed while somebody stands at each point": standing.servers_killed,
     **{f"worker killed {point}": deaths.killed_at(point) for point in OF_A_WORKER},
     **{
         f"worker killed {point}": deaths.killed_at(point, ask_under_limits)
@@ -28,25 +45,46 @@ FAULTS: dict[str, Fault] = {
     "worker killed in a chunk of a bulk action, before its commit": deaths.killed_in_a_bulk_action,
     "worker killed after Stripe took a refund, before it is noted": money.killed_after_a_refund,
     "worker killed after a letter is claimed, before it is sent": letters.killed_before_a_letter,
-    "web killed after a commit, before anybody is told": money.web_killed,
+    **{
+        f"worker killed {point}": articles.killed_at_a_call(point)
+        for point in (
+            "after a call to a model is claimed, before it is made",
+            "after a model answered, before it is noted",
+        )
+    },
+    **{
+        f"worker killed {point}": webhooks.killed_at_a_webhook(point)
+        for point in (
+            "after a webhook is signed, before it is sent",
+            "after a webhook was answered, before it is noted",
+        )
+    },
+    "web killed after a commit, before anybody is told": events.web_killed,
+    "events of Stripe doubled, late, in disorder and lost": events.in_disorder,
     "worker killed in the middle of its jobs": deaths.worker_killed,
     "worker killed in a flow": deaths.worker_killed_in_a_flow,
     "asker killed after a commit, before anybody is told": deaths.asker_killed,
-    "dispatcher killed before the dispatcher rings": deaths.dispatcher_killed_ringing,
-    "dispatcher killed in a rescue, before its commit": deaths.dispatcher_killed_rescuing,
-    "dispatcher killed in the firing of a schedule": deaths.dispatcher_killed_firing,
+    "dispatcher killed before the dispatcher rings": dispatchers.killed_ringing,
+    "dispatcher killed in a rescue, before its commit": dispatchers.killed_rescuing,
+    "dispatcher killed in the firing of a schedule": dispatchers.killed_firing,
+    "dispatcher overtaken in the firing of a schedule": dispatchers.overtaken_in_a_firing,
+    "two dispatchers side by side": dispatchers.side_by_side,
     "second worker killed while the first one's jobs are rescued": deaths.second_worker_killed,
     "workers and dispatchers killed at any time": deaths.anybody_killed_anytime,
     "worker frozen past its lease": clocks.frozen,
     "worker frozen past its lease in a flow": clocks.frozen_in_a_flow,
     "a job of many leases": clocks.long_job,
     "answers of PostgreSQL lost": cut_off.answers_of_postgres_lost,
+    "every fifth commit unanswered": cut_off.commits_unanswered,
     "answers of Redis lost": cut_off.answers_of_redis_lost,
     "answers of Stripe lost": money.answers_of_stripe_lost,
     "answers of SES lost": letters.answers_of_ses_lost,
+    "answers of S3 lost": reports.answers_of_s3_lost,
+    "answers of the model lost": articles.answers_of_the_model_lost,
+    "answers of receivers of webhooks lost": webhooks.answers_of_receivers_lost,
     "Redis flushed": cut_off.redis_flushed,
     "Redis killed and restarted": cut_off.redis_killed,
-    "PostgreSQL killed and restarted": cut_off.postgres_killed,
+    "PostgreSQL out of reach for longer than a lease": cut_off.postgres_out_of_reach,
     "clocks an hour apart": clocks.clocks_apart,
     "clocks that jump by an hour": clocks.clocks_jump,
     "two releases together": releases.releases_together,
@@ -66,6 +104,9 @@ BEGUN_ONCE = frozenset(
         "answers of Redis lost",
         "Redis flushed",
         "Redis killed and restarted",
+        "PostgreSQL out of reach for longer than a lease",
+        "dispatcher overtaken in the firing of a schedule",
+        "events of Stripe doubled, late, in disorder and lost",
         "clocks an hour apart",
         "clocks that jump by an hour",
         "two releases together",
@@ -75,6 +116,9 @@ BEGUN_ONCE = frozenset(
         "workers at one gate",
     }
 )
+
+#: What `make reliability` alone does. Each half of it, a death at a point and that of a server, is a fault of its own.
+TOO_LONG = frozenset({"PostgreSQL and Redis killed while somebody stands at each point"})
 
 #: Which fault shows that a guard matters, and the counter that tells of it.
 MATTERS = {
@@ -94,6 +138,10 @@ MATTERS = {
     "key_of_a_refund": ("answers of Stripe lost", "done_twice"),
     "claim_of_a_letter": ("answers of SES lost", "done_twice"),
     "doubt_about_a_letter": ("answers of SES lost", "done_twice"),
+    "doubt_about_a_call": ("answers of the model lost", "done_twice"),
+    "patience_of_the_dispatcher": ("PostgreSQL out of reach for longer than a lease", "begun_again"),
+    "slot_of_a_schedule": ("dispatcher overtaken in the firing of a schedule", "done_twice"),
+    "key_of_an_event": ("events of Stripe doubled, late, in disorder and lost", "done_twice"),
 }
 
 #: A guard is missed soon: there is no need for many jobs, nor for a long lease.

@@ -87,7 +87,7 @@ def _worker(port: int) -> dict[str, Any]:
 async def _kill_one(stage: Stage, point: str, worker: dict[str, Any]) -> None:
     """Ask for letters, and let a worker die at that point of one of them."""
     victim = stage.start("worker", crash_at=point, **worker)
-    tokens, kind = stage.take(stage.size.jobs), "orders.refunded"
+    tokens, kind = stage.take(stage.size.jobs // 2), "orders.refunded"
     async with stage.transaction() as session:
         for token in tokens:
             await write_letter(session, kind, MIRA, SAMPLES[kind], key=f"letter_{token}")

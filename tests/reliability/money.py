@@ -1,4 +1,4 @@
-"""Money leaves the house and comes in, and the answers get lost, or somebody dies between two steps.
+"""Money leaves the house, and the answers get lost, or somebody dies between two steps.
 
 Stripe is the pay sandbox, a process with Stripe's idempotency keys and Stripe's events, which counts what it has
 carried out.
@@ -24,18 +24,13 @@ from models.payments.jobs import ForgetPayers
 from models.payments.refunds import ask_refund
 from models.payments.stripe import Stripe
 from tests.emails.conftest import MIRA
-from tests.reliability.balancer import Web
-from tests.reliability.deployment import EVENTS
-from tests.reliability.messages import Do
 from tests.reliability.oracle import judge_effects
 from tests.reliability.proxy import wire_to
 from tests.reliability.stage import PATIENCE, Stage
-from tests.reliability.visitors import PUBLIC_URL, WEBHOOK_SECRET
 from tests.sandbox.servers import SandboxProcess
 
 #: What is asked for when something happens to a payment that no job of the suite follows from.
 NOBODY_LISTENS = ForgetPayers()
-_ALL_TOLD = "select where not exists (select from pay_sandbox.delivery where state = 'waiting')"
 _UNGIVEN = "kind = 'payments.give_refund' and finished_at is null"
 
 #: One refund at Stripe for each that was asked for.
@@ -51,7 +46,7 @@ select nullif(split_part(ours.kind, '_', 2), '')::bigint as token, coalesce(thei
 async def answers_of_stripe_lost(stage: Stage) -> None:
     """Refunds, while a worker dies with some of its calls on their way: they arrive after others have made them anew."""
     stage.oracle = partial(judge_effects, effects=_REFUNDS, kind="payments.give_refund")
-    async with _stripe(stage) as url, wire_to(int(url.rpartition(":")[2])) as wire:
+    async with stripe(stage) as url, wire_to(int(url.rpartition(":")[2])) as wire:
         paid = await _paid(stage, url, stage.size.jobs // 3)
         worker = {"queue": "payments", "environment": {"STRIPE_API_BASE": f"http://127.0.0.1:{wire.port}"}}
         wire.to_hold = [b"POST /v1/refunds"] * 3
@@ -72,7 +67,7 @@ async def answers_of_stripe_lost(stage: Stage) -> None:
 async def killed_after_a_refund(stage: Stage) -> None:
     """A worker that dies when it has been told that the money is back, and has told nobody."""
     stage.oracle = partial(judge_effects, effects=_REFUNDS, kind="payments.give_refund")
-    async with _stripe(stage) as url:
+    async with stripe(stage) as url:
         paid = await _paid(stage, url, stage.size.jobs // 3)
         worker = {"queue": "payments", "environment": {"STRIPE_API_BASE": url}}
         stage.start("dispatcher")
@@ -84,41 +79,9 @@ async def killed_after_a_refund(stage: Stage) -> None:
         await stage.until_none(_UNGIVEN)
 
 
-async def web_killed(stage: Stage) -> None:
-    """Stripe tells of each payment twice, and the web dies when it has written an event down and not answered."""
-    async with _stripe(stage) as url, SandboxClient(url) as sandbox:
-        own = {"PUBLIC_URL": PUBLIC_URL, "STRIPE_WEBHOOK_SECRETS": WEBHOOK_SECRET, "STRIPE_API_BASE": url}
-        environment, log = stage.environment | own, stage.servers.folder / "web.log"
-        victim = Web(environment | {"CRASH_POINT": "after a commit, before anybody is told"}, log)
-        webs = [victim, Web(environment, log)]
-        ends = [f"http://127.0.0.1:{web.port}/webhooks/stripe" for web in webs]
-        stage.start("dispatcher")
-        stage.start("worker", queue="payments", environment={"STRIPE_API_BASE": url})
-        stage.start("worker")
-        tokens = stage.take(stage.size.jobs // 3)
-        stage.answered.update(tokens)
-        try:
-            await asyncio.gather(*(web.is_ready() for web in webs))
-            await sandbox.deliver_to(ends[0], secret=WEBHOOK_SECRET)
-            await sandbox.trouble_webhooks(duplicate=1000)
-            jobs = [Do(token=one, act="write", seconds=0) for one in tokens]
-            paying = asyncio.create_task(_pay(stage, url, jobs))
-            assert await asyncio.to_thread(victim.process.wait, PATIENCE) == -SIGKILL
-            await sandbox.deliver_to(ends[1], secret=WEBHOOK_SECRET)
-            await paying
-            await stage.until(_ALL_TOLD)
-        finally:
-            for web in webs:
-                web.process.kill()
-                await asyncio.to_thread(web.process.wait)
-        await stage.until_none("kind = 'payments.handle_stripe_event' and finished_at is null")
-        await stage.until_done()
-        ((_, handled, events),) = await stage.fetch(EVENTS)
-        assert handled == events > 0
-
-
 @asynccontextmanager
-async def _stripe(stage: Stage) -> AsyncIterator[str]:
+async def stripe(stage: Stage) -> AsyncIterator[str]:
+    """The URL of a Stripe."""
     process = await asyncio.to_thread(SandboxProcess, stage.url)
     try:
         yield process.url
@@ -128,22 +91,22 @@ async def _stripe(stage: Stage) -> AsyncIterator[str]:
 
 async def _paid(stage: Stage, url: str, count: int) -> list[UUID]:
     """Checkouts that were paid, before anything goes wrong."""
-    paid = await _pay(stage, url, [NOBODY_LISTENS] * count)
-    async with _client(stage, url) as stripe:
+    paid = await pay(stage, url, [NOBODY_LISTENS] * count)
+    async with _client(stage, url) as line:
         database = Database(stage.url, pool_size=1)
         for session_id in paid.values():
-            await look_up(database, stripe, session_id)
+            await look_up(database, line, session_id)
         await database.close()
     return list(paid)
 
 
-async def _pay(stage: Stage, url: str, when_paid: Sequence[Job]) -> dict[UUID, str]:
+async def pay(stage: Stage, url: str, when_paid: Sequence[Job]) -> dict[UUID, str]:
     """Pay for so many things. Returns the checkouts, with the id of each one's session at Stripe."""
     database = Database(stage.url, pool_size=1)
     async with database.transaction() as session:
         session.add(person := Person(email=MIRA))
     paid = {}
-    async with _client(stage, url) as stripe, SandboxClient(url) as customer:
+    async with _client(stage, url) as line, SandboxClient(url) as customer:
         for number, job in enumerate(when_paid):
             thing = Expected(
                 subject=f"thing/{number}",
@@ -160,7 +123,7 @@ async def _pay(stage: Stage, url: str, when_paid: Sequence[Job]) -> dict[UUID, s
             )
             async with database.transaction() as session:
                 checkout = await expect_payment(session, thing)
-            page = await begin_session(database, stripe, [checkout], public_url="http://localhost")
+            page = await begin_session(database, line, [checkout], public_url="http://localhost")
             assert page is not None
             assert page.url is not None
             await customer.pay(page.url)

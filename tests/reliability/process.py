@@ -2,8 +2,10 @@
 
 import asyncio
 import contextlib
+import importlib
 import os
 import random
+import signal
 import sys
 from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,14 +18,16 @@ from models.base import crash_points
 from models.base.logs import configure
 from models.base.settings import Settings, start
 from models.jobs import Wish, enqueue_all
-from tasks import jobs, mail, mail_feedback, payments  # noqa: F401 - what some faults have run, beside the suite's own jobs
 from tasks.dispatcher import dispatch
-from tasks.worker import work
+from tasks.worker import load_parts, work
 from tasks.world import open_world
 from tests.reliability.guards import GUARDS, shift_the_clock
 from tests.reliability.messages import QUEUE, Do
 
 SLOTS = 8
+# What some faults have run beside the suite's own jobs, and what it takes seconds to import.
+load_parts()
+importlib.import_module("tasks.llm.providers")
 
 
 @dataclass(frozen=True)
@@ -34,6 +38,8 @@ class Part:
     #: What a worker takes jobs from.
     queue: str = QUEUE
     crash_at: str | None = None
+    #: There it stands still (SIGSTOP) and does not die; once, for when it goes on it is no trap any more.
+    stands: bool = False
     without: str | None = None
     #: How wrong its clock is. SIGUSR1 puts it forward by an hour while it runs, SIGUSR2 back.
     shift: timedelta = timedelta(0)
@@ -51,6 +57,9 @@ def run(part: Part, log: str) -> None:
     os.dup2(out, 2)
     os.environ.update(part.environment)
     crash_points.armed = part.crash_at
+    if part.stands:
+        crash_points.fate = signal.SIGSTOP
+        signal.signal(signal.SIGCONT, _disarm)
     if part.without:
         GUARDS[part.without]()
     shift_the_clock(part.shift)
@@ -62,6 +71,10 @@ def run(part: Part, log: str) -> None:
     # As a program ends, and not as a fork of the test does: nobody's exit handlers are run.
     sys.stdout.flush()
     os._exit(0)
+
+
+def _disarm(_number: int, _frame: object) -> None:
+    crash_points.armed = None
 
 
 def _play(part: Part, settings: Settings) -> Coroutine[Any, Any, None]:

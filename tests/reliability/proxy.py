@@ -25,16 +25,21 @@ class Wire:
         self.one_in: dict[bytes, int] = {}
         self.to_hold: list[bytes] = []
         self.port = 0
+        self._ends: set[asyncio.StreamWriter] = set()
+        self._is_cut = False
         self._met: Counter[bytes] = Counter()
         self._late: list[bytearray] = []
 
     async def serve(self, down: asyncio.StreamReader, up: asyncio.StreamWriter) -> None:
         """One connection of a client."""
         try:
+            if self._is_cut:
+                raise ConnectionRefusedError
             answers, requests = await self._connect()
         except OSError:
             up.transport.abort()
             return
+        self._ends |= {requests, up}
         ways = (
             asyncio.create_task(self._pass(down, requests, is_answer=False)),
             asyncio.create_task(self._pass(answers, up, is_answer=True)),
@@ -44,6 +49,17 @@ class Wire:
             way.cancel()
         for end in (requests, up):
             end.transport.abort()
+        self._ends -= {requests, up}
+
+    def cut(self) -> None:
+        """Let nothing through, and end what is connected."""
+        self._is_cut = True
+        for end in self._ends:
+            end.transport.abort()
+
+    def mend(self) -> None:
+        """Let through again what connects anew."""
+        self._is_cut = False
 
     async def _pass(
         self, source: asyncio.StreamReader, sink: asyncio.StreamWriter, *, is_answer: bool

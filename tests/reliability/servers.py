@@ -47,6 +47,11 @@ class Servers:
         self._process.kill()
         self._process.wait()
 
+    def kill_redis(self) -> None:
+        """The same."""
+        self.redis.process.kill()
+        self.redis.process.wait()
+
     async def prepare(self) -> None:
         """Start, and migrate the database that the others are copied from."""
         await asyncio.to_thread(self._postgres.prepare)

@@ -20,11 +20,11 @@ import asyncpg
 import orjson
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from models.base.away import DATABASE_ERRORS
 from models.base.clock import now
 from models.base.db import Database
 from models.base.news import Herald, connect
 from models.jobs import Wish, enqueue_all
-from models.jobs.store import DATABASE_AWAY
 from tests.reliability.messages import CREATE, QUEUE, Act, Do
 from tests.reliability.oracle import BEGUN_AGAIN, Figures, judge
 from tests.reliability.process import Part, run
@@ -37,6 +37,13 @@ _UNFINISHED = f"select count(*) from jobs where queue = '{QUEUE}' and finished_a
 _ACTIVE = "select id from jobs where state = 'active'"
 _IDLE = "select from job_workers where pid = $1 and beat_at > $2 and running = 0"
 _HELD = f"{_ACTIVE} and worker_id in (select id from job_workers where pid = $1)"
+#: What failed is tried again at once; and more often than it would be, for here more gets lost than in any world.
+_HURRY = "update jobs set run_at = now(), max_attempts = 50 where state = 'scheduled' and run_at > now()"
+_ACTING = """
+select from pg_locks join pg_stat_activity using (pid)
+ where locktype = 'advisory' and granted and application_name = 'dispatcher lock' and datname = current_database()
+having count(*) >= $1
+"""
 _NUMBERS = itertools.count(1)
 #: Lies in every wait: that what is waited for will not happen is known by then.
 PATIENCE = 120.0
@@ -154,7 +161,7 @@ class Stage:
             some = tokens[at : at + 10]
             wishes = [Wish(job, run_at=run_at) for job in load(some, kind, seconds)]
             # Whoever hears nothing knows nothing: the tokens stay without an answer.
-            with contextlib.suppress(*DATABASE_AWAY):
+            with contextlib.suppress(*DATABASE_ERRORS):
                 async with database.transaction() as session:
                     await enqueue_all(session, wishes)
                 self.answered.update(some)
@@ -198,9 +205,24 @@ class Stage:
         """Wait until no job is like this."""
         await self.until(f"select where not exists (select from jobs where {jobs})")
 
+    async def until_finished(self, jobs: str) -> None:
+        """Wait until every job that is like this has ended. What failed is tried again at once."""
+        async with asyncio.timeout(PATIENCE):
+            while await self.fetch(f"select from jobs where {jobs} and finished_at is null"):
+                await self.fetch(_HURRY)
+                await asyncio.sleep(0.05)
+
     async def until_active(self, count: int) -> None:
         """Wait until so many jobs run."""
         await self.until(f"select from ({_ACTIVE}) running having count(*) >= $1", count)
+
+    async def until_begun(self, count: int) -> None:
+        """Wait until so many jobs have left their first trace."""
+        await self.until("select from effects where effect = 'begun' having count(*) >= $1", count)
+
+    async def until_acting(self, count: int) -> None:
+        """Wait until so many dispatchers hold what they take for the lock."""
+        await self.until(_ACTING, count)
 
     async def until_idle(self, process: BaseProcess) -> None:
         """Wait until a worker says that it lives and runs nothing."""

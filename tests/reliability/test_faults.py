@@ -1,4 +1,6 @@
-"""Each fault in a small size, each guard taken away once. `make reliability` runs them in their full size."""
+"""Each fault in a small size, each guard taken away once. `make reliability` runs them in their full size,
+and what takes too long for here: also how fair the queue is.
+"""
 
 import re
 
@@ -6,14 +8,14 @@ import pytest
 
 from models.base.crash_points import POINTS
 from tests.architecture.tree import ROOMS, files
-from tests.reliability.faults import BEGUN_ONCE, FAULTS, MATTERS, outcome
+from tests.reliability.faults import BEGUN_ONCE, FAULTS, MATTERS, TOO_LONG, outcome
 from tests.reliability.guards import GUARDS
 from tests.reliability.servers import Servers
 
 pytestmark = pytest.mark.slow
 
 
-@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("fault", [fault for fault in FAULTS if fault not in TOO_LONG])
 async def test_nothing_is_lost_or_done_twice(own_servers: Servers, fault: str) -> None:
     figures = await outcome(own_servers, fault)
     assert figures.is_sound, figures
@@ -38,4 +40,4 @@ def test_every_crash_point_stands_in_the_code_once_and_is_died_at() -> None:
 
 
 def test_every_guard_is_taken_away_once() -> None:
-    assert set(MATTERS) == set(GUARDS) - {"newer_kinds"}
+    assert set(MATTERS) == set(GUARDS) - {"newer_kinds", "lock_of_the_dispatcher"}
