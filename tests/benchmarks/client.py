@@ -1,18 +1,20 @@
 """The asking side of a contender, in its own environment: `python -m tests.benchmarks.client MODULE DEED [NUMBERS]`.
 
+It runs on uvloop where that is installed, as the contenders' workers do.
+
 A contender's module has `asking()`, a context that gives the ways to ask for one job and for many, and `prepare()` if
 its tables must be made first. What came out is printed as one number.
 """
 
 import asyncio
 import importlib
+import importlib.util
 import sys
 import time
 from collections.abc import Awaitable, Callable
 from itertools import count
 from typing import NamedTuple
 
-BATCH = 200
 RATE = 50
 
 
@@ -35,11 +37,11 @@ async def one_by_one(ask: Ask, seconds: float) -> float:
     raise AssertionError("unreachable")
 
 
-async def in_bulk(ask: Ask, jobs: float) -> float:
-    """Ask for that many at once. Jobs a second."""
+async def in_bulk(ask: Ask, jobs: float, batch: float) -> float:
+    """Ask for that many, a batch at a time. Jobs a second."""
     began = time.monotonic()
-    for _ in range(int(jobs) // BATCH):
-        await ask.many([time.monotonic_ns()] * BATCH)
+    for _ in range(int(jobs / batch)):
+        await ask.many([time.monotonic_ns()] * int(batch))
     return jobs / (time.monotonic() - began)
 
 
@@ -59,16 +61,21 @@ async def slow_ones(ask: Ask, jobs: float) -> float:
     return jobs
 
 
-async def main(module: str, deed: str, number: float) -> None:
+async def main(module: str, deed: str, *numbers: float) -> None:
     """Do one deed."""
     peer = importlib.import_module(module)
     if deed == "prepare":
         await peer.prepare()
         return
     async with peer.asking() as ask:
-        print(await globals()[deed](ask, number))
+        print(await globals()[deed](ask, *numbers))
 
 
 if __name__ == "__main__":
-    name, what, *numbers = sys.argv[1:]
-    asyncio.run(main(name, what, float(numbers[0]) if numbers else 0))
+    name, what, *given = sys.argv[1:]
+    run = asyncio.run
+    if importlib.util.find_spec("uvloop"):
+        import uvloop
+
+        run = uvloop.run
+    run(main(name, what, *map(float, given)))

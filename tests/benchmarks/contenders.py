@@ -38,6 +38,8 @@ class Contender:
     beside: tuple[str, ...] = ()
     #: How many jobs are asked for in bulk: enough to be measured, few enough to be drained in a while.
     jobs: int = 4000
+    #: How many of them go together.
+    batch: int = 200
 
     @property
     def is_ours(self) -> bool:
@@ -129,6 +131,7 @@ CONTENDERS = (
         _worker(f"{HERE}.peers.galley"),
         beside=("tasks.dispatcher",),
         jobs=10_000,
+        batch=1000,
     ),
     Contender(
         "BullMQ",
@@ -147,6 +150,7 @@ CONTENDERS = (
         packages=("pgqueuer[asyncpg]==1.6.0", "uvloop"),
         keeps_tables=True,
         jobs=10_000,
+        batch=1000,
     ),
     Contender(
         "Procrastinate",
@@ -165,6 +169,7 @@ CONTENDERS = (
         packages=("procrastinate==3.10.0", "psycopg[binary]"),
         keeps_tables=True,
         jobs=1000,
+        batch=1000,
     ),
     Contender(
         "Taskiq",
@@ -210,5 +215,6 @@ CONTENDERS = (
         _worker(f"{HERE}.peers.bare"),
         keeps_tables=True,
         jobs=10_000,
+        batch=1000,
     ),
 )

@@ -132,7 +132,7 @@ async def measure(both: Servers, figures: Figures) -> None:
     bench = await begun(both, contender)
     figures.one_by_one.append(bench.ask("one_by_one", ASKING_SECONDS))
     bench = await begun(both, contender)
-    figures.in_bulk.append(bench.ask("in_bulk", contender.jobs))
+    figures.in_bulk.append(bench.ask("in_bulk", contender.jobs, contender.batch))
     with bench.running():
         bench.wait(1, 30)
         bench.wait(contender.jobs, DRAINING_SECONDS)

@@ -15,7 +15,8 @@ const nanoseconds = () => process.hrtime.bigint()
 const now = () => Number(nanoseconds()) / 1e9
 // As text: a number of JavaScript cannot hold so many nanoseconds.
 const data = (asked, seconds) => ({ asked_ns: String(asked), seconds, padding: 'x'.repeat(220) })
-const [deed, number] = [process.argv[2], Number(process.argv[3])]
+const deed = process.argv[2]
+const [number, batch] = process.argv.slice(3).map(Number)
 
 if (deed === 'worker') {
   const file = fs.openSync(process.env.BENCH_RECORD, 'a')
@@ -41,9 +42,9 @@ if (deed === 'worker') {
     while (now() - began < number) { await add(nanoseconds(), 0); asked += 1 }
     result = asked / (now() - began)
   } else if (deed === 'in_bulk') {
-    for (let batch = 0; batch < number / 200; batch += 1) {
+    for (let done = 0; done < number; done += batch) {
       const asked = nanoseconds()
-      await queue.addBulk(Array.from({ length: 200 }, () => ({ name: 'noop', data: data(asked, 0), opts })))
+      await queue.addBulk(Array.from({ length: batch }, () => ({ name: 'noop', data: data(asked, 0), opts })))
     }
     result = number / (now() - began)
   } else if (deed === 'steadily') {
