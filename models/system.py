@@ -49,7 +49,7 @@ _PROCESSES: Final = text(
 )
 _TABLES: Final = text(
     """
-    select relname as name, pg_total_relation_size(oid) as bytes, greatest(reltuples, 0)::bigint as rows
+    select relname as name, pg_total_relation_size(oid) as bytes, nullif(reltuples, -1)::bigint as rows
       from pg_class where relkind = 'r' and relnamespace = 'public'::regnamespace
      order by 2 desc limit :most
     """
@@ -89,11 +89,11 @@ class DatabaseFacts:
 
 @dataclass(frozen=True, slots=True)
 class TableFacts:
-    """A table with its indexes. `rows` is the planner's estimate."""
+    """A table with its indexes. `rows` is the planner's estimate; None as long as it has made none."""
 
     name: str
     bytes: int
-    rows: int
+    rows: int | None
 
 
 @dataclass(frozen=True, slots=True)

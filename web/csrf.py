@@ -19,7 +19,8 @@ from litestar.types import ASGIApp, Receive, Scope, Send
 from models.base.crypto import same
 from models.base.errors import Forbidden
 from web import forms
-from web.bearer import bearer_of
+from web.bearer import API, bearer_of
+from web.guards import SignInWanted
 from web.visitor import stranger
 
 log = structlog.get_logger(__name__)
@@ -50,6 +51,8 @@ class CsrfCheck(ASGIMiddleware):
         # A program that shows a token has no cookies that another site could make it send.
         is_checked = request.route_handler.opt.get("csrf", True) and bearer_of(request) is None
         if request.method not in SAFE and is_checked:
+            if request.url.path.startswith(API) and stranger(request).session_token is None:
+                raise SignInWanted
             try:
                 _check_origin(request)
                 await _check_token(request)
@@ -82,6 +85,8 @@ async def _check_token(request: Request[Any, Any, Any]) -> None:
     if token is None and takes_files:
         token = (await request.form()).get(FIELD)
     if not isinstance(token, str) or not same(token.encode(), visitor.csrf.encode()):
+        if request.url.path.startswith(API):
+            raise Forbidden(f"The header {HEADER} does not carry this session's form token.")
         if takes_files:
             await (await request.form()).close()
         form: forms.FormData = request.scope["state"].get("form", {})

@@ -125,11 +125,14 @@ def clean(value: str, *, is_prose: bool = False) -> str:
 def text(
     missing: str | None = None,
     *,
-    max_length: int = 200,
+    max_length: int | None = 200,
     is_prose: bool = False,
     then: Callable[[str], Any] | None = None,
 ) -> Reader:
-    """Text. `missing` is said when there is none (without it, none is fine); `then` makes more of it, or refuses."""
+    """Text. `missing` is said when there is none (without it, none is fine); `then` makes more of it, or refuses.
+
+    `max_length` of None leaves it to a rule of `models` to say how long it may be.
+    """
 
     def reader(sent: Sequence[str]) -> Any:
         value = clean(sent[0] if sent else "", is_prose=is_prose)
@@ -137,7 +140,7 @@ def text(
             if missing is not None:
                 raise ValueError(missing)
             return value
-        if len(value) > max_length:
+        if max_length is not None and len(value) > max_length:
             raise ValueError(f"Shorten this to {max_length:,} characters; it has {len(value):,}.")
         return then(value) if then is not None else value
 

@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session, SessionTransaction
 
 from models.accounts.tables import AuditEntry, Person
 from models.base.clock import now
-from models.base.paging import PAGE_SIZE, Page, decode_cursor, page_of
+from models.base.paging import PAGE_SIZE, Page, decode_cursor, number, page_of
 
 #: What the first row follows.
 BEGINNING: Final = bytes(32)
@@ -170,7 +170,7 @@ async def search(
     if subject:
         query = query.where(AuditEntry.subject == subject)
     if cursor:
-        (before,) = decode_cursor(cursor, int)
+        (before,) = decode_cursor(cursor, number)
         query = query.where(AuditEntry.id < before)
     found: list[Any] = [
         tuple(row)

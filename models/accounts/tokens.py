@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, exists, func, select, update
+from sqlalchemy import ColumnElement, exists, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from models.accounts.audit import audit, audit_rarely
@@ -26,6 +26,10 @@ LIVES: Final = (7, 30, 90, 365)
 LONGEST_FOR_ADMINS: Final = timedelta(days=90)
 #: How exactly `last_used_at` is kept.
 USED_EVERY: Final = timedelta(minutes=1)
+_NAMED: Final = (
+    "You have a token with this name. Choose another one; or, if you have just made it and not seen its secret,"
+    " revoke it first."
+)
 _HAS_PASSKEY: Final = exists().where(Passkey.person_id == Person.id)
 
 
@@ -51,15 +55,20 @@ async def make_token(
     """Make a token. Returns it with its secret, which nobody can read again.
 
     Raises `Forbidden` for a scope that the person's role does not allow, `Invalid` for a life too long for its
-    scopes, `Conflict` at twenty living tokens.
+    scopes and for a name that a living token has, as that of one asked for twice, `Conflict` at twenty living tokens.
     """
     if beyond := [scope.value for scope in scopes if not person.role.includes(scope.role)]:
         raise Forbidden(f"Your role does not allow {', '.join(beyond)}.")
     if life > LONGEST_FOR_ADMINS and any(scope.role is Role.ADMIN for scope in scopes):
         days = LONGEST_FOR_ADMINS.days
         raise Invalid({"life": f"A token with an admin's scopes works for {days} days at most."})
+    # Held, so that of two at once the second sees the first.
+    await session.execute(select(Person.id).where(Person.id == person.id).with_for_update(key_share=True))
     living = _living(at, ApiToken.person_id == person.id)
-    if (await session.scalar(select(func.count()).select_from(ApiToken).where(*living)) or 0) >= MOST:
+    names = (await session.scalars(select(ApiToken.name).where(*living))).all()
+    if name in names:
+        raise Invalid({"name": _NAMED})
+    if len(names) >= MOST:
         raise Conflict(f"You have {MOST} tokens. Revoke one that you do not use any more.")
     secret = PREFIX + new_token()
     row = ApiToken(

@@ -14,7 +14,7 @@ from models.base.errors import Invalid, Refusal
 from models.base.paging import PAGE_SIZE, Page, decode_cursor, page_of
 from models.base.settings import Settings
 from models.orders.article_orders import payable_article, sells_articles
-from models.orders.drafts import payable
+from models.orders.drafts import is_taken, payable
 from models.orders.states import ArticleStatus, Product
 from models.orders.tables import Article, Draft, Site
 from models.payments.checkouts import Expected, expect_payment
@@ -41,7 +41,7 @@ class Choice:
 async def choices(
     session: AsyncSession, person_id: UUID, settings: Settings, cursor: str | None = None
 ) -> Page[Choice]:
-    """A page of a person's unpaid drafts, the latest first."""
+    """A page of a person's drafts that can be paid, the latest first."""
     query = _unpaid(person_id).limit(PAGE_SIZE + 1)
     if cursor:
         query = query.where(Draft.id < decode_cursor(cursor, UUID)[0])
@@ -53,24 +53,30 @@ async def named(
     session: AsyncSession, person_id: UUID, draft_ids: Collection[UUID], settings: Settings
 ) -> list[Choice]:
     """Those of these drafts that are the person's and unpaid, the latest first."""
-    query = _unpaid(person_id).where(Draft.id.in_(draft_ids))
-    return [_choice(one, settings) for one in await session.scalars(query)]
+    return [_choice(one, settings) for one in await session.scalars(_named(person_id, draft_ids))]
 
 
 async def chosen(
     session: AsyncSession, person_id: UUID, draft_ids: Collection[UUID], settings: Settings
 ) -> Sequence[Choice]:
-    """These drafts, if they are the person's and unpaid, and can be paid on one page; else `Invalid`."""
-    rows = await named(session, person_id, draft_ids, settings)
+    """These drafts, if they are the person's and unpaid, and can be paid on one page; else `Invalid`. They are locked
+    until the transaction ends, since they are paid for as they stand.
+    """
+    query = _named(person_id, draft_ids).with_for_update(of=Draft)
+    rows = [_choice(one, settings) for one in await session.scalars(query)]
     if len(rows) < len(set(draft_ids)):
         raise Invalid({"draft": "One of them is not here any more. Look at your choice, then pay."})
     must_fit(rows)
     return rows
 
 
+def _named(person_id: UUID, draft_ids: Collection[UUID]) -> Select[Draft]:
+    return _unpaid(person_id).where(Draft.id.in_(draft_ids))
+
+
 def _unpaid(person_id: UUID) -> Select[Draft]:
     article = joinedload(Draft.article).options(joinedload(Article.site), defer(Article.search))
-    mine = (Draft.person_id == person_id, Draft.ordered_at.is_(None))
+    mine = (Draft.person_id == person_id, Draft.ordered_at.is_(None), ~is_taken())
     query = select(Draft).options(joinedload(Draft.site), article).where(*mine)
     return query.order_by(Draft.id.desc()).execution_options(populate_existing=True)
 

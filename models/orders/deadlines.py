@@ -38,7 +38,8 @@ async def tend_reviews(session: AsyncSession, settings: Settings, at: datetime, 
     for order_id in (await session.scalars(over)).all():
         order = await held(session, order_id)
         is_over = order.review_due_at is not None and order.review_due_at <= at
-        if order.status is OrderStatus.QUALITY_CHECK and order.version_id and is_over:
+        is_waiting = order.status is OrderStatus.QUALITY_CHECK and order.payment_state in MOVABLE
+        if is_waiting and order.version_id and is_over:
             await _decide_instead(session, settings, order, order.version_id, at)
             moved += 1
     await _remind(session, settings, at, limit)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import func, select, update
+from sqlalchemy import ColumnElement, exists, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import joinedload
 
@@ -25,7 +25,9 @@ from models.orders.rules import MAX_NOTES, target_problem
 from models.orders.states import ArticleStatus
 from models.orders.tables import Article, Draft, Version
 from models.orders.text.markdown import is_outgoing, links
-from models.payments.checkouts import Expected
+from models.payments.checkouts import Expected, must_be_closed
+from models.payments.states import CheckoutState
+from models.payments.tables import Checkout
 
 #: As many characters as Stripe takes for the name of what is paid for.
 MOST_NAME: Final = 250
@@ -137,13 +139,16 @@ async def draft_for(
     person: Person | None,
     **ordered: Any,
 ) -> Draft:
-    """The draft that a wish is written into: this one, unless it is paid for, or a new one of what is `ordered`."""
+    """The draft that a wish is written into: this one, unless it is or can be paid for as it is, or a new one of what
+    is `ordered`.
+    """
     if draft_id is None:
         draft = Draft(browser_hash=fingerprint(browser), target_url="", anchor_text="", **ordered)
         session.add(draft)
     else:
-        draft = await draft_of(session, draft_id, browser=browser, person=person)
+        draft = await draft_of(session, draft_id, browser=browser, person=person, is_held=True)
         must_be_unpaid(draft)
+        await must_be_closed(session, f"draft/{draft.id}")
     draft.person_id = person.id if person else draft.person_id
     draft.email = person.email if person else normal_address(email)
     draft.updated_at = now()
@@ -156,16 +161,34 @@ def must_be_unpaid(draft: Draft) -> None:
         raise Conflict("This order has been paid for already.")
 
 
-async def draft_of(session: AsyncSession, draft_id: UUID, *, browser: str, person: Person | None) -> Draft:
-    """The draft, if it is this person's; or nobody's yet, and this browser's or for this address. Raises `NotFound`."""
-    draft = (
-        await session.scalars(
-            select(Draft)
-            .options(joinedload(Draft.article).joinedload(Article.site), joinedload(Draft.site))
-            .where(Draft.id == draft_id)
-            .execution_options(populate_existing=True)
-        )
-    ).one_or_none()
+async def was_taken(session: AsyncSession, draft: Draft) -> bool:
+    """Whether it is paid for, or waits for a bank: then it can neither be changed nor be paid again."""
+    query = select(is_taken()).where(Draft.id == draft.id)
+    return draft.ordered_at is not None or bool(await session.scalar(query))
+
+
+def is_taken() -> ColumnElement[bool]:
+    """The same for the drafts of a query, of those that have not become orders yet."""
+    states = (CheckoutState.PENDING, CheckoutState.PAID)
+    return exists().where(Checkout.subject == func.concat("draft/", Draft.id), Checkout.state.in_(states))
+
+
+async def draft_of(
+    session: AsyncSession, draft_id: UUID, *, browser: str, person: Person | None, is_held: bool = False
+) -> Draft:
+    """The draft, if it is this person's; or nobody's yet, and this browser's or for this address. Raises `NotFound`.
+
+    `is_held`: locked until the transaction ends, since it is to be changed or paid for as it stands.
+    """
+    query = (
+        select(Draft)
+        .options(joinedload(Draft.article).joinedload(Article.site), joinedload(Draft.site))
+        .where(Draft.id == draft_id)
+        .execution_options(populate_existing=True)
+    )
+    if is_held:
+        query = query.with_for_update(of=Draft)
+    draft = (await session.scalars(query)).one_or_none()
     is_mine = draft is not None and (
         draft.person_id == person.id
         if draft.person_id and person
@@ -180,9 +203,11 @@ async def draft_of(session: AsyncSession, draft_id: UUID, *, browser: str, perso
     return draft
 
 
-async def claim_draft(session: AsyncSession, draft_id: UUID, *, browser: str, person: Person) -> Draft:
+async def claim_draft(
+    session: AsyncSession, draft_id: UUID, *, browser: str, person: Person, is_held: bool = False
+) -> Draft:
     """Give this browser's draft to the person who has just signed in in it. Their address is the order's from now on."""
-    draft = await draft_of(session, draft_id, browser=browser, person=person)
+    draft = await draft_of(session, draft_id, browser=browser, person=person, is_held=is_held)
     if draft.person_id is None:
         claimed = await session.execute(
             update(Draft)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import select
+from sqlalchemy import and_, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from models.jobs.effects import Effect, Effects, Known
@@ -34,24 +34,35 @@ _SHOWN: Final = 50
 
 
 async def _calls(session: AsyncSession, job: JobRow) -> list[Effect]:
-    """Those of what the job is about, since it was asked for: one job at a time writes for it."""
-    mine = [ModelCallRow.subject == job.subject, ModelCallRow.started_at >= job.created_at]
+    """Its own. Calls that do not say whose they are were made by an earlier release: of those, what was asked for what
+    the job is about while it was there, for one job at a time writes for it.
+    """
+    unsaid = [
+        ModelCallRow.job_id.is_(None),
+        ModelCallRow.subject == job.subject,
+        ModelCallRow.started_at >= job.created_at,
+    ]
     if job.finished_at is not None:
-        mine.append(ModelCallRow.started_at <= job.finished_at)
-    query = select(ModelCallRow).where(*mine).order_by(ModelCallRow.started_at.desc()).limit(_SHOWN)
+        unsaid.append(ModelCallRow.started_at <= job.finished_at)
+    mine = or_(ModelCallRow.job_id == job.id, and_(*unsaid))
+    query = select(ModelCallRow).where(mine).order_by(ModelCallRow.started_at.desc()).limit(_SHOWN)
     return [_effect_of(one, job.kind) for one in await session.scalars(query)]
 
 
 def _effect_of(call: ModelCallRow, step: str) -> Effect:
-    cents = call.cost_cents if call.cost_cents is not None else call.reserved_cents
+    known = Known.ONCE if call.state is CallState.FAILED and call.cost_cents else _KNOWN[call.state]
+    words = f"{call.state.value.capitalize()}, for {call.cost_cents or 0:.4f} US cents."
+    if known is Known.UNSURE:
+        words = f"No answer is known. At most {call.reserved_cents:.4f} US cents, which count as spent."
     return Effect(
         call.subject,
         call.once or step,
         f"{call.kind}, asked of {call.provider}:{call.model}",
         f"{call.subject}/{call.kind}/{call.attempt}",
-        Known.ONCE if call.state is CallState.FAILED and call.cost_cents else _KNOWN[call.state],
-        f"{cents:.4f} cents, {call.state.value}.",
+        known,
+        words,
         at=call.started_at,
+        job_id=call.job_id,
     )
 
 

@@ -4,9 +4,15 @@ from datetime import timedelta
 from typing import ClassVar, Final
 from uuid import UUID
 
+from sqlalchemy import func, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from models.base.db import changed
 from models.jobs import Backoff, Job
 from models.jobs.schedules import Schedule
+from models.jobs.tables import JobRow
 from models.orders.states import Side
+from models.orders.tables import Commission
 
 #: What jobs that ask a language model are held to a limit by: when it asks for a pause, none of them begins.
 _MODEL: Final = "model/writer"
@@ -99,6 +105,11 @@ class WriteCommission(Job, frozen=True):
 
     commission_id: UUID
 
+    @classmethod
+    async def take_back(cls, session: AsyncSession, job_id: UUID) -> None:
+        """It will not be written."""
+        await _end_commission(session, job_id)
+
 
 class FailCommission(Job, frozen=True):
     """An editor's article could not be written: say so."""
@@ -109,6 +120,11 @@ class FailCommission(Job, frozen=True):
     attempts: ClassVar[int] = 20
 
     commission_id: UUID
+
+    @classmethod
+    async def take_back(cls, session: AsyncSession, job_id: UUID) -> None:
+        """Nobody else would say so."""
+        await _end_commission(session, job_id)
 
 
 class FailGeneration(Job, frozen=True):
@@ -194,6 +210,15 @@ class CheckTruths(Job, frozen=True):
 
     kind: ClassVar[str] = "orders.check_truths"
     queue: ClassVar[str] = "default"
+
+
+async def _end_commission(session: AsyncSession, job_id: UUID) -> None:
+    about = str((await session.get_one(JobRow, job_id)).subject)
+    # By what it is about, for its arguments may have been edited.
+    mine = (Commission.id == UUID(about.removeprefix("commission/")), Commission.finished_at.is_(None))
+    ended = {"problem": "Its job was cancelled.", "finished_at": func.now()}
+    await session.execute(update(Commission).where(*mine).values(ended))
+    changed(session, about)
 
 
 SCHEDULES = (

@@ -16,6 +16,7 @@ from models.jobs.states import JobState
 from models.jobs.tables import JobRow
 from models.mail.tables import EmailMessage
 from models.orders.care.tables import Message
+from models.orders.drafts import is_taken
 from models.orders.rules import MOVABLE
 from models.orders.states import OrderStatus, Side
 from models.orders.tables import Article, Draft, Generation, Order, Site, Transition, Version
@@ -37,12 +38,16 @@ _AHEAD = text(
 
 
 # ---------------------------------------------------------------- drafts
-async def unpaid_drafts(session: AsyncSession, person_id: UUID, limit: int = 3) -> Sequence[tuple[UUID, str]]:
-    """The person's latest drafts that have not become orders: id, and the title of the article or its topic."""
+async def drafts_of(
+    session: AsyncSession, person_id: UUID, *, taken: bool, limit: int = 3
+) -> Sequence[tuple[UUID, str]]:
+    """The person's latest drafts that have not become orders, those that can be paid or those whose payment is on its
+    way: id, and the title of the article or its topic.
+    """
     query = (
         select(Draft.id, func.coalesce(Article.title, Draft.topic))
         .outerjoin(Article, Article.id == Draft.article_id)
-        .where(Draft.person_id == person_id, Draft.ordered_at.is_(None))
+        .where(Draft.person_id == person_id, Draft.ordered_at.is_(None), is_taken() == taken)
         .order_by(Draft.id.desc())
         .limit(limit)
     )

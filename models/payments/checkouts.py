@@ -27,8 +27,11 @@ log = structlog.get_logger(__name__)
 _ALREADY_PAID = "This has been paid for already."
 _UNDER_WAY = "A payment for this is on its way from your bank. You do not need to pay again."
 _REPLACED = "This payment page was replaced by a newer one."
+_OPENED = "A payment page for this was opened in the meantime. Nothing was changed; try again."
 _EXPIRED = "This payment page has expired. Nothing was charged."
 _REFUSED = "The payment service did not accept this payment. Nothing was charged."
+
+_PAYABLE = frozenset({CheckoutState.NEW, CheckoutState.OPEN})
 
 _LOCK = text("select pg_advisory_xact_lock(hashtextextended(:subject, 4242))")
 
@@ -69,7 +72,7 @@ async def expect_payment(session: AsyncSession, *things: Expected, at: datetime 
     # In one order, so that two who want the same things do not wait for each other.
     for subject in sorted(one.subject for one in things):
         await session.execute(_LOCK, {"subject": subject})
-    earlier = [await _latest(session, one.subject) for one in things]
+    earlier = [next(iter(await _unpaid(session, one.subject)), None) for one in things]
     if all(last and _is_offered(last, one, at) for last, one in zip(earlier, things, strict=True)):
         attempts = [last for last in earlier if last]
         if await _are_together(session, attempts):
@@ -94,7 +97,8 @@ async def expect_payment(session: AsyncSession, *things: Expected, at: datetime 
     return made[0]
 
 
-async def _latest(session: AsyncSession, subject: str) -> Checkout | None:
+async def _unpaid(session: AsyncSession, subject: str) -> Sequence[Checkout]:
+    """Every attempt to pay for it, the latest first. Raises `Conflict` if one was paid or waits for a bank."""
     query = select(Checkout).where(Checkout.subject == subject).order_by(Checkout.attempt.desc())
     earlier = (await session.scalars(query)).all()
     states = {one.state for one in earlier}
@@ -102,7 +106,7 @@ async def _latest(session: AsyncSession, subject: str) -> Checkout | None:
         raise Conflict(_ALREADY_PAID)
     if CheckoutState.PENDING in states:
         raise Conflict(_UNDER_WAY)
-    return earlier[0] if earlier else None
+    return earlier
 
 
 def _is_offered(last: Checkout, thing: Expected, at: datetime) -> bool:
@@ -170,7 +174,7 @@ async def _rivals(session: AsyncSession, basket: Sequence[Checkout]) -> list[Che
             _refuse_if_over(other)
         if other.attempt > attempts[other.subject]:
             raise Conflict(_REPLACED)
-    payable = [one for one in found if one.state in {CheckoutState.NEW, CheckoutState.OPEN}]
+    payable = [one for one in found if one.state in _PAYABLE]
     return list({one.basket_id or one.id: one for one in payable}.values())
 
 
@@ -199,6 +203,22 @@ async def begin_session(
             for one in await hold_basket(session, first.id):
                 await move_checkout(session, one.id, CheckoutState.FAILED, problem=str(refused))
         return None
+
+
+async def payable_attempts(session: AsyncSession, subject: str) -> Sequence[UUID]:
+    """The attempts on whose pages this can be paid now. They are closed before it is changed, so that what was read on
+    the page is what is sold. Raises `Conflict` if it is paid already, or waits for a bank.
+    """
+    return [one.id for one in await _unpaid(session, subject) if one.state in _PAYABLE]
+
+
+async def must_be_closed(session: AsyncSession, subject: str) -> None:
+    """Refuse with `Conflict` what is paid for, or could be by now.
+
+    Whoever changes the subject holds its row, as whoever asks for its payment does: one of them comes first.
+    """
+    if await payable_attempts(session, subject):
+        raise Conflict(_OPENED)
 
 
 async def close_checkout(database: Database, stripe: Stripe, checkout_id: UUID, *, public_url: str) -> None:

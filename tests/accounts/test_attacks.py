@@ -276,6 +276,7 @@ async def test_a_closed_account_is_told_so_only_after_it_has_proven_itself(
         ({"path": "/orders/5?tab=text"}, "/orders/5?tab=text"),
         ({"path": "//evil.example"}, "/orders"),
         ({"path": "/\\evil.example"}, "/orders"),
+        ({"path": "/\n/evil.example"}, "/orders"),
         ({"path": "https://evil.example"}, "/orders"),
         ({"path": "javascript:alert(1)"}, "/orders"),
         ({"path": 7}, "/orders"),

@@ -18,7 +18,7 @@ from models.accounts.tables import ApiToken, AuditEntry, Person
 from models.base.clock import now
 from models.base.crypto import Keys
 from models.base.db import Database
-from models.base.errors import Conflict, Forbidden
+from models.base.errors import Conflict, Forbidden, Invalid
 from tests.accounts.conftest import Browsers, session_of, sign_in, warnings
 
 ORDERS = "/api/v1/purchase"
@@ -208,14 +208,27 @@ async def test_a_token_opens_no_more_than_its_owners_role_does_today(database: D
 
 async def test_nobody_gives_a_token_what_they_may_not_do_and_nobody_has_fifty(database: Database) -> None:
     person, _ = await made(database, Scope.ORDERS_READ)
-    ask: dict[str, Any] = {"name": "x", "life": timedelta(days=7), "at": now()}
+    ask: dict[str, Any] = {"life": timedelta(days=7), "at": now()}
     with pytest.raises(Forbidden):
         async with database.transaction() as session:
-            await tokens.make_token(session, person, scopes=[Scope.ADMIN_READ], **ask)
+            await tokens.make_token(session, person, name="x", scopes=[Scope.ADMIN_READ], **ask)
     with pytest.raises(Conflict):
         async with database.transaction() as session:
-            for _ in range(tokens.MOST):
-                await tokens.make_token(session, person, scopes=[Scope.ORDERS_READ], **ask)
+            for number in range(tokens.MOST):
+                await tokens.make_token(session, person, name=f"{number}", scopes=[Scope.ORDERS_READ], **ask)
+
+
+async def test_a_form_that_is_sent_twice_at_once_makes_one_token(database: Database) -> None:
+    person, _ = await made(database, Scope.ORDERS_READ)
+
+    async def make() -> None:
+        async with database.transaction() as session:
+            await tokens.make_token(
+                session, person, name="Backup", scopes=[Scope.ORDERS_READ], life=timedelta(days=7), at=now()
+            )
+
+    outcomes = await asyncio.gather(make(), make(), return_exceptions=True)
+    assert sorted(isinstance(one, Invalid) for one in outcomes) == [False, True]
 
 
 async def test_the_last_use_is_written_once_a_minute(database: Database) -> None:

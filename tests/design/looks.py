@@ -30,7 +30,8 @@ class Person:
 class Page:
     person: Person | None = Person()
     is_test_mode: bool = True
-    notice: str | None = None
+    notice: str = ""
+    is_refusal: bool = False
     nav: list[tuple[str, str, bool]] = field(
         default_factory=lambda: [("Articles", "/articles", False), ("Your orders", "/orders", True)]
     )

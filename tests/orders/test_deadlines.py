@@ -109,6 +109,21 @@ async def test_a_disputed_order_rests_until_its_dispute_is_won(world: World, dat
         assert await tended(world, 15 * DAY) == moved
 
 
+async def test_while_an_order_rests_its_page_asks_for_no_decision(world: World):
+    async with open_desk(world) as desk:
+        order = await desk.written()
+        async with desk.database.transaction() as session:
+            await session.execute(text("update payments_checkouts set payment_state = 'disputed'"))
+            await session.execute(text("update orders set payment_state = 'disputed'"))
+        browser = await desk.browser(desk.shop.people.owner)
+        page, mine = await browser.open(f"/orders/{order.id}"), await browser.open("/orders")
+    assert "This order rests" in page.text
+    assert "Your text is ready" in page.text
+    assert "Please look at it by" not in page.text
+    assert "is submitted by itself" not in page.text
+    assert "it rests until its payment is settled" in mine.text
+
+
 async def test_what_becomes_of_the_undecided_is_said_before_paying(world: World):
     async with open_desk(refunding(world)) as desk:
         page = await desk.site.browser().open("/catalogue/second-pour/grinding")

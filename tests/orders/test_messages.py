@@ -134,6 +134,14 @@ async def test_a_side_has_twenty_messages_a_day(desk: Desk):
     await say(desk, C)
 
 
+async def test_a_message_that_is_sent_twice_at_once_is_one(desk: Desk):
+    first, second = await asyncio.gather(say(desk, C), say(desk, C))
+    assert first.id == second.id
+    async with desk.database.transaction() as session:
+        await session.execute(text("update orders_messages set at = at - interval '2 minutes'"))
+    assert (await say(desk, C)).id != first.id, "said again later, it is another one"
+
+
 async def test_twenty_one_at_once_are_twenty(desk: Desk):
     outcomes = await asyncio.gather(
         *(say(desk, C, f"{number}") for number in range(PER_DAY + 1)), return_exceptions=True
@@ -166,8 +174,8 @@ async def test_many_messages_are_one_letter_until_a_quarter_of_an_hour_has_passe
     staff = [("admin_message", "admin@example.com"), ("admin_message", "editor@example.com")]
     await say(desk, C)
     assert await told(desk) == staff
-    await say(desk, C)
-    await say(desk, C)
+    await say(desk, C, "Or a little sooner?")
+    await say(desk, C, "Tomorrow is fine as well.")
     assert await told(desk) == staff
     await later(desk)
     assert await told(desk) == [*staff, *staff]

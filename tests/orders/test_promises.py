@@ -237,3 +237,20 @@ async def test_an_order_is_promised_as_soon_as_it_is_paid(world: World, database
         stored = await session.get_one(Order, order.id)
     minutes = (stored.promised_at - now()) / timedelta(minutes=1)
     assert world.settings.orders.promise_minutes - 1 < minutes <= world.settings.orders.promise_minutes
+
+
+async def test_an_estimate_that_has_passed_is_not_promised_again(world: World):
+    async with open_desk(world) as desk:
+        order = await desk.written()
+        async with desk.database.transaction() as session:
+            await regenerate(session, world.settings, order.id, desk.shop.people.owner)
+        browser = await desk.browser(desk.shop.people.owner)
+        assert "Ready in less than a minute" in (await browser.open(f"/orders/{order.id}")).text
+        async with desk.database.transaction() as session:
+            await session.execute(
+                text("update jobs set run_at = now() - interval '2 minutes' where state = 'waiting'")
+            )
+        page = await browser.open(f"/orders/{order.id}")
+    assert "Later than usual" in page.text
+    assert "Next in line" in page.text
+    assert "Ready in" not in page.text

@@ -12,11 +12,12 @@ from sqlalchemy import func, select, update
 from infra.local.visitor import Browser
 from models.accounts.states import Role
 from models.accounts.tables import AuditEntry, Person
+from models.base.clock import now
 from models.base.errors import Conflict, Forbidden
 from models.base.settings_group import RefundSettings
 from models.jobs.tables import JobRow
 from models.mail.tables import EmailMessage
-from models.orders.desk.second_person import confirm, decline, reject_or_ask, waiting_requests
+from models.orders.desk.second_person import confirm, decline, refund_or_ask, reject_or_ask, waiting_requests
 from models.orders.reviewing import approve
 from models.orders.states import OrderStatus
 from models.orders.tables import Order
@@ -34,15 +35,14 @@ async def desk(world: World) -> AsyncIterator[Desk]:
     refunds = RefundSettings(second_person_above_cents=4000)
     careful = replace(world, settings=world.settings.model_copy(update={"refunds": refunds}))
     async with open_desk(careful) as one:
+        async with one.database.transaction() as session:
+            session.add(Person(email="second@example.com", role=Role.ADMIN))
         yield one
 
 
 async def second_admin(desk: Desk) -> Person:
     async with desk.database.transaction() as session:
-        person = Person(email="second@example.com", role=Role.ADMIN)
-        session.add(person)
-        await session.flush()
-    return person
+        return (await session.scalars(select(Person).where(Person.email == "second@example.com"))).one()
 
 
 async def published(desk: Desk) -> Order:
@@ -181,6 +181,15 @@ async def test_a_small_refund_needs_nobody_else(desk: Desk) -> None:
     )
     async with desk.database.transaction() as session:
         assert await reject_or_ask(session, relaxed, order.id, desk.shop.people.editor, "Not for us.")
+    assert len(await refunds(desk)) == 1
+
+
+async def test_an_admin_who_is_alone_is_not_locked_out(desk: Desk) -> None:
+    order = await published(desk)
+    async with desk.database.transaction() as session:
+        (await session.get_one(Person, (await second_admin(desk)).id)).disabled_at = now()
+    async with desk.database.transaction() as session:
+        assert await refund_or_ask(session, desk.world.settings, order.id, desk.admin, "Goodwill.")
     assert len(await refunds(desk)) == 1
 
 

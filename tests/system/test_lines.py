@@ -11,6 +11,8 @@ from pydantic import SecretStr
 
 from models.base.settings import LlmSettings, MailSettings, StripeSettings
 from models.base.settings_group import FileSettings
+from models.jobs.board import WorkerView
+from models.jobs.tables import WorkerRow
 from models.payments.stripe import API_VERSION
 from models.system import DatabaseFacts, OutsideFacts
 from tests.web.site import settings_for
@@ -99,6 +101,20 @@ def minutes_ago(count: float) -> datetime:
 )
 def test_a_part_is_judged_by_what_it_says(line: lines.Line, standing: Standing, told: str):
     assert (line.standing, told in line.words) == (standing, True), line
+
+
+@pytest.mark.parametrize(
+    ("dead_for", "held", "standing"),
+    [(1, 0, Standing.LOOK), (6, 0, Standing.GOOD), (6, 2, Standing.BAD)],
+)
+def test_a_worker_that_died_is_trouble_as_long_as_its_work_stands(
+    dead_for: float, held: int, standing: Standing
+):
+    def seen(minutes: float, count: int, *, is_alive: bool) -> WorkerView:
+        return WorkerView(WorkerRow(beat_at=minutes_ago(minutes), is_draining=False), count, [], is_alive)
+
+    found = [seen(0, 1, is_alive=True), seen(dead_for, held, is_alive=False)]
+    assert lines.workers(found, AT).standing is standing
 
 
 def test_a_folder_that_is_not_there_yet_is_looked_at_where_it_will_be(tmp_path: Path):

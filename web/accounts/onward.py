@@ -13,6 +13,7 @@ from models.accounts.states import Role
 from models.accounts.tables import SignInRequest
 from models.base.clock import now
 from models.base.errors import Forbidden
+from models.base.paths import is_ours
 from web import cookies
 from web.cookies import CookieJar
 from web.errors import on_refusal
@@ -73,7 +74,7 @@ def path_of(intent: Mapping[str, Any], role: Role) -> str:
                 return f"/orders/drafts/{UUID(draft)}"
             except ValueError:
                 return HOMES[role]
-        case {"path": str(path)} if path.startswith("/") and not path.startswith(("//", "/\\")):
+        case {"path": str(path)} if is_ours(path):
             return path
         case _:
             return HOMES[role]

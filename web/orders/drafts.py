@@ -1,26 +1,31 @@
 """From an article to a payment: the order form, the draft with its checked target, and the wait for the money."""
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from functools import partial
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
+import structlog
 from litestar import Controller, Request, Response, get, post
 from litestar.params import FromPath, FromQuery
 from sqlalchemy.ext.asyncio import AsyncSession
 from sse_starlette import EventSourceResponse
 
-from models.base.errors import Conflict, Invalid, NotFound
+from models.base.db import Database
+from models.base.errors import Conflict, Invalid, NotFound, Temporary
 from models.base.settings import Settings
 from models.orders.baskets import ask_for_payment
 from models.orders.care.again import wish_like
 from models.orders.catalogue.queries import Published, published_article
-from models.orders.drafts import claim_draft, draft_of, open_article, problems_of, save_draft
+from models.orders.drafts import claim_draft, draft_of, open_article, problems_of, save_draft, was_taken
 from models.orders.queries import payment_of
 from models.orders.states import Product
 from models.orders.tables import Draft
+from models.payments.checkouts import close_checkout, payable_attempts
 from models.payments.states import CheckoutState
+from models.payments.stripe import Stripe
 from models.payments.tables import Checkout
 from web.forms import FormData
 from web.guards import signed_in
@@ -30,10 +35,19 @@ from web.orders import onward, whole
 from web.orders.catalogue import about, led_on
 from web.orders.forms import empty, wish_of
 from web.pages import page, redirect
-from web.params import Config, KeyRing, Submitted, Templates, Transaction, Who
+from web.params import Config, Data, KeyRing, Submitted, Templates, Transaction, Who
 from web.visitor import Visitor
 
+log = structlog.get_logger(__name__)
+
 AnyRequest = Request[Any, Any, Any]
+
+#: How long a customer waits for Stripe to close the pages on which the draft could be paid as it was.
+CLOSING_SECONDS: Final = 20.0
+_NOT_CLOSED: Final = (
+    "Nothing was changed: the payment page that you opened could not be closed, because the payment service does not"
+    " answer. Try again in a minute."
+)
 
 
 class OrderForm(Controller):
@@ -97,7 +111,7 @@ class Drafts(Controller):
     ) -> Response[None]:
         """The wish with its price, and whether its target can be reached."""
         draft = await _claimed(session, visitor, draft_id)
-        if draft.ordered_at is not None:
+        if await was_taken(session, draft):
             return redirect(f"/orders/drafts/{draft_id}/order")
         return await _draft_page(session, visitor, settings, draft)
 
@@ -127,6 +141,8 @@ class Drafts(Controller):
     ) -> Response[None]:
         """The order form, filled in."""
         draft = await _claimed(session, visitor, draft_id)
+        if await was_taken(session, draft):
+            return redirect(f"/orders/drafts/{draft_id}/order")
         if draft.product is Product.ARTICLE:
             return whole.edit_page(visitor, settings, draft)
         found = await _published(session, draft)
@@ -137,12 +153,24 @@ class Drafts(Controller):
     async def change(
         self,
         session: Transaction,
+        database: Data,
         visitor: Who,
         settings: Config,
         form: Submitted,
         draft_id: FromPath[UUID],
     ) -> Response[None]:
-        """Keep the wish as it is now. A new target is looked at anew."""
+        """Keep the wish as it is now. A new target is looked at anew, and what was not yet paid on a page that showed
+        the old wish cannot be paid there any more.
+        """
+        # Stripe is asked before the request's own transaction has begun to do anything.
+        try:
+            async with database.transaction() as looking:
+                await _claimed(looking, visitor, draft_id)
+                payable = await payable_attempts(looking, f"draft/{draft_id}")
+            if payable:
+                await _close_pages(database, settings, payable)
+        except Conflict as refusal:
+            return redirect(f"/orders/drafts/{draft_id}", refusal=refusal.words)
         draft = await _claimed(session, visitor, draft_id)
         if draft.product is Product.ARTICLE:
             kept = await whole.keep(session, visitor, settings, form, whole.site_of(draft), draft)
@@ -155,13 +183,13 @@ class Drafts(Controller):
         self, session: Transaction, visitor: Who, settings: Config, draft_id: FromPath[UUID]
     ) -> Response[None]:
         """Freeze the price, and on to the page on which it is paid. Pressed twice, it is the same page."""
-        draft = await _claimed(session, visitor, draft_id)
         try:
             # What was written before a refusal is taken back; the page below is read after that.
             async with session.begin_nested():
+                draft = await _claimed(session, visitor, draft_id, is_held=True)
                 checkout = await ask_for_payment(session, [draft], visitor.somebody, settings)
         except (Conflict, Invalid) as refusal:
-            return await _not_paid(session, visitor, settings, draft, refusal)
+            return await _not_paid(session, visitor, settings, draft_id, refusal)
         return redirect(f"/payments/{checkout.id}")
 
 
@@ -203,8 +231,22 @@ class Confirming(Controller):
 
 
 # ---------------------------------------------------------------- who and what
-async def _claimed(session: AsyncSession, visitor: Visitor, draft_id: UUID) -> Draft:
-    return await claim_draft(session, draft_id, browser=visitor.browser, person=visitor.somebody)
+async def _claimed(
+    session: AsyncSession, visitor: Visitor, draft_id: UUID, *, is_held: bool = False
+) -> Draft:
+    person = visitor.somebody
+    return await claim_draft(session, draft_id, browser=visitor.browser, person=person, is_held=is_held)
+
+
+async def _close_pages(database: Database, settings: Settings, attempts: Sequence[UUID]) -> None:
+    """Nobody pays any more for a draft as it was. Raises `Conflict` if somebody has, or if Stripe cannot be asked."""
+    try:
+        async with asyncio.timeout(CLOSING_SECONDS), Stripe(settings.stripe) as stripe:
+            for one in attempts:
+                await close_checkout(database, stripe, one, public_url=settings.app.public_url)
+    except (Temporary, TimeoutError) as error:
+        log.warning("orders.page_not_closed", attempts=[str(one) for one in attempts], error=str(error))
+        raise Conflict(_NOT_CLOSED) from error
 
 
 async def _published(session: AsyncSession, draft: Draft) -> Published:
@@ -290,12 +332,12 @@ async def _draft_page(
 
 
 async def _not_paid(
-    session: AsyncSession, visitor: Visitor, settings: Settings, draft: Draft, refusal: Conflict | Invalid
+    session: AsyncSession, visitor: Visitor, settings: Settings, draft_id: UUID, refusal: Conflict | Invalid
 ) -> Response[None]:
     """Why it could not be paid, on the draft's own page; or on to the order, if it is paid already."""
-    order_id, checkout = await payment_of(session, draft.id, visitor.somebody.id)
-    if order_id is not None or (checkout and checkout.state in {CheckoutState.PAID, CheckoutState.PENDING}):
-        return redirect(f"/orders/drafts/{draft.id}/order")
+    draft = await _claimed(session, visitor, draft_id)
+    if await was_taken(session, draft):
+        return redirect(f"/orders/drafts/{draft_id}/order", refusal=refusal.words)
     if isinstance(refusal, Invalid):
         words = " ".join(refusal.fields.values())
         return await _draft_page(session, visitor, settings, draft, problem=words, status=422)

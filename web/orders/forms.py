@@ -9,34 +9,31 @@ from models.base.errors import Invalid
 from models.orders.article_orders import ArticleWish
 from models.orders.catalogue.queries import Search, Sort
 from models.orders.drafts import Wish
-from models.orders.rules import MAX_NOTES, MAX_URL
 from models.orders.states import RegenerateReason
 from web.forms import FormData, choice, identity, read, shown, text
 from web.lists import searched
 from web.visitor import Visitor
 
-#: Above what any rule allows, so that the rule itself says what is wrong with what is too long.
-_GENEROUS: Final = 3 * MAX_URL
-
 
 @dataclass(frozen=True, slots=True)
 class Details:
-    """The order form. What is missing or wrong is said by the rules of drafts, all of it at once."""
+    """The order form. What is missing, too long or wrong is said by the rules of drafts, all of it at once."""
 
-    email: Annotated[str, text(max_length=_GENEROUS)] = ""
-    target_url: Annotated[str, text(max_length=_GENEROUS)] = ""
-    anchor_text: Annotated[str, text(max_length=_GENEROUS)] = ""
-    notes: Annotated[str, text(max_length=20 * MAX_NOTES, is_prose=True)] = ""
+    email: Annotated[str, text(max_length=None)] = ""
+    target_url: Annotated[str, text(max_length=None)] = ""
+    #: Two spaces that somebody typed are one in print.
+    anchor_text: Annotated[str, text(max_length=None, then=lambda typed: " ".join(typed.split()))] = ""
+    notes: Annotated[str, text(max_length=None, is_prose=True)] = ""
 
 
 @dataclass(frozen=True, slots=True)
 class ArticleDetails:
     """The form of a whole article. Its rules say what is missing or wrong, likewise."""
 
-    email: Annotated[str, text(max_length=_GENEROUS)] = ""
-    topic: Annotated[str, text(max_length=_GENEROUS)] = ""
-    keyword: Annotated[str, text(max_length=_GENEROUS)] = ""
-    notes: Annotated[str, text(max_length=20 * MAX_NOTES, is_prose=True)] = ""
+    email: Annotated[str, text(max_length=None)] = ""
+    topic: Annotated[str, text(max_length=None)] = ""
+    keyword: Annotated[str, text(max_length=None)] = ""
+    notes: Annotated[str, text(max_length=None, is_prose=True)] = ""
 
 
 def empty(visitor: Visitor) -> dict[str, str]:

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from models.base.clock import now
 from models.base.errors import Conflict, Invalid
-from models.orders.care.messages import MAX_WORDS, can_be_written_about, mark_read, messages_of, write_message
+from models.orders.care.messages import can_be_written_about, mark_read, messages_of, write_message
 from models.orders.queries import OrderView, order_view
 from models.orders.rules import order_number
 from models.orders.states import Side
@@ -25,7 +25,7 @@ from web.visitor import Visitor
 class Writing:
     """A message. How long it may be is said by the rule itself."""
 
-    words: Annotated[str, text(max_length=20 * MAX_WORDS, is_prose=True)] = ""
+    words: Annotated[str, text(max_length=None, is_prose=True)] = ""
 
 
 class Messages(Controller):

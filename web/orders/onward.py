@@ -14,6 +14,7 @@ from models.base.errors import Invalid, TooMany
 from models.base.settings import Settings
 from models.orders.article_orders import ArticleWish
 from models.orders.drafts import Wish
+from models.orders.rules import MAX_NOTES
 from models.orders.tables import Draft
 from web.pages import page, redirect
 from web.visitor import Visitor
@@ -36,6 +37,7 @@ def form_page(
         action=f"/orders/drafts/{draft.id}/edit" if draft else f"{facts['href']}/order",
         draft=draft,
         values=values,
+        most_notes=MAX_NOTES,
         # In the order of the fields, as the summary is read from the top.
         problems={name: problems[name] for name in values if name in problems},
     )

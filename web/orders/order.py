@@ -16,9 +16,9 @@ from models.base.errors import Conflict, Invalid, NotFound
 from models.base.settings import Settings
 from models.mail.suppressions import suppression_of
 from models.orders.care.messages import mark_read
-from models.orders.queries import order_view, orders_of, unpaid_drafts
+from models.orders.queries import OrderRow, drafts_of, order_view, orders_of
 from models.orders.reviewing import cancel, regenerate, submit
-from models.orders.rules import order_number
+from models.orders.rules import MOVABLE, order_number
 from models.orders.states import OrderStatus, Side
 from models.orders.tables import Order
 from web.forms import read
@@ -43,6 +43,10 @@ NEXT: Final = {
 }
 
 
+#: Of an order that is under way while its money is not.
+RESTING: Final = "Nothing: it rests until its payment is settled"
+
+
 class Orders(Controller):
     """The orders of whoever is signed in, and nobody else's."""
 
@@ -61,9 +65,7 @@ class Orders(Controller):
                 "href": f"/orders/{row.id}",
                 "number": order_number(row.number),
                 "row": row,
-                "next": NEXT[row.status].format(
-                    moment=moment_words(row.review_due_at) if row.review_due_at else ""
-                ),
+                "next": _next(row),
             }
             for row in found.items
         ]
@@ -71,7 +73,8 @@ class Orders(Controller):
             "orders/orders.html",
             visitor=visitor,
             rows=rows,
-            drafts=await unpaid_drafts(session, person.id) if not cursor else [],
+            drafts=await drafts_of(session, person.id, taken=False) if not cursor else [],
+            taken=await drafts_of(session, person.id, taken=True) if not cursor else [],
             suppression=await suppression_of(session, person.email),
             first="/orders" if cursor else None,
             more=f"/orders?cursor={found.next_cursor}" if found.next_cursor else None,
@@ -188,6 +191,13 @@ class Orders(Controller):
         return redirect(f"/orders/{order_id}")
 
 
+def _next(row: OrderRow) -> str:
+    """What a customer may do about an order now."""
+    if row.payment_state not in MOVABLE and row.status not in {OrderStatus.COMPLETED, OrderStatus.FAILED}:
+        return RESTING
+    return NEXT[row.status].format(moment=moment_words(row.review_due_at) if row.review_due_at else "")
+
+
 def _id(text: str | None) -> UUID | None:
     """An id of an address; what is none chooses nothing."""
     try:
@@ -218,7 +228,7 @@ async def _decided(
     except (Conflict, Invalid) as refusal:
         said = " ".join(refusal.fields.values()) if isinstance(refusal, Invalid) else refusal.words
         if isinstance(refusal, Conflict) and status in {OrderStatus.PROCESSING, OrderStatus.ADMIN_REVIEW}:
-            return redirect(f"/orders/{order_id}", notice=said)
+            return redirect(f"/orders/{order_id}", refusal=said)
         code = 422 if isinstance(refusal, Invalid) else 409
         return await _shown(session, visitor, settings, redis, order_id, problem=said, status=code)
     except NotFound as refusal:

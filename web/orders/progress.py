@@ -32,6 +32,10 @@ ARTICLE_STEPS: Final = (
     "Check the article",
     "Save the new version",
 )
+#: What is said in the place of an estimate that has passed: nine of ten orders have waited for less, or no worker lives.
+LATE: Final = "Later than usual. It begins as soon as a writer is free, and nothing is lost."
+#: No estimate is finer than this.
+MINUTE: Final = timedelta(minutes=1)
 CAUSES: Final = {
     "first": "Placing your link",
     "regenerate": "Writing another version",
@@ -75,7 +79,11 @@ async def run_of(
     if ahead is None or ahead >= QUEUE_LOOK or lately is None:
         return run | {"ahead": ahead if ahead is not None and ahead < QUEUE_LOOK else None}
     lease = timedelta(seconds=settings.jobs.lease_seconds)
-    left = expected(lately, ahead, await slots(session, job.queue, lease))
+    free = await slots(session, job.queue, lease)
+    left = expected(lately, ahead, free)
+    usual = MINUTE if not free else max(MINUTE, lately.wait_slow + left.slow)
+    if now() - job.run_at > usual:
+        return run | {"ahead": ahead, "status": LATE}
     return run | {"ahead": ahead, "eta": left.usual, "eta_slow": left.slow}
 
 

@@ -131,7 +131,7 @@ async def _instead(
     checkout = await _own(database, visitor, checkout_id)
     if checkout.state not in _UNPAID:
         return redirect(f"/payments/return/{checkout_id}")
-    return redirect(checkout.cancel_path, notice=conflict.words)
+    return redirect(checkout.cancel_path, refusal=conflict.words)
 
 
 async def _look_up(database: Database, settings: Settings, session_id: str) -> None:

@@ -115,6 +115,22 @@ function restart(element, status) {
 for (const name of ["htmx:before:request", "htmx:sse:error", "htmx:sse:before:connection"]) document.addEventListener(name, doubt);
 for (const name of ["htmx:sse:after:connection", "htmx:sse:after:message", "htmx:sse:close"]) document.addEventListener(name, trust);
 
+/** What is live stays as it is while something in it is ticked or written. What it missed is shown afterwards. */
+const IN_USE = "[name=job]:checked, [open] textarea";
+let missed = null;
+document.addEventListener("htmx:sse:before:message", ({ target, detail }) => {
+  if (detail.message.event) return;
+  detail.cancelled = !!target.querySelector(IN_USE);
+  missed = detail.cancelled ? { target, sourceElement: target, text: detail.message.data, swap: "innerMorph" } : null;
+});
+function catchUp() {
+  if (!missed || missed.target.querySelector(IN_USE)) return;
+  htmx.swap(missed);
+  missed = null;
+}
+document.addEventListener("change", catchUp);
+document.addEventListener("toggle", catchUp, true);
+
 // ---------------------------------------------------------------- dialogs and menus
 document.addEventListener("click", (event) => {
   const opener = event.target.closest("[data-dialog]");

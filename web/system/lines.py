@@ -80,10 +80,10 @@ def web(release: str | None, host: str, started_at: datetime, at: datetime) -> L
 
 
 def workers(found: Sequence[WorkerView], at: datetime) -> Line:
-    """The workers, by their heartbeats."""
+    """The workers, by their heartbeats. One that died with nothing in its hands is soon no news any more."""
     href = "/admin/queues/workers"
     alive = [one for one in found if one.is_alive]
-    silent = len(found) - len(alive)
+    silent = [one for one in found if not one.is_alive]
     if not alive:
         return Line(
             "Workers", Standing.BAD, "None lives, so nothing that was asked for is done.", href, "no-worker"
@@ -94,8 +94,13 @@ def workers(found: Sequence[WorkerView], at: datetime) -> Line:
     if draining:
         words += f" {_count(draining, 'ends', 'end')} after what it runs."
     if silent:
-        words += f" {_count(silent, 'is', 'are')} silent and taken for dead."
-    return Line("Workers", Standing.BAD if silent else Standing.GOOD, words, href)
+        words += f" {_count(len(silent), 'is', 'are')} silent and taken for dead."
+    standing = Standing.GOOD
+    if any(one.count for one in silent):
+        standing, words = Standing.BAD, f"{words} What was running there waits to be taken back."
+    elif any(at - one.row.beat_at < STUCK for one in silent):
+        standing = Standing.LOOK
+    return Line("Workers", standing, words, href)
 
 
 def dispatcher(facts: DatabaseFacts, at: datetime) -> Line:

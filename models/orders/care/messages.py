@@ -29,6 +29,8 @@ from models.orders.tables import Order
 
 MAX_WORDS: Final = 2000
 PER_DAY: Final = 20
+#: The same words again within this time are a second press of the same button.
+TWICE: Final = timedelta(minutes=1)
 #: Between two letters about unread messages of one order to one side.
 QUIET: Final = timedelta(minutes=15)
 #: For how long after it failed an order may be written about.
@@ -78,8 +80,9 @@ async def write_message(
 ) -> Message:
     """Add a message, and have the other side told by letter if it stays unread.
 
-    A customer writes about their own order only. Raises `Invalid` for words that are none, too many, or the
-    twenty-first of a day, and `Conflict` for an order that is closed. Whoever answers has read what was written.
+    A customer writes about their own order only. Sent twice it is one message, which is returned. Raises `Invalid` for
+    words that are none, too many, or the twenty-first of a day, and `Conflict` for an order that is closed. Whoever
+    answers has read what was written.
     """
     at = at or now()
     order = await held(session, order_id, author.id if side is Side.CUSTOMER else None)
@@ -90,9 +93,13 @@ async def write_message(
         raise Invalid({"words": "Write a message."})
     if len(words) > MAX_WORDS:
         raise Invalid({"words": f"Shorten the message to {MAX_WORDS:,} characters; it has {len(words):,}."})
-    recent = select(func.count()).where(
-        Message.order_id == order_id, Message.side == side, Message.at > at - timedelta(days=1)
+    mine = (Message.order_id == order_id, Message.side == side)
+    same = select(Message).where(
+        *mine, Message.author_id == author.id, Message.words == words, Message.at > at - TWICE
     )
+    if (sent := (await session.scalars(same.limit(1))).one_or_none()) is not None:
+        return sent
+    recent = select(func.count()).where(*mine, Message.at > at - timedelta(days=1))
     if (await session.scalar(recent) or 0) >= PER_DAY:
         raise Invalid({"words": f"{PER_DAY} messages a day can be sent about one order. Write again later."})
     await mark_read(session, order_id, side, at)

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import BigInteger, func, literal, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from models.base.paging import PAGE_SIZE, Page, decode_cursor, page_of
+from models.base.paging import PAGE_SIZE, Page, decode_cursor, number, page_of
 from models.orders.catalogue.queries import matches
 from models.orders.states import ArticleStatus
 from models.orders.tables import Article, Site, Version
@@ -138,6 +138,6 @@ async def versions_of(session: AsyncSession, article: Article, cursor: str | Non
         .limit(PAGE_SIZE + 1)
     )
     if cursor is not None:
-        query = query.where(Version.number < decode_cursor(cursor, int)[0])
+        query = query.where(Version.number < literal(decode_cursor(cursor, number)[0], BigInteger))
     rows: Sequence[VersionRow] = [VersionRow(*row) for row in await session.execute(query)]
     return page_of(rows, PAGE_SIZE, lambda row: [row.number])

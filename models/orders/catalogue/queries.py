@@ -7,11 +7,11 @@ from enum import StrEnum
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, and_, func, select, tuple_
+from sqlalchemy import BigInteger, ColumnElement, Select, and_, func, literal, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from models.base.errors import Gone, NotFound
-from models.base.paging import Page, decode_cursor, instant, page_of
+from models.base.paging import Page, decode_cursor, instant, number, page_of
 from models.orders.states import ArticleStatus
 from models.orders.tables import Article, FormerAddress, Order, Site, Version
 
@@ -154,7 +154,8 @@ def _after(query: Select[Any], sort: Sort, cursor: str | None) -> Select[Any]:
         return query.where(
             tuple_(Article.published_at, Article.id) < tuple_(*decode_cursor(cursor, instant, UUID))
         )
-    here, there = tuple_(Article.price_cents, Article.id), tuple_(*decode_cursor(cursor, int, UUID))
+    cents, article_id = decode_cursor(cursor, number, UUID)
+    here, there = tuple_(Article.price_cents, Article.id), tuple_(literal(cents, BigInteger), article_id)
     return query.where(here > there if sort is Sort.CHEAPEST else here < there)
 
 

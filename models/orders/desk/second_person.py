@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import Select, select, update
+from sqlalchemy import Select, exists, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
@@ -80,6 +80,8 @@ async def _ask(
     can = await refundable(session, order.checkout_id)
     if can.obstacle is not None or not settings.refunds.wants_second_person(can.left_cents):
         return False
+    if not await has_second_person(session, person):
+        return False
     if deed == REJECTION and seen is not None and seen != order.submitted_version_id:
         raise Conflict(
             "The order has changed since you opened this page. Look at it as it is now, then decide."
@@ -104,6 +106,12 @@ async def _ask(
 
 
 # ---------------------------------------------------------------- the second person
+async def has_second_person(session: AsyncSession, person: Person) -> bool:
+    """Whether an admin other than this person could decide. Who is alone decides alone: a shop of one gives back too."""
+    others = (Person.role == Role.ADMIN, Person.disabled_at.is_(None), Person.id != person.id)
+    return bool(await session.scalar(select(exists().where(*others))))
+
+
 async def confirm(session: AsyncSession, settings: Settings, request_id: UUID, person: Person) -> Order:
     """Do what was asked for. Two who confirm at once do it once: the other gets `Conflict`.
 

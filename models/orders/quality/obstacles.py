@@ -35,17 +35,19 @@ def anchor_obstacles(anchor: str) -> list[str]:
     """Why these words could never pass quality control as a link, as sentences for the customer."""
     found = []
     if not words(anchor):
-        found.append("The anchor text needs at least one word.")
+        found.append("The words of the link need to be at least one word.")
     if anchor != anchor.strip() or re.search(r"[\r\n\t]| {2}", anchor):
-        found.append("The anchor text must be one line without spaces around it or double spaces in it.")
+        found.append(
+            "The words of the link must be one line without spaces around them or double spaces in them."
+        )
     if len(words(anchor)) > MAX_ANCHOR_WORDS or len(anchor) > MAX_ANCHOR_CHARS:
         found.append(
-            f"The anchor text may have at most {MAX_ANCHOR_WORDS} words and {MAX_ANCHOR_CHARS} characters."
+            f"A link may stand on at most {MAX_ANCHOR_WORDS} words and {MAX_ANCHOR_CHARS} characters."
         )
     if len(split(anchor)) > 1:
-        found.append("The anchor text must be part of a sentence, not more than one.")
+        found.append("The words of the link must be part of a sentence, not more than one.")
     if odd := [char for char in hidden(anchor) if char not in "\r\n\t"]:
-        found.append(f"The anchor text has a character nobody can see ({name_of(odd[0])}).")
+        found.append(f"The words of the link have a character nobody can see ({name_of(odd[0])}).")
     if mixed := mixed_words(anchor):
         found.append(f"The word “{mixed[0]}” mixes alphabets that look alike.")
     return found

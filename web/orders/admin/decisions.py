@@ -194,7 +194,7 @@ async def _asking(
         REFUND: facts["can_refund"],
     }
     if not can[decision]:
-        words = "There is nothing of this kind to decide about this order any more."
+        words = "There is nothing of this kind to decide about this order as it stands now."
         return await order_page(session, visitor, order_id, problem=words, status=409)
     return page(
         "orders/admin/decision.html",

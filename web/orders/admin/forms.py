@@ -8,7 +8,6 @@ from uuid import UUID
 
 from models.accounts.states import Role
 from models.orders.desk.queries import Filter
-from models.orders.reviewing import MAX_REASON
 from models.orders.states import OrderStatus
 from models.payments.states import PaymentState
 from web.forms import choice, identity, text
@@ -21,7 +20,7 @@ E = TypeVar("E", bound=StrEnum)
 class Deciding:
     """A decision: why, and the version that the editor looked at. The rules say what of it is wanted."""
 
-    reason: Annotated[str, text(max_length=4 * MAX_REASON, is_prose=True)] = ""
+    reason: Annotated[str, text(max_length=None, is_prose=True)] = ""
     seen: Annotated[UUID | None, identity("Reload the order, look at it, then decide.")] = None
 
 

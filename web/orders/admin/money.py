@@ -27,6 +27,7 @@ from models.orders.desk.money import (
     ledger,
     money_of_orders,
 )
+from models.orders.desk.second_person import has_second_person
 from models.orders.rules import order_number
 from models.payments.differences import difference, differences, open_differences, understand
 from models.payments.invoices import paper_of
@@ -60,6 +61,7 @@ class Money(Controller):
         self,
         session: Transaction,
         visitor: Who,
+        settings: Config,
         per: FromQuery[str] = "",
         mode: FromQuery[str] = "",
         cursor: FromQuery[str | None] = None,
@@ -88,6 +90,8 @@ class Money(Controller):
             number=order_number,
             is_test=is_test,
             model_currency=MODEL_CURRENCY,
+            alone_up_to_cents=settings.refunds.second_person_above_cents,
+            has_second_person=await has_second_person(session, visitor.somebody),
             differing=await open_differences(session),
             **listed(found, PLACE, cursor, **_asked(period, mode)),
         )
@@ -163,7 +167,7 @@ class Money(Controller):
         except Invalid as refusal:
             return await _asking(session, visitor, difference_id, typed, refusal.fields)
         except Conflict as refusal:
-            return redirect(f"{PLACE}/differences", notice=refusal.words)
+            return redirect(f"{PLACE}/differences", refusal=refusal.words)
         return redirect(f"{PLACE}/differences", notice="Noted. It counts no more among what is wrong.")
 
 
