@@ -29,11 +29,17 @@ class Refused(NotSent):
 
 
 class NotAccepted(NotSent):
-    """Proven not taken, for a reason that passes: try again, after `retry_after` if it is known."""
+    """Proven not taken, for a reason that passes: try again, after `retry_after` if it is known.
 
-    def __init__(self, reason: str, retry_after: timedelta | None = None) -> None:
+    With `is_crowded` we send too fast, and every other letter would be told the same until then.
+    """
+
+    def __init__(
+        self, reason: str, retry_after: timedelta | None = None, *, is_crowded: bool = False
+    ) -> None:
         super().__init__(reason)
         self.retry_after = retry_after
+        self.is_crowded = is_crowded
 
 
 class AnswerLost(NotSent):

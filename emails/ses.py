@@ -107,7 +107,7 @@ def _answered(error: "ClientError") -> NotSent:
     if code == "LimitExceededException" or "quota exceeded" in reason.lower():
         return NotAccepted(reason, _QUOTA_USED)
     if status == 429 or code in _THROTTLED:  # noqa: PLR2004 - Too Many Requests
-        return NotAccepted(reason, _TOO_FAST)
+        return NotAccepted(reason, _TOO_FAST, is_crowded=True)
     if status >= 500:  # noqa: PLR2004 - a fault after the letter may have been taken
         return AnswerLost(reason)
     if status in {401, 403}:

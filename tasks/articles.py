@@ -74,7 +74,7 @@ async def _written(brief: ArticleBrief, work: Work) -> Manuscript:
         work.step(step.done, step.total, step.words)
         work.log(f"{step.words}.")
 
-    manuscript = await write_article(llm, brief, tell)
+    manuscript = await write_article(llm, brief, tell, work.job_id)
     work.log(f"Quality control passed at attempt {manuscript.qc_attempts} of 3.")
     work.step(total - 1, total, "Saving the new version")
     return manuscript

@@ -12,12 +12,15 @@ import socket
 from collections.abc import AsyncIterator, Collection, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, timedelta
+from email.utils import parsedate_to_datetime
 from typing import Any, Final
 from urllib.parse import urljoin, urlsplit
 
 import httpcore2
 import httpx2
+
+from models.base.clock import now
 
 MAX_REDIRECTS: Final = 5
 MAX_BYTES: Final = 2_000_000
@@ -27,10 +30,22 @@ AGENT: Final = "GalleyBot/1.0 (link check)"
 SENDER: Final = "Galley-Webhooks/1.0"
 #: Bytes of an answer that are read after something was sent.
 MAX_ANSWER: Final = 4096
+#: Whoever asks us to come back later than this is asked sooner.
+LONGEST_WAIT: Final = timedelta(days=1)
 
-#: What `is_global` lets through and we do not: NAT64 and 6to4 carry an IPv4 address inside.
-_TUNNELS: Final = tuple(
-    ipaddress.ip_network(net) for net in ("64:ff9b::/96", "64:ff9b:1::/48", "2002::/16", "2001::/32")
+#: What `is_global` lets through and we do not: NAT64, 6to4 and its relays, and Teredo carry an IPv4 address inside;
+#: site-local addresses were private once (RFC 3879), and the newer documentation prefix is nobody's (RFC 9637).
+_NOT_PUBLIC: Final = tuple(
+    ipaddress.ip_network(net)
+    for net in (
+        "64:ff9b::/96",
+        "64:ff9b:1::/48",
+        "2002::/16",
+        "2001::/32",
+        "192.88.99.0/24",
+        "fec0::/10",
+        "3fff::/20",
+    )
 )
 
 
@@ -68,11 +83,10 @@ class Answer:
 def is_public(address: str) -> bool:
     """Whether an IP address is one that everybody on the internet means by it."""
     ip = ipaddress.ip_address(address.split("%", 1)[0])
-    if isinstance(ip, ipaddress.IPv6Address):
-        if ip.ipv4_mapped is not None:
-            return is_public(str(ip.ipv4_mapped))
-        if any(ip in net for net in _TUNNELS):
-            return False
+    if isinstance(ip, ipaddress.IPv6Address) and ip.ipv4_mapped is not None:
+        return is_public(str(ip.ipv4_mapped))
+    if any(ip in net for net in _NOT_PUBLIC):
+        return False
     return ip.is_global and not ip.is_multicast and not ip.is_reserved
 
 
@@ -170,9 +184,24 @@ async def post(
             start += chunk
             if len(start) >= MAX_ANSWER:
                 break
-        seconds = answer.headers.get("retry-after", "")
-        wait = timedelta(seconds=int(seconds)) if re.fullmatch("[0-9]{1,6}", seconds) else None
+        wait = retry_after(answer.headers.get("retry-after", ""))
         return Answer(answer.status_code, start[:MAX_ANSWER], wait)
+
+
+def retry_after(header: str) -> timedelta | None:
+    """How long somebody asks us to wait, in seconds or until a date (RFC 9110, 10.2.3), `LONGEST_WAIT` at most; None if
+    they do not say.
+    """
+    if re.fullmatch("[0-9]{1,9}", header):
+        wait = timedelta(seconds=int(header))
+    else:
+        try:
+            until = parsedate_to_datetime(header)
+        except ValueError:
+            return None
+        # A date that names no zone is in GMT, as all of them have to be.
+        wait = until.replace(tzinfo=until.tzinfo or UTC) - now()
+    return min(max(wait, timedelta()), LONGEST_WAIT)
 
 
 @asynccontextmanager

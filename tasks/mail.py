@@ -102,7 +102,7 @@ async def _send(work: Work, letter: EmailMessage, mime: bytes) -> Result:
             return await _give_up(work, letter.id, f"given up after {work.attempt} attempts: {error.reason}")
         async with work.transaction() as session:
             await actions.was_not_taken(session, letter.id, error.reason)
-        raise Temporary(error.reason, error.retry_after) from error
+        raise Temporary(error.reason, error.retry_after, is_queue_crowded=error.is_crowded) from error
     except AnswerLost as error:
         return await _leave_open(work, letter.id, error.reason)
     except Exception as error:

@@ -7,12 +7,21 @@ from time import perf_counter
 import orjson
 
 from models.base.clock import now
+from models.base.crash_points import crash_point
 from models.base.errors import NotFound, Temporary
 from models.mail.actions import write_own_letter
 from models.notices.actions import announce, notify
 from models.notices.asking import person_at
 from models.notices.deliveries import Outcome, secrets_of, under_way, was_tried
-from models.notices.jobs import LETTER, DeliverWebhook, Email, ForgetNotices, Notification
+from models.notices.jobs import (
+    LETTER,
+    DeliverWebhook,
+    Email,
+    FailDelivery,
+    ForgetNotices,
+    Notification,
+    give_up,
+)
 from models.notices.retention import forget_old
 from models.notices.signing import headers
 from models.notices.states import DeliveryState
@@ -67,10 +76,18 @@ async def deliver_webhook(job: DeliverWebhook, work: Work) -> Result:
     return {"state": state.value, "status": outcome.status}
 
 
+@runs(FailDelivery)
+async def fail_delivery(job: FailDelivery, work: Work) -> None:
+    """Say that a webhook did not arrive."""
+    async with work.finish() as session:
+        await give_up(session, job.delivery_id)
+
+
 async def _posted(delivery: Delivery, endpoint: Endpoint, world: World) -> tuple[Outcome, timedelta | None]:
     """How sending it ended, and how long the receiver asks to be left alone."""
     body = orjson.dumps(delivery.payload)
     signed = headers(str(delivery.id), now(), body, secrets_of(endpoint, world.keys, now()))
+    crash_point("after a webhook is signed, before it is sent")
     began = perf_counter()
     wait = None
     try:
@@ -78,6 +95,7 @@ async def _posted(delivery: Delivery, endpoint: Endpoint, world: World) -> tuple
         status, words, wait = answer.status, answer.body.decode(errors="replace"), answer.retry_after
     except NotFetched as error:
         status, words = None, str(error)
+    crash_point("after a webhook was answered, before it is noted")
     return Outcome(status, words.replace("\0", ""), timedelta(seconds=perf_counter() - began)), wait
 
 

@@ -195,6 +195,8 @@ async def _by_model(brief: Brief, work: Work) -> tuple[str, dict[str, Any], int]
         proposal = await propose_with_model(
             llm,
             subject=f"order/{brief.order_id}",
+            once=f"{brief.generation}/place",
+            job_id=work.job_id,
             markdown=brief.markdown,
             url=brief.target_url,
             anchor=brief.anchor_text,

@@ -8,83 +8,41 @@ under its fence.
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping
+from datetime import timedelta
 from typing import Any, Final
 from uuid import UUID
 
 import asyncpg
 import structlog
 from taskiq import TaskiqMessage, TaskiqResult
-from taskiq.abc.formatter import TaskiqFormatter
-from taskiq.abc.result_backend import AsyncResultBackend
 from taskiq.acks import AckController
-from taskiq.exceptions import ResultGetError
-from taskiq.message import BrokerMessage
 from taskiq.receiver import Receiver
 
+from models.base.away import is_away
 from models.base.crash_points import crash_point
 from models.base.db import News
 from models.jobs import gates
+from models.jobs.actions import LostLease, snooze
 from models.jobs.cancelling import BELL, sweep
-from models.jobs.message import Job, kinds
+from models.jobs.message import kinds
 from models.jobs.progress import Progress
-from models.jobs.store import DATABASE_AWAY, Claim, Fence, Store
+from models.jobs.store import SETTINGS_OF_CLAIMS, Claim, Fence, Held, Store
 from tasks.broker import BellBroker
+from tasks.callback import RUNNING, ClaimFormatter, Settling, task_of
 from tasks.reporter import Reporter
-from tasks.runs import RUNNERS, Attempt, Runner, Work
-from tasks.settling import LINGER, RETRY_PAUSE, Settler
+from tasks.runs import RUNNERS, Attempt
+from tasks.settling import LINGER, RETRY_PAUSE, NotOurKind, Settler
 from tasks.world import World
 
 log = structlog.get_logger(__name__)
 
 #: How long a runner that was asked to stop may clean up, in seconds, before its job counts as cancelled without it.
 CANCEL_GRACE: Final = 10.0
+#: What waits for its own earlier run to be over here asks again after so long.
+STILL_RUNNING_WAIT: Final = timedelta(seconds=5)
 #: How often a busy worker tells the others that there is more than it can take, in seconds.
 PASSING_ON: Final = 0.05
-
-
-class ClaimFormatter(TaskiqFormatter):
-    """Turns the id of a claimed job into the message that Taskiq runs. The row has been read already."""
-
-    def __init__(self, world: World, running: Mapping[UUID, Attempt]) -> None:
-        self._world = world
-        self._running = running
-
-    def loads(self, message: bytes) -> TaskiqMessage:
-        """The Taskiq message of a running attempt: its one argument is what the runner works with."""
-        attempt = self._running[UUID(bytes=message)]
-        return TaskiqMessage(
-            task_id=str(attempt.claim.id),
-            task_name=attempt.claim.kind,
-            labels={},
-            args=[Work(self._world, attempt)],
-            kwargs={},
-        )
-
-    def dumps(self, message: TaskiqMessage) -> BrokerMessage:
-        """Refuse: nothing is sent through Taskiq."""
-        raise TypeError(
-            f"{message.task_name} was kicked; ask for work with models.jobs.enqueue(session, message)"
-        )
-
-
-class Settling(AsyncResultBackend[Any]):
-    """Where Taskiq puts a result: we settle the job's row with it."""
-
-    def __init__(self, receiver: "JobReceiver") -> None:
-        self._receiver = receiver
-
-    async def set_result(self, task_id: str, result: TaskiqResult[Any]) -> None:
-        """Settle the job."""
-        await self._receiver.settler.settle(self._receiver.running[UUID(task_id)], result)
-
-    async def is_result_ready(self, task_id: str) -> bool:
-        """Results are read from the job's row, not here."""
-        raise ResultGetError(task_id=task_id)
-
-    async def get_result(self, task_id: str, with_logs: bool = False) -> TaskiqResult[Any]:  # noqa: ARG002 - Taskiq's signature
-        """Results are read from the job's row, not here."""
-        raise ResultGetError(task_id=task_id)
 
 
 class JobReceiver(Receiver):
@@ -106,20 +64,21 @@ class JobReceiver(Receiver):
         self._freed: set[str] = set()
         self._look_at = 0.0
         self._passed_on_at: dict[str, float] = {}
-        self._insisting: set[asyncio.Task[None]] = set()
+        #: What goes on beside the jobs, each for a while.
+        self._beside: set[asyncio.Task[None]] = set()
         self.cancel_grace = CANCEL_GRACE
         self.reporter = Reporter(world, self.running)
         url = world.settings.database.url
-        self._claims = Store(url, worker_id, f"worker {worker_id} claims")
+        self._claims = Store(url, worker_id, f"worker {worker_id} claims", SETTINGS_OF_CLAIMS)
         self._claims.on_connect = self._listen_to_notify
         self._messages = kinds()
         self.settler = Settler(world, worker_id, self._messages, self._make_room)
         self.counts = self.settler.counts
         for message, runner in RUNNERS.items():
             for kind in (message.kind, *message.aliases):
-                broker.register_task(_task(message, runner), task_name=kind)
-        broker.formatter = ClaimFormatter(world, self.running)
-        broker.with_result_backend(Settling(self))
+                broker.register_task(task_of(message, runner), task_name=kind)
+        broker.formatter = ClaimFormatter(world)
+        broker.with_result_backend(Settling(self.settler))
         super().__init__(broker, max_async_tasks=sum(slots.values()), validate_params=False)
 
     # ------------------------------------------------------------ listening
@@ -131,19 +90,25 @@ class JobReceiver(Receiver):
         flushing = asyncio.create_task(self.settler.complete_in_batches())
         reporting = asyncio.create_task(self.reporter.report())
         finishing = asyncio.create_task(finish_event.wait())
-        finishing.add_done_callback(lambda _: self._wake.set())
+        for end in (finishing, flushing, reporting):
+            end.add_done_callback(lambda _: self._wake.set())
         try:
-            await self._claim_until(finish_event)
+            await self._claim_until(finishing, flushing, reporting)
             await self._drain()
         finally:
+            self.settler.gives_back = True
             self.settler.close()
             self.reporter.stop()
-            for task in (bells, finishing, *self._insisting):
+            for task in (bells, finishing, *self._beside):
                 await _end(task)
-            await asyncio.gather(flushing, reporting, return_exceptions=True)
+            ends = await asyncio.gather(flushing, reporting, return_exceptions=True)
             await self.broker.shutdown()
             await self._claims.close()
             await self.settler.store.close()
+        # A worker that cannot complete or report any more is none: another takes over what it has left.
+        for fault in ends:
+            if fault is not None:
+                raise fault
 
     async def _hear(self) -> None:
         async for bell in self._bells.listen():
@@ -163,16 +128,20 @@ class JobReceiver(Receiver):
         self._due.add(queue)
         self._wake.set()
 
-    async def _claim_until(self, finish_event: asyncio.Event) -> None:
+    async def _claim_until(self, *ends: asyncio.Task[Any]) -> None:
+        """Claim until one of these tasks is done."""
         loop = asyncio.get_running_loop()
-        while not finish_event.is_set():
+        while not any(end.done() for end in ends):
             self._wake.clear()
             try:
                 if loop.time() >= self._look_at:
                     await self._look()
                 await self._claim()
-            except DATABASE_AWAY as error:
-                log.warning("jobs.no_database", error=f"{type(error).__name__}: {error}")
+            except Exception as error:
+                if is_away(error):
+                    log.warning("jobs.no_database", error=f"{type(error).__name__}: {error}")
+                else:
+                    log.exception("jobs.not_claimed")
                 await asyncio.sleep(RETRY_PAUSE)
                 continue
             # Not even for a moment if there is something to claim: what has just begun would run before it, not meanwhile.
@@ -263,30 +232,52 @@ class JobReceiver(Receiver):
 
     def _begin(self, claim: Claim) -> None:
         fence = Fence(claim.id, claim.attempt, self.worker_id, claim.flow_id)
+        if claim.id in self.running or claim.id in self.settler.ending:
+            self._spawn(self._put_off(fence))
+            return
         progress = Progress(claim.id, claim.attempt, claim.max_attempts, started_at=claim.started_at)
-        self.running[claim.id] = Attempt(claim, fence, progress)
+        attempt = self.running[claim.id] = Attempt(claim, fence, progress)
         self._busy[claim.queue] += 1
-        self._tasks[claim.id] = asyncio.create_task(self._run(claim))
+        self._tasks[claim.id] = asyncio.create_task(self._run(attempt))
 
-    async def _run(self, claim: Claim) -> None:
+    async def _put_off(self, fence: Fence) -> None:
+        """Give back a job whose earlier attempt still runs here, though not for the row any more: it was cancelled and
+        does not stop, or we were taken for dead. Two attempts of a job are not at work at once in one worker.
+        """
+        log.warning("job.still_running", job=str(fence.job_id))
+        try:
+            async with self.world.database.transaction() as session:
+                await snooze(session, fence, STILL_RUNNING_WAIT, "Its earlier run has not ended yet.")
+        except LostLease:
+            log.debug("job.taken_meanwhile", job=str(fence.job_id))
+        except Exception:
+            # Then it is a stray, see `reconcile`.
+            log.exception("job.not_put_off", job=str(fence.job_id))
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._beside.add(task)
+        task.add_done_callback(self._beside.discard)
+
+    async def _run(self, attempt: Attempt) -> None:
+        RUNNING.set(attempt)
+        claim, name = attempt.claim, str(attempt.claim.id)
         structlog.contextvars.bind_contextvars(
-            correlation_id=claim.correlation_id or str(claim.id),
-            job_id=str(claim.id),
-            kind=claim.kind,
-            attempt=claim.attempt,
+            correlation_id=claim.correlation_id or name, job_id=name, kind=claim.kind, attempt=claim.attempt
         )
         try:
             if claim.kind in self._messages and self.broker.find_task(claim.kind) is not None:
-                await self.callback(claim.id.bytes)
+                await self.callback(name.encode())
             else:
-                await self.settler.leave_to_newer(self.running[claim.id])
+                log.warning("job.unknown_kind")
+                await self.settler.settle(attempt, None, NotOurKind(claim.kind))
         except Exception:
             # Nothing may escape: a job without an outcome would hold its slot for ever.
             log.exception("job.not_settled")
         finally:
-            self.reporter.last(self.running.pop(claim.id))
-            self._tasks.pop(claim.id, None)
+            del self.running[claim.id], self._tasks[claim.id]
             self._busy[claim.queue] -= 1
+            self.reporter.last(attempt)
             self._wake.set()
 
     async def run_task(
@@ -320,16 +311,15 @@ class JobReceiver(Receiver):
         attempt.is_cancelled = True
         task = self._tasks[job_id]
         task.cancel()
-        insisting = asyncio.create_task(self._insist(attempt, task))
-        self._insisting.add(insisting)
-        insisting.add_done_callback(self._insisting.discard)
+        self._spawn(self._insist(attempt, task))
 
     async def _insist(self, attempt: Attempt, task: asyncio.Task[None]) -> None:
         await asyncio.wait([task], timeout=self.cancel_grace)
         if not task.done() and not attempt.is_settling:
             try:
                 await self.settler.stop_waiting(attempt)
-            except DATABASE_AWAY:
+            except Exception:
+                log.exception("job.not_stopped", job=str(attempt.claim.id))
                 attempt.is_cancelled = False  # asked again when `reconcile` looks
             else:
                 task.cancel()
@@ -341,6 +331,7 @@ class JobReceiver(Receiver):
         if self._tasks:
             log.info("worker.draining", running=len(self._tasks), grace_seconds=grace)
             await asyncio.wait(list(self._tasks.values()), timeout=grace)
+        self.settler.gives_back = True
         rest = list(self._tasks.values())
         for job, task in self._tasks.items():
             if not self.running[job].is_settling:
@@ -350,8 +341,8 @@ class JobReceiver(Receiver):
             await asyncio.wait(rest, timeout=10)
 
     async def reconcile(self) -> None:
-        """Stop what was asked to stop while we did not hear it, and give back rows that are ours but that we do not
-        run: the answer to a claim was lost on its way.
+        """Stop what was asked to stop while we did not hear it, and let go of rows that are ours but that we do not
+        run: the answer to a claim was lost on its way, or the database would not hear how an attempt has ended.
 
         Strays are looked at twice, because a claim that is just arriving looks the same.
         """
@@ -359,29 +350,18 @@ class JobReceiver(Receiver):
             await sweep(session)
         await gates.forget(self.settler.store)
         owned = await self.settler.store.owned()
-        for job, is_cancelled in owned.items():
+        for (job, _), is_cancelled in owned.items():
             if is_cancelled:
                 self.cancel(job)
         if before := self._strays(owned):
             await asyncio.sleep(1)
             if still := before & self._strays(await self.settler.store.owned()):
-                log.warning("jobs.stray", jobs=[str(job) for job in still])
-                await self.settler.store.release(list(still))
+                log.warning("jobs.stray", jobs=[str(job) for job, _ in still])
+                await self.settler.store.disown(still)
 
-    def _strays(self, owned: Iterable[UUID]) -> set[UUID]:
-        return set(owned) - self.running.keys() - self.settler.ending.keys()
-
-
-def _task(message: type[Job], runner: Runner) -> Any:
-    """The Taskiq task that runs `runner`, for as long as the message allows."""
-    seconds = message.timeout.total_seconds()
-
-    async def run(work: Work) -> Any:
-        # Not Taskiq's label: its way to the same end takes a fifth of a small job's time.
-        async with asyncio.timeout(seconds):
-            return await runner(work.message(message), work)
-
-    return run
+    def _strays(self, owned: Iterable[Held]) -> set[Held]:
+        known = (*self.running.values(), *(attempt for attempt, _ in self.settler.ending.values()))
+        return set(owned) - {(one.claim.id, one.claim.attempt) for one in known}
 
 
 async def _end(task: asyncio.Task[Any]) -> None:

@@ -7,8 +7,8 @@ from typing import Final
 from uuid import UUID
 
 import structlog
-from sqlalchemy.exc import SQLAlchemyError
 
+from models.base.away import is_away
 from models.jobs.progress import Line, Progress, flush, publish
 from tasks.runs import Attempt
 from tasks.world import World
@@ -19,6 +19,8 @@ TICK: Final = 0.25
 TICKS_PER_FLUSH: Final = 4
 #: Lines of a job that cannot be written for so long are dropped, oldest first: memory is not a log.
 LINES_HELD: Final = 5000
+#: A line of an attempt of a job.
+Told = tuple[UUID, int, Line]
 
 
 class Reporter:
@@ -28,7 +30,7 @@ class Reporter:
         self._world = world
         self._running = running
         self._news: dict[UUID, Progress] = {}
-        self._lines: list[tuple[UUID, int, Line]] = []
+        self._lines: list[Told] = []
         self._ended: list[Attempt] = []
         self._stopping = asyncio.Event()
 
@@ -48,22 +50,25 @@ class Reporter:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._stopping.wait(), TICK)
             tick += 1
-            await self._show()
-            if tick % TICKS_PER_FLUSH == 0:
-                await self.flush()
+            await (self.flush() if tick % TICKS_PER_FLUSH == 0 else self._show())
         await self.flush()
 
     async def _show(self) -> None:
         gone, self._ended = self._ended, []
         dirty = [one for one in (*self._running.values(), *gone) if one.is_dirty or one.new_lines]
-        if not dirty:
-            return
         for one in dirty:
-            one.is_dirty = False
+            one.is_shown, one.is_dirty = True, False
             self._news[one.claim.id] = one.progress
             self._lines += [(one.claim.id, one.claim.attempt, line) for line in one.new_lines]
             one.new_lines = []
-        await publish(self._world.redis, [(one.progress, one.claim.subject) for one in dirty])
+        # Claiming tells nobody, for most jobs end before anybody could look. Of what runs for longer it is told here.
+        begun = [
+            one for one in self._running.values() if not one.is_shown and one.took().total_seconds() >= TICK
+        ]
+        for one in begun:
+            one.is_shown = True
+        if begun or dirty:
+            await publish(self._world.redis, [(one.progress, one.claim.subject) for one in (*begun, *dirty)])
 
     async def flush(self) -> None:
         """Write what is known into the rows; what cannot be written now is kept for the next time."""
@@ -72,10 +77,21 @@ class Reporter:
             return
         news, lines = list(self._news.values()), self._lines[-LINES_HELD:]
         self._news, self._lines = {}, []
+        await self._write(news, lines)
+
+    async def _write(self, news: list[Progress], lines: list[Told]) -> None:
         try:
             async with self._world.database.transaction() as session:
                 await flush(session, news, lines)
-        except (SQLAlchemyError, OSError, TimeoutError) as error:
-            log.warning("progress.not_written", error=str(error))
-            self._lines = lines + self._lines
-            self._news = {one.job_id: one for one in news} | self._news
+        except Exception as error:  # noqa: BLE001 - nobody would show or write anything any more
+            if is_away(error):
+                log.warning("progress.not_written", error=str(error))
+                self._lines = lines + self._lines
+                self._news = {one.job_id: one for one in news} | self._news
+            elif len(news) + len(lines) > 1:
+                # Of one that cannot be written the others do not have to know. It is found by halving.
+                half, middle = (len(news) + 1) // 2, len(lines) // 2
+                await self._write(news[:half], lines[:middle])
+                await self._write(news[half:], lines[middle:])
+            else:
+                log.warning("progress.dropped", error=str(error))

@@ -48,10 +48,14 @@ class Attempt:
     progress: Progress
     new_lines: list[Line] = field(default_factory=list)
     is_dirty: bool = False
+    #: Those who look have heard that it runs.
+    is_shown: bool = False
     #: Set once the row says how it ended, by a transaction of the runner's own or because its time to stop was up.
     outcome: str | None = None
     is_cancelled: bool = False
     is_settling: bool = False
+    #: The database has refused to hear how it ended.
+    is_unwritable: bool = False
     #: What was sealed in the row: it must not get into errors and logs.
     secrets: tuple[str, ...] = ()
     began: float = field(default_factory=time.monotonic)
@@ -61,10 +65,14 @@ class Attempt:
         return timedelta(seconds=time.monotonic() - self.began)
 
     def hide(self, words: str) -> str:
-        """The words without anything that was sealed."""
+        """The words without anything that was sealed, and as PostgreSQL takes them: no NUL, no half of a surrogate pair."""
         for secret in self.secrets:
             words = words.replace(secret, "•••")
-        return words
+        if words.isprintable():
+            return words
+        return (
+            words.replace("\0", "\ufffd").encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+        )
 
 
 class Work:

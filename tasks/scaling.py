@@ -15,13 +15,13 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from models.base import metrics
+from models.base.away import DATABASE_ERRORS
 from models.base.clock import now
 from models.base.settings import Settings
 from models.base.settings_group import ScalingSettings
 from models.jobs import fleet
 from models.jobs.board import queues
 from models.jobs.scaling import Decision, Load, Scaler, Service, Terms
-from models.jobs.store import DATABASE_AWAY
 from tasks.queues import QUEUES, services
 from tasks.world import World
 
@@ -47,7 +47,7 @@ async def scale(world: World) -> None:
                 decisions = await scaling.look(session, at)
             if fleet_of_aws is not None:
                 await asyncio.to_thread(fleet_of_aws.become, decisions, at)
-        except DATABASE_AWAY as error:
+        except DATABASE_ERRORS as error:
             log.warning("scaling.interrupted", error=f"{type(error).__name__}: {error}")
         except Exception:
             # Without scaling the product goes on with the workers that there are.

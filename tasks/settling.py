@@ -3,7 +3,7 @@
 import asyncio
 import traceback
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from functools import cache
 from typing import Any, Final, TypeGuard
@@ -13,8 +13,8 @@ import msgspec
 import orjson
 import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
-from taskiq import TaskiqResult
 
+from models.base.away import is_away
 from models.base.clock import now
 from models.base.crash_points import crash_point
 from models.base.errors import Refusal, Temporary
@@ -25,8 +25,9 @@ from models.jobs.cancelling import stopped
 from models.jobs.endings import complete_in_flows
 from models.jobs.limits import slow_down
 from models.jobs.message import Job
+from models.jobs.queues import silence
 from models.jobs.rules import in_words
-from models.jobs.store import DATABASE_AWAY, Claim, Store
+from models.jobs.store import Claim, Store
 from tasks.runs import Attempt, Snooze
 from tasks.world import World
 
@@ -40,6 +41,7 @@ _runs = cache(JOBS_RUN_SECONDS.labels)
 LINGER: Final = 0.002
 RETRY_PAUSE: Final = 0.5
 UNKNOWN_KIND_WAIT: Final = timedelta(seconds=30)
+OF_A_NEWER_RELEASE: Final = "The worker that took it is of an older release than it."
 #: For how long two releases are at work together: what is older and not understood is not understood by any.
 ROLL_OUT: Final = timedelta(hours=1)
 #: How long somebody who is asked too often is left alone, if they do not say.
@@ -48,8 +50,17 @@ CROWDED_WAIT: Final = timedelta(seconds=10)
 CROWDED_PATIENCE: Final = timedelta(hours=1)
 
 
+class NotOurKind(Exception):
+    """No runner of this release is for the job: it belongs to a newer one, and to a worker of that."""
+
+
+class Unwritten(Exception):
+    """The database refused what was to be written of an attempt's end."""
+
+
 class Settler:
-    """Settles what a worker has run, however long the database is away: until then the jobs are ours.
+    """Settles what a worker has run, however long the database is away: until then the jobs are ours. What the database
+    refuses to hear of an end, it hears as a failure in plain words.
 
     `settled` is called with each claim whose row has been brought to its end, or given back.
     """
@@ -59,31 +70,48 @@ class Settler:
     ) -> None:
         self.counts: Counter[str] = Counter()
         #: What has ended and is not completed yet, with its result as JSON.
-        self.ending: dict[UUID, tuple[Claim, str | None]] = {}
+        self.ending: dict[UUID, tuple[Attempt, str | None]] = {}
         self.store = Store(world.settings.database.url, worker_id, f"worker {worker_id} ends")
+        #: Whoever is cancelled from now on goes back untried.
+        self.gives_back = False
         self._world = world
         self._kinds = kinds
         self._settled = settled
         self._flush = asyncio.Event()
         self._is_closing = False
 
-    async def settle(self, attempt: Attempt, result: TaskiqResult[Any]) -> None:
+    async def settle(self, attempt: Attempt, returned: Any, error: BaseException | None) -> None:
         """Settle an attempt. One without an error and without an end of its own is completed with others."""
         attempt.is_settling = True
-        if attempt.outcome is None and result.error is None:
-            self.ending[attempt.claim.id] = (attempt.claim, _packed(result.return_value))
-            self._count(attempt, "completed")
-            self._flush.set()
-            return
+        if attempt.outcome is None and error is None:
+            try:
+                self.ending[attempt.claim.id] = (attempt, _packed(returned))
+            except TypeError as refused:
+                error = Unwritten(f"Its result cannot be written: {refused}")
+            else:
+                self._count(attempt, "completed")
+                self._flush.set()
+                return
+        await self._settle(attempt, error)
+
+    async def _settle(self, attempt: Attempt, error: BaseException | None) -> None:
         while attempt.outcome is None:
             try:
-                attempt.outcome = await self._settle_error(attempt, result.error)
+                attempt.outcome = await self._settle_error(attempt, error)
             except LostLease:
                 attempt.outcome = "lost"
-                log.warning("job.lost", error=attempt.hide(str(result.error)))
-            except DATABASE_AWAY as error:
-                log.warning("job.not_settled_yet", error=str(error))
-                await asyncio.sleep(RETRY_PAUSE)
+                log.warning("job.lost", error=attempt.hide(str(error)))
+            except Exception as refused:
+                if is_away(refused):
+                    log.warning("job.not_settled_yet", error=str(refused))
+                    await asyncio.sleep(RETRY_PAUSE)
+                    continue
+                log.exception("job.end_refused")
+                if attempt.is_unwritable:
+                    # The row is a stray from now on, see `JobReceiver.reconcile`.
+                    attempt.outcome = "lost"
+                attempt.is_unwritable = True
+                error = Unwritten("It failed, and what went wrong cannot be written down.")
         self._count(attempt, attempt.outcome)
         self._settled(attempt.claim)
 
@@ -102,21 +130,22 @@ class Settler:
         claim, fence = attempt.claim, attempt.fence
         if isinstance(error, LostLease):
             raise error
-        if isinstance(error, asyncio.CancelledError) and not attempt.is_cancelled:
-            await self.store.release([fence.job_id])
+        if isinstance(error, asyncio.CancelledError) and self.gives_back and not attempt.is_cancelled:
+            await self.store.release(fence.job_id, fence.attempt)
             return "released"
         async with self._world.database.transaction() as session:
-            if attempt.is_cancelled:
+            if attempt.is_cancelled and not attempt.is_unwritable:
                 await stopped(session, fence)
                 return "cancelled"
             assert error is not None
             is_crowded = _is_crowded(error, claim)
             if (pause := await self._pause(session, attempt, error)) is not None:
-                await snooze(session, fence, pause, is_crowded=is_crowded)
+                await snooze(session, fence, *pause, is_crowded=is_crowded)
                 return "snoozed"
             failure = self._failure(attempt, error)
             trace = None if attempt.secrets else error
-            if isinstance(error, Refusal | msgspec.ValidationError) or claim.attempt >= claim.max_attempts:
+            is_final = attempt.is_unwritable or isinstance(error, Refusal | msgspec.ValidationError)
+            if is_final or claim.attempt >= claim.max_attempts:
                 log.error("job.dead", error=failure.error, exc_info=trace)
                 await bury(session, fence, failure)
                 return "dead"
@@ -127,19 +156,28 @@ class Settler:
             await fail(session, fence, failure, backoff, wait, is_crowded=is_crowded)
             return "failed"
 
-    async def _pause(self, session: AsyncSession, attempt: Attempt, error: BaseException) -> timedelta | None:
-        """How long it is put off without spending its attempt; None if it has failed."""
+    async def _pause(
+        self, session: AsyncSession, attempt: Attempt, error: BaseException
+    ) -> tuple[timedelta, str] | None:
+        """For how long, and why, it is put off without spending its attempt; None if it has failed."""
         claim = attempt.claim
         if isinstance(error, Snooze):
-            return error.wait
-        if isinstance(error, msgspec.ValidationError) and self._is_of_a_newer_release(claim):
-            return UNKNOWN_KIND_WAIT
+            return error.wait, "What it needs was not there yet."
+        if isinstance(error, NotOurKind) or (
+            isinstance(error, msgspec.ValidationError) and self._is_of_a_newer_release(claim)
+        ):
+            return UNKNOWN_KIND_WAIT, OF_A_NEWER_RELEASE
         if _is_crowded(error, claim):
             wait = error.retry_after or CROWDED_WAIT
             # The job's row first, as gates do: who takes the gate first and waits for the row could be waited for.
             span = await crowded_for(session, attempt.fence)
-            await slow_down(session, str(claim.limit_key), wait)
-            return wait if span < CROWDED_PATIENCE else None
+            if error.is_queue_crowded:
+                await silence(session, claim.queue, wait, claim.id)
+            else:
+                await slow_down(session, str(claim.limit_key), wait)
+            whom = f"The other side of the queue {claim.queue}" if error.is_queue_crowded else claim.limit_key
+            why = f"{whom} was asked too often (429)."
+            return (wait, why) if span < CROWDED_PATIENCE else None
         return None
 
     def _is_of_a_newer_release(self, claim: Claim) -> bool:
@@ -148,11 +186,13 @@ class Settler:
         return bool(orjson.loads(claim.args).keys() - known) and now() - claim.created_at < ROLL_OUT
 
     def _failure(self, attempt: Attempt, error: BaseException) -> Failure:
-        is_told = isinstance(error, Refusal | Temporary)
+        is_told = isinstance(error, Refusal | Temporary | Unwritten)
         words = str(error) or type(error).__name__
         timeout = self._kinds[attempt.claim.kind].timeout
         if isinstance(error, TimeoutError) and attempt.took() >= timeout:
             return Failure(f"It was cut off: it took longer than {in_words(timeout)}.")
+        if isinstance(error, asyncio.CancelledError):
+            words = "nobody had asked for it"
         trace = None if is_told else "".join(traceback.format_exception(error))[-20_000:]
         return Failure(
             attempt.hide(words if is_told else f"{type(error).__name__}: {words}"),
@@ -169,13 +209,6 @@ class Settler:
         attempt.outcome = "cancelled"
         log.warning("job.does_not_stop", job=str(attempt.claim.id), kind=attempt.claim.kind)
 
-    async def leave_to_newer(self, attempt: Attempt) -> None:
-        """A kind that this release does not know belongs to a newer one: put it back for a worker that does."""
-        log.warning("job.unknown_kind")
-        async with self._world.database.transaction() as session:
-            await snooze(session, attempt.fence, UNKNOWN_KIND_WAIT)
-        self._settled(attempt.claim)
-
     async def complete_in_batches(self) -> None:
         """Complete what has ended without a transaction of its own, many at a time, until `close`."""
         while not self._is_closing or self.ending:
@@ -184,36 +217,54 @@ class Settler:
                 await asyncio.sleep(LINGER)
             self._flush.clear()
             batch = list(self.ending.values())
-            if not batch:
-                continue
             try:
-                await self._complete([one for one in batch if one[0].flow_id is None])
-                await self._complete_in_flows([one for one in batch if one[0].flow_id is not None])
-            except DATABASE_AWAY as error:
+                await self._complete([one for one in batch if one[0].claim.flow_id is None])
+                await self._complete([one for one in batch if one[0].claim.flow_id is not None])
+            except Exception as error:
+                if not is_away(error):
+                    raise
                 log.warning("jobs.not_completed_yet", error=str(error), jobs=len(self.ending))
                 self._flush.set()
                 await asyncio.sleep(RETRY_PAUSE)
 
-    async def _complete(self, batch: list[tuple[Claim, str | None]]) -> None:
-        if batch:
-            crash_point("before a batch of completions")
-            done = await self.store.complete([(one.id, one.attempt, result) for one, result in batch])
-            crash_point("after a batch of completions")
-            self._completed(batch, done)
-
-    async def _complete_in_flows(self, batch: list[tuple[Claim, str | None]]) -> None:
-        if batch:
-            ended = [(one.flow_id, one.id, one.attempt, result) for one, result in batch if one.flow_id]
-            async with self._world.database.transaction() as session:
-                done = await complete_in_flows(session, self.store.worker_id, ended)
-            self._completed(batch, done)
-
-    def _completed(self, batch: list[tuple[Claim, str | None]], done: set[UUID]) -> None:
-        for claim, _ in batch:
-            del self.ending[claim.id]
-            self._settled(claim)
-        if lost := [str(claim.id) for claim, _ in batch if claim.id not in done]:
+    async def _complete(self, batch: Sequence[tuple[Attempt, str | None]]) -> None:
+        """Complete jobs that are all in flows, or none of them. If the database refuses that, one by one."""
+        if not batch:
+            return
+        try:
+            done = await self._completed(batch)
+        except Exception as error:
+            if is_away(error):
+                raise
+            if len(batch) > 1:
+                for one in batch:
+                    await self._complete([one])
+                return
+            await self._not_completed(batch[0][0], error)
+            return
+        for attempt, _ in batch:
+            del self.ending[attempt.claim.id]
+            self._settled(attempt.claim)
+        if lost := [str(one.claim.id) for one, _ in batch if one.claim.id not in done]:
             log.warning("jobs.lost", jobs=lost)
+
+    async def _completed(self, batch: Sequence[tuple[Attempt, str | None]]) -> set[UUID]:
+        claims = [(one.claim, result) for one, result in batch]
+        if claims[0][0].flow_id is None:
+            crash_point("before a batch of completions")
+            done = await self.store.complete([(one.id, one.attempt, result) for one, result in claims])
+            crash_point("after a batch of completions")
+            return done
+        ended = [(one.flow_id, one.id, one.attempt, result) for one, result in claims if one.flow_id]
+        async with self._world.database.transaction() as session:
+            return await complete_in_flows(session, self.store.worker_id, ended)
+
+    async def _not_completed(self, attempt: Attempt, error: Exception) -> None:
+        """The database refuses its result, or what follows from its end: it has failed."""
+        log.warning("job.completion_refused", job=str(attempt.claim.id), error=str(error))
+        words = str(getattr(error, "orig", error))
+        await self._settle(attempt, Unwritten(f"Its completion cannot be written: {words}"))
+        del self.ending[attempt.claim.id]
 
     def close(self) -> None:
         """Let `complete_in_batches` end when everything is completed."""
@@ -222,8 +273,10 @@ class Settler:
 
 
 def _is_crowded(error: BaseException, claim: Claim) -> TypeGuard[Temporary]:
-    """Whether the other side of a key is asked too often."""
-    return isinstance(error, Temporary) and error.is_crowded and claim.limit_key is not None
+    """Whether the other side of a key, or of a whole queue, is asked too often."""
+    if not isinstance(error, Temporary):
+        return False
+    return error.is_queue_crowded or (error.is_crowded and claim.limit_key is not None)
 
 
 def _packed(value: Any) -> str | None:

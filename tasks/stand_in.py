@@ -1,19 +1,20 @@
-"""Running the jobs that tell of alerts without being a worker: one after the other, settled as a worker settles them."""
+"""Running the jobs that tell of alerts without being a worker: a few at a time, settled as a worker settles them."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, Final
+from typing import Final
 
 import structlog
-from taskiq import TaskiqResult
 
 from models.jobs.jobs import TellOfAlert
 from models.jobs.message import Job
 from models.jobs.progress import Progress
 from models.jobs.store import Claim, Fence, Store
 from models.mail.jobs import SendLetter
+from models.notices.jobs import DeliverWebhook
 from tasks.jobs import tell_of_alert
 from tasks.mail import send_letter
+from tasks.notices import deliver_webhook
 from tasks.runs import Attempt, Runner, Work
 from tasks.settling import Settler
 from tasks.world import World
@@ -23,6 +24,7 @@ log = structlog.get_logger(__name__)
 _RUNNERS: Final[Mapping[str, tuple[type[Job], Runner]]] = {
     TellOfAlert.kind: (TellOfAlert, tell_of_alert),
     SendLetter.kind: (SendLetter, send_letter),
+    DeliverWebhook.kind: (DeliverWebhook, deliver_webhook),
 }
 
 
@@ -35,8 +37,7 @@ async def carry_out(world: World, store: Store, claim: Callable[[], Awaitable[li
     try:
         while claims := await claim():
             log.warning("alarm.told_without_workers", jobs=[str(one.id) for one in claims])
-            for one in claims:
-                await _run(one, settler, world)
+            await asyncio.gather(*(_run(one, settler, world) for one in claims))
             count += len(claims)
     finally:
         settler.close()
@@ -50,10 +51,10 @@ async def _run(claim: Claim, settler: Settler, world: World) -> None:
     fence = Fence(claim.id, claim.attempt, settler.store.worker_id, claim.flow_id)
     attempt = Attempt(claim, fence, Progress(claim.id, claim.attempt, claim.max_attempts))
     work = Work(world, attempt)
-    ended: dict[str, Any] = {"is_err": False, "return_value": None, "error": None}
+    returned, error = None, None
     try:
         async with asyncio.timeout(message.timeout.total_seconds()):
-            ended["return_value"] = await runner(work.message(message), work)
-    except Exception as error:  # noqa: BLE001 - whatever it is, the job is settled with it
-        ended |= {"is_err": True, "error": error}
-    await settler.settle(attempt, TaskiqResult(execution_time=attempt.took().total_seconds(), **ended))
+            returned = await runner(work.message(message), work)
+    except Exception as raised:  # noqa: BLE001 - whatever it is, the job is settled with it
+        error = raised
+    await settler.settle(attempt, returned, error)

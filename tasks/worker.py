@@ -24,7 +24,6 @@ import structlog
 from models.base.db import new_id
 from models.base.process import begin
 from models.base.settings import Settings
-from models.jobs.store import DATABASE_AWAY
 from tasks.broker import BellBroker
 from tasks.heartbeat import Heartbeat, memory_bytes
 from tasks.protection import protect
@@ -109,8 +108,10 @@ async def _care(receiver: JobReceiver) -> None:
     status_at = time.monotonic() + STATUS_SECONDS
     while True:
         await asyncio.sleep(RECONCILE_SECONDS)
-        with contextlib.suppress(*DATABASE_AWAY):
+        try:
             await receiver.reconcile()
+        except Exception as error:  # noqa: BLE001 - mostly the database is away; the next look may have more luck
+            log.warning("worker.not_reconciled", error=f"{type(error).__name__}: {error}")
         if time.monotonic() >= status_at:
             status_at += STATUS_SECONDS
             log.info("worker.status", **status_of(receiver))

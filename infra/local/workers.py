@@ -13,7 +13,7 @@ import asyncpg
 
 from infra.local.processes import Keeper
 from infra.local.readiness import plain
-from models.jobs.store import DATABASE_AWAY
+from models.base.away import DATABASE_ERRORS
 from tasks.queues import services
 
 LOOK_SECONDS: Final = 0.25
@@ -50,7 +50,7 @@ class Workers:
     async def follow(self) -> None:
         """Do what is wished until cancelled; while the database is away, what is so stays so."""
         while True:
-            with contextlib.suppress(*DATABASE_AWAY):
+            with contextlib.suppress(*DATABASE_ERRORS):
                 connection = await asyncpg.connect(self._url, timeout=5, command_timeout=5)
                 try:
                     while True:

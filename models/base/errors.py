@@ -61,12 +61,19 @@ class Temporary(Exception):
     """The world was not ready: try again, not sooner than `retry_after` if it was said.
 
     With `is_crowded`, the other side is asked too often: no job with the same `limit_key` begins before then either,
-    for who answers 429 to one would answer it to all, and within an hour the attempt is not spent.
+    for who answers 429 to one would answer it to all, and within an hour the attempt is not spent. With
+    `is_queue_crowded` the same is true of everything in the job's queue.
     """
 
     def __init__(
-        self, reason: str, retry_after: timedelta | None = None, *, is_crowded: bool = False
+        self,
+        reason: str,
+        retry_after: timedelta | None = None,
+        *,
+        is_crowded: bool = False,
+        is_queue_crowded: bool = False,
     ) -> None:
         super().__init__(reason)
         self.retry_after = retry_after
         self.is_crowded = is_crowded
+        self.is_queue_crowded = is_queue_crowded

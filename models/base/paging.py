@@ -4,7 +4,7 @@ import base64
 import binascii
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Generic, TypeVar
 
 import orjson
@@ -14,6 +14,8 @@ from models.base.errors import Invalid
 T = TypeVar("T")
 
 PAGE_SIZE = 50
+#: What fits PostgreSQL's bigint.
+_LARGEST = 2**63 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +36,7 @@ def decode_cursor(cursor: str, *types: Callable[[Any], Any]) -> tuple[Any, ...]:
     try:
         values: list[Any] = orjson.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
         return tuple(kind(value) for kind, value in zip(types, values, strict=True))
-    except (ValueError, TypeError, binascii.Error) as error:
+    except (ValueError, TypeError, AttributeError, OverflowError, binascii.Error) as error:
         raise Invalid(
             {"cursor": "This place in the list is not known. Start again from the first page."}
         ) from error
@@ -45,7 +47,14 @@ def instant(value: str) -> datetime:
     moment = datetime.fromisoformat(value)
     if moment.tzinfo is None:
         raise ValueError(value)
-    return moment
+    return moment.astimezone(UTC)
+
+
+def number(value: object) -> int:
+    """A whole number that a column can hold."""
+    if not isinstance(value, int) or abs(value) > _LARGEST:
+        raise ValueError(value)
+    return value
 
 
 def page_of(rows: Sequence[T], size: int, key: Callable[[T], Sequence[object]]) -> Page[T]:

@@ -62,7 +62,7 @@ class RefundSettings(Group):
 
     model_config = SettingsConfigDict(env_prefix="REFUND_")
     second_person_above_cents: int = Field(
-        0, ge=0, description="a refund of more that an editor asks for waits for a second admin; 0 is never"
+        50_000, ge=0, description="a refund of more waits for another admin, if there is one; 0 is never"
     )
 
     def wants_second_person(self, amount_cents: int) -> bool:

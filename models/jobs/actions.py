@@ -1,24 +1,28 @@
 """What becomes of a held job, one at a time and in the caller's transaction: the paths that are not hot."""
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 import orjson
-from sqlalchemy import text
+import structlog
+from sqlalchemy import Row, Uuid, bindparam, text
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from models.base.db import changed, news_of
-from models.jobs.endings import lock, settle
-from models.jobs.enqueue import enqueue
+from models.base.db import news_of
+from models.jobs.endings import follow_up, lock, settle
 from models.jobs.errors import fingerprint
-from models.jobs.message import Backoff, unpack
-from models.jobs.rules import AGING
+from models.jobs.message import Backoff
+from models.jobs.rules import AGING, LONGEST_SILENCE
 from models.jobs.shares import rank_anew
 from models.jobs.store import Fence
+from models.jobs.telling import tell
+
+log = structlog.get_logger(__name__)
 
 _HOLD = text(
     """
@@ -39,13 +43,24 @@ _COMPLETE = text(
 _AGAIN = text(
     """
     update jobs set state = 'scheduled', worker_id = null, started_at = null, attempt = attempt - :unspent,
-                    snoozes = snoozes + :unspent, crowded_at = case when :is_crowded then crowded_at end,
+                    snoozes = least(cast(snoozes as int) + :unspent, 32767),
+                    crowded_at = case when :is_crowded then crowded_at end,
                     run_at = next.run_at, rank_at = next.run_at + cast(:aging as interval) * priority, error = :error
       from (select id, started_at, clock_timestamp() + cast(:wait as interval) as run_at from jobs
              where id = :job_id and attempt = :attempt and worker_id = :worker_id and finished_at is null
                for update) next
      where jobs.id = next.id
     returning subject, queue, priority, share_key, next.run_at, next.started_at
+    """
+)
+
+_PUT_OFF = text(
+    """
+    insert into job_snoozes as known (job_id, attempt, first_at, at, until, why)
+    select :job_id, :attempt, at, at, :until, :why
+      from (select cast(:until as timestamptz) - cast(:wait as interval) as at) now
+        on conflict (job_id, attempt) do update
+       set times = known.times + 1, at = excluded.at, until = excluded.until, why = excluded.why
     """
 )
 
@@ -65,7 +80,7 @@ _BURY = text(
     """
     update jobs set state = 'dead', finished_at = clock_timestamp(), error = :error, fingerprint = :fingerprint
      where id = :job_id and attempt = :attempt and worker_id = :worker_id and finished_at is null
-    returning subject, when_dead
+    returning id, subject, when_dead, flow_id
     """
 )
 
@@ -81,22 +96,27 @@ _ATTEMPT = text(
     """
 )
 
-_RESCUE = text(
-    """
+#: Jobs whose worker has been silent for longer than a lease.
+_LOST = """
+      from jobs j left join job_workers w on w.id = j.worker_id
+     where j.state = 'active' and (w.id is null or w.beat_at < clock_timestamp() - cast(:lease as interval))
+"""
+_LOOK_FOR_LOST = text(
+    f"select j.id, j.flow_id, j.attempt >= j.max_attempts as is_doomed {_LOST} order by j.id limit :limit"
+)
+_TAKE_BACK = text(
+    f"""
     update jobs
        set state = case when attempt >= max_attempts then 'dead' else 'waiting' end,
            finished_at = case when attempt >= max_attempts then clock_timestamp() end,
            worker_id = null,
            error = :error, fingerprint = case when attempt >= max_attempts then :fingerprint end
-      from (select j.id, j.worker_id
-              from jobs j left join job_workers w on w.id = j.worker_id
-             where j.state = 'active' and (w.id is null or w.beat_at < clock_timestamp() - cast(:lease as interval))
-             order by j.id limit :limit for update of j skip locked) lost
+      from (select j.id, j.worker_id {_LOST} and j.id = any(:ids) for update of j skip locked) lost
      where jobs.id = lost.id
     returning jobs.id, jobs.queue, jobs.attempt, lost.worker_id, jobs.state, jobs.subject, jobs.when_dead,
               jobs.flow_id
-    """
-)
+    """  # noqa: S608 - our own words
+).bindparams(bindparam("ids", type_=ARRAY(Uuid())))
 
 _HURRY = text(
     """
@@ -149,7 +169,7 @@ async def complete(session: AsyncSession, fence: Fence, result: dict[str, Any] |
     row = (await session.execute(_COMPLETE, _key(fence) | {"result": packed})).one_or_none()
     if row is None:
         raise LostLease(str(fence.job_id))
-    _tell(session, fence.job_id, row.subject)
+    tell(session, fence.job_id, row.subject)
     await settle(session, fence.flow_id, [fence.job_id])
 
 
@@ -168,14 +188,30 @@ async def fail(
     """
     luck = random.random()  # noqa: S311 - jitter keeps no secret
     pause = backoff.wait(fence.attempt, luck) if isinstance(backoff, Backoff) else backoff(fence.attempt)
-    wait = max(pause, wait or pause)
-    began_at = await _again(session, fence, wait, failure.error, unspent=0, is_crowded=is_crowded)
-    await remember(session, fence, "failed", failure, began_at)
+    if wait is not None:
+        pause = max(pause, min(wait, LONGEST_SILENCE) if is_crowded else wait)
+    row = await _again(session, fence, pause, failure.error, unspent=0, is_crowded=is_crowded)
+    await remember(session, fence, "failed", failure, row.started_at)
 
 
-async def snooze(session: AsyncSession, fence: Fence, wait: timedelta, *, is_crowded: bool = False) -> None:
-    """Come back later without spending the attempt. For `is_crowded` see `crowded_for`."""
-    await _again(session, fence, wait, None, unspent=1, is_crowded=is_crowded)
+async def snooze(
+    session: AsyncSession, fence: Fence, wait: timedelta, why: str, *, is_crowded: bool = False
+) -> None:
+    """Come back later without spending the attempt. `why` is a sentence of ours, which anybody at the board may read.
+
+    For `is_crowded` see `crowded_for`.
+    """
+    if is_crowded:
+        wait = min(wait, LONGEST_SILENCE)
+    row = await _again(session, fence, wait, None, unspent=1, is_crowded=is_crowded)
+    put_off = {
+        "job_id": fence.job_id,
+        "attempt": fence.attempt,
+        "wait": wait,
+        "until": row.run_at,
+        "why": why,
+    }
+    await session.execute(_PUT_OFF, put_off)
 
 
 async def crowded_for(session: AsyncSession, fence: Fence) -> timedelta:
@@ -197,8 +233,7 @@ async def bury(session: AsyncSession, fence: Fence, failure: Failure) -> None:
     if row is None:
         raise LostLease(str(fence.job_id))
     await remember(session, fence, "dead", failure)
-    await _follow_up(session, fence.job_id, row.subject, row.when_dead)
-    await settle(session, fence.flow_id, [fence.job_id])
+    await _mourn(session, row)
 
 
 async def rescue(session: AsyncSession, lease: timedelta, limit: int = 500) -> list[UUID]:
@@ -206,19 +241,42 @@ async def rescue(session: AsyncSession, lease: timedelta, limit: int = 500) -> l
 
     Living workers lose nothing, however long their jobs take: the worker's beat is looked at, never the job's age.
     """
+    lost = (await session.execute(_LOOK_FOR_LOST, {"lease": lease, "limit": limit})).all()
+    doomed = [row for row in lost if row.is_doomed]
+    # Flows before any of their jobs, in one order: see `endings`.
+    for flow_id in sorted({row.flow_id for row in doomed if row.flow_id}):
+        await lock(session, flow_id)
+    saved: list[UUID] = []
+    for row in doomed:
+        # What follows from the end of one may not be possible: that one stays, the others do not wait for it.
+        try:
+            async with session.begin_nested():
+                saved += await _take_back(session, lease, [row.id])
+        except Exception:
+            log.exception("job.not_rescued", job=str(row.id))
+    return saved + await _take_back(session, lease, [row.id for row in lost if not row.is_doomed])
+
+
+async def _take_back(session: AsyncSession, lease: timedelta, ids: Sequence[UUID]) -> list[UUID]:
     failure = Failure("The worker that ran this died.")
     words = {"error": failure.error, "fingerprint": failure.fingerprint}
-    lost = (await session.execute(_RESCUE, {"lease": lease, "limit": limit} | words)).all()
-    for row in lost:
-        fence = Fence(row.id, row.attempt, row.worker_id)
-        await remember(session, fence, "worker died", failure)
+    taken = (await session.execute(_TAKE_BACK, {"lease": lease, "ids": ids} | words)).all()
+    for row in taken:
+        await remember(session, Fence(row.id, row.attempt, row.worker_id), "worker died", failure)
         if row.state == "dead":
-            await _follow_up(session, row.id, row.subject, row.when_dead)
-            await settle(session, row.flow_id, [row.id])
+            await _mourn(session, row)
         else:
+            tell(session, row.id, row.subject)
             news_of(session).queues.add(row.queue)
-            _tell(session, row.id, row.subject)
-    return [row.id for row in lost]
+    return [row.id for row in taken]
+
+
+async def _mourn(session: AsyncSession, row: Row[Any]) -> None:
+    """What follows from the death of a job."""
+    tell(session, row.id, row.subject)
+    if row.when_dead is not None:
+        await follow_up(session, row.id, row.when_dead, row.subject)
+    await settle(session, row.flow_id, [row.id])
 
 
 async def hurry(session: AsyncSession, job_id: UUID, priority: int = 0) -> bool:
@@ -228,7 +286,7 @@ async def hurry(session: AsyncSession, job_id: UUID, priority: int = 0) -> bool:
     if row is None:
         return False
     news_of(session).queues.add(row.queue)
-    _tell(session, job_id, row.subject)
+    tell(session, job_id, row.subject)
     return True
 
 
@@ -245,8 +303,8 @@ async def _again(
     *,
     unspent: int,
     is_crowded: bool,
-) -> datetime:
-    """Let the job wait for its next attempt. Returns when the present one began."""
+) -> Row[Any]:
+    """Let the job wait for its next attempt. Returns when that is (`run_at`), and when the present one began."""
     again = {"wait": wait, "error": error, "unspent": unspent, "is_crowded": is_crowded, "aging": AGING}
     row = (await session.execute(_AGAIN, _key(fence) | again)).one_or_none()
     if row is None:
@@ -254,9 +312,8 @@ async def _again(
     if row.share_key is not None:
         rank_at = await rank_anew(session, row, row.run_at, is_counted=True)
         await session.execute(_PLACE, {"job_id": fence.job_id, "rank_at": rank_at})
-    _tell(session, fence.job_id, row.subject)
-    began_at: datetime = row.started_at
-    return began_at
+    tell(session, fence.job_id, row.subject)
+    return row
 
 
 async def remember(
@@ -271,17 +328,3 @@ async def remember(
         "started_at": began_at,
     }
     await session.execute(_ATTEMPT, _key(fence) | told)
-
-
-async def _follow_up(
-    session: AsyncSession, job_id: UUID, subject: str | None, packed: dict[str, Any] | None
-) -> None:
-    _tell(session, job_id, subject)
-    if packed is not None:
-        await enqueue(session, unpack(packed), subject=subject)
-
-
-def _tell(session: AsyncSession, job_id: UUID, subject: str | None) -> None:
-    changed(session, f"job/{job_id}")
-    if subject:
-        changed(session, subject)

@@ -4,11 +4,12 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, func, select, union_all
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from models.base.errors import NotFound
 from models.base.paging import Page, decode_cursor, page_of
+from models.jobs.board import MOST_COUNTED
 from models.jobs.states import JobState
 from models.jobs.tables import JobRow
 
@@ -34,17 +35,32 @@ async def asked_job(session: AsyncSession, person_id: UUID, job_id: UUID, kinds:
 
 async def asked_jobs(session: AsyncSession, person_id: UUID, looked: Looked) -> Page[JobRow]:
     """A page of the jobs that this person asked for, the latest first. Raises `Invalid` for an unknown cursor."""
-    mine = (JobRow.asked_by == person_id, JobRow.kind.in_(looked.kinds), JobRow.state.in_(looked.states))
-    query = select(JobRow).where(*mine).order_by(JobRow.id.desc()).offset(looked.offset)
-    if looked.cursor:
-        query = query.where(JobRow.id < decode_cursor(looked.cursor, UUID)[0])
-    rows = (await session.scalars(query.limit(looked.limit + 1))).all()
-    return page_of(rows, looked.limit, lambda one: [one.id])
+    before = [JobRow.id < decode_cursor(looked.cursor, UUID)[0]] if looked.cursor else []
+    # Each state of each kind is a line of its own in the index, the latest at its end.
+    most = looked.offset + looked.limit + 1
+    lines = [
+        select(JobRow.id)
+        .where(*_line(person_id, state, kind), *before)
+        .order_by(JobRow.id.desc())
+        .limit(most)
+        for state in looked.states
+        for kind in looked.kinds
+    ]
+    ids = union_all(*(select(one.subquery().c.id) for one in lines)).subquery()
+    latest = select(ids.c.id).order_by(ids.c.id.desc()).offset(looked.offset).limit(looked.limit + 1)
+    query = select(JobRow).where(JobRow.id.in_(latest)).order_by(JobRow.id.desc())
+    return page_of((await session.scalars(query)).all(), looked.limit, lambda one: [one.id])
 
 
 async def asked_counts(session: AsyncSession, person_id: UUID, kinds: Collection[str]) -> dict[JobState, int]:
-    """How many of this person's jobs are in each state."""
-    mine = (JobRow.asked_by == person_id, JobRow.kind.in_(kinds))
-    rows = await session.execute(select(JobRow.state, func.count()).where(*mine).group_by(JobRow.state))
-    found = {state: count for state, count in rows}  # noqa: C416 - rows are not pairs to mypy
-    return {state: found.get(state, 0) for state in JobState}
+    """How many of this person's jobs are in each state, each counted to one more than `MOST_COUNTED`."""
+    numbers = []
+    for state in JobState:
+        lines = union_all(*(select(JobRow.id).where(*_line(person_id, state, kind)) for kind in kinds))
+        some = lines.limit(MOST_COUNTED + 1).subquery()
+        numbers.append(select(func.count()).select_from(some).scalar_subquery())
+    return dict(zip(JobState, (await session.execute(select(*numbers))).one(), strict=True))
+
+
+def _line(person_id: UUID, state: JobState, kind: str) -> tuple[ColumnElement[bool], ...]:
+    return JobRow.asked_by == person_id, JobRow.state == state, JobRow.kind == kind

@@ -51,6 +51,7 @@ _QUEUES: Final = text(
            coalesce(active.count, 0) as running, coalesce(slots.count, 0) as slots, job_queues.paused_at,
            job_queues.max_running, job_queues.rate_count, job_queues.rate_seconds, job_queues.rate_burst,
            job_queues.keep_days, {USED} as used,
+           case when job_queues.closed_until > now() then job_queues.closed_until end as closed_until, job_queues.closed_by,
            coalesce(lately.per_minute, 0) as per_minute, coalesce(lately.failed, 0) as failed
       from names
       left join job_queues using (name)
@@ -112,6 +113,9 @@ class QueueView:
     keep_days: int | None
     #: How much of `rate_burst` is taken now.
     used: int | None
+    #: Until when it is silent; None if it is not. Which job was told so.
+    closed_until: datetime | None
+    closed_by: UUID | None
     #: Done in a minute, over the last five that are whole; attempts that failed within the hour.
     per_minute: float
     failed: int

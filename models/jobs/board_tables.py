@@ -5,7 +5,7 @@ and how many workers there are to be.
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Index, text
+from sqlalchemy import BigInteger, ForeignKey, Index, Uuid, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -14,7 +14,7 @@ from models.jobs.states import AlertKind, BulkDeed
 
 
 class _Counts:
-    """What became of the jobs of one queue in a time."""
+    """What became of the jobs of one queue, or of one kind, in a time."""
 
     asked: Mapped[int] = mapped_column(server_default="0")
     completed: Mapped[int] = mapped_column(server_default="0")
@@ -42,6 +42,24 @@ class MetricStepRow(_Counts, Row):
 
     at: Mapped[datetime] = mapped_column(primary_key=True)
     queue: Mapped[str] = mapped_column(primary_key=True)
+
+
+class KindMinuteRow(_Counts, Row):
+    """One minute of a kind of jobs, written anew like those of queues."""
+
+    __tablename__ = "job_kind_minutes"
+
+    minute: Mapped[datetime] = mapped_column(primary_key=True)
+    kind: Mapped[str] = mapped_column(primary_key=True)
+
+
+class KindHourRow(_Counts, Row):
+    """Sixty of those: there are more kinds than queues, so that a week of steps takes too long to add up."""
+
+    __tablename__ = "job_kind_hours"
+
+    at: Mapped[datetime] = mapped_column(primary_key=True)
+    kind: Mapped[str] = mapped_column(primary_key=True)
 
 
 class ErrorRow(Row):
@@ -100,6 +118,21 @@ class BulkRow(Row):
     #: Why it ended before its time, if nobody stopped it: what became of its job.
     stopped_because: Mapped[str | None]
     finished_at: Mapped[datetime | None]
+
+
+class BulkChunkRow(Row):
+    """The jobs that a chunk of a bulk action did its deed to, in the order of their ids. Their own rows are not
+    written for it, and one that several bulk actions have met tells of each.
+    """
+
+    __tablename__ = "job_bulk_chunks"
+
+    bulk_id: Mapped[UUID] = mapped_column(
+        ForeignKey("job_bulk_actions.id", ondelete="CASCADE"), primary_key=True
+    )
+    last_id: Mapped[UUID] = mapped_column(primary_key=True)
+    job_ids: Mapped[list[UUID]] = mapped_column(ARRAY(Uuid()))
+    at: Mapped[datetime]
 
 
 class ScalingRow(Row):

@@ -2,10 +2,12 @@
 each commits what it did together with how far it came, so that a crash repeats nothing.
 """
 
+from collections.abc import Sequence
+from datetime import datetime
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import ColumnElement, any_, func, select, true
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from models.base.clock import now
@@ -13,7 +15,7 @@ from models.base.crash_points import crash_point
 from models.base.db import changed, new_id
 from models.base.errors import Conflict, Invalid, NotFound, Refusal
 from models.base.paging import PAGE_SIZE, Page, decode_cursor, page_of
-from models.jobs.board_tables import BulkRow
+from models.jobs.board_tables import BulkChunkRow, BulkRow
 from models.jobs.cancelling import cancel
 from models.jobs.dead import delete, prioritize, promote, retry
 from models.jobs.enqueue import enqueue
@@ -27,6 +29,12 @@ from models.jobs.tables import JobRow
 CHUNK: Final = 100
 
 
+def refuse_everything(wanted: Filter) -> None:
+    """Raise `Invalid` for a filter that means every job there is."""
+    if not wanted.conditions():
+        raise Invalid({"q": "Say which jobs are meant: a bulk action is not done to all of them."})
+
+
 async def begin(
     session: AsyncSession, wanted: Filter, deed: BulkDeed, asked_by: UUID, *, priority: int | None = None
 ) -> UUID:
@@ -34,8 +42,7 @@ async def begin(
 
     Raises `Invalid` for a filter that means everything, and for a priority that is not one.
     """
-    if not wanted.conditions():
-        raise Invalid({"q": "Say which jobs are meant: a bulk action is not done to all of them."})
+    refuse_everything(wanted)
     if deed is BulkDeed.PRIORITY and priority not in PRIORITIES:
         raise Invalid({"priority": "Choose from 0, which goes first, to 9."})
     row = BulkRow(
@@ -70,15 +77,19 @@ async def do_chunk(session: AsyncSession, bulk_id: UUID, size: int = CHUNK) -> B
     ids = (
         await session.scalars(select(JobRow.id).where(*meant, *after).order_by(JobRow.id).limit(size))
     ).all()
+    done = []
     for job_id in ids:
         try:
             async with session.begin_nested():
                 await _do(session, row, job_id)
-            row.done += 1
+            done.append(job_id)
         except Refusal as refusal:
             row.refused += 1
             row.refusal = refusal.words
         row.last_id = job_id
+    if done:
+        row.done += len(done)
+        session.add(BulkChunkRow(bulk_id=bulk_id, last_id=done[-1], job_ids=done, at=now()))
     if len(ids) < size:
         row.finished_at = now()
     changed(session, f"bulk/{bulk_id}")
@@ -109,6 +120,21 @@ async def bulk_actions(session: AsyncSession, *, cursor: str | None = None) -> P
     if cursor is not None:
         query = query.where(BulkRow.id < decode_cursor(cursor, UUID)[0])
     return page_of((await session.scalars(query)).all(), PAGE_SIZE, lambda one: [one.id])
+
+
+async def done_to(session: AsyncSession, job_id: UUID) -> Sequence[tuple[BulkRow, datetime]]:
+    """The bulk actions that did their deed to a job, and when, the latest first."""
+    # The chunks of one do not overlap: it is in the first that goes as far, or in none.
+    chunk = (
+        select(BulkChunkRow.job_ids, BulkChunkRow.at)
+        .where(BulkChunkRow.bulk_id == BulkRow.id, BulkChunkRow.last_id >= job_id)
+        .order_by(BulkChunkRow.last_id)
+        .limit(1)
+        .lateral()
+    )
+    query = select(BulkRow, chunk.c.at).join(chunk, true()).order_by(BulkRow.id.desc()).limit(PAGE_SIZE)
+    rows = await session.execute(query.where(BulkRow.id > job_id, any_(chunk.c.job_ids) == job_id))
+    return [(row, at) for row, at in rows]
 
 
 async def _locked(session: AsyncSession, bulk_id: UUID) -> BulkRow:

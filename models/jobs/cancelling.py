@@ -11,7 +11,6 @@ from sqlalchemy import Uuid, bindparam, select, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from models.base.db import changed
 from models.base.errors import Conflict, NotFound
 from models.jobs import endings
 from models.jobs.actions import Failure, LostLease, remember
@@ -20,6 +19,7 @@ from models.jobs.message import Job, kinds
 from models.jobs.states import UNFINISHED, JobState
 from models.jobs.store import Fence
 from models.jobs.tables import JobRow
+from models.jobs.telling import tell
 
 #: What the worker's NOTIFY begins with; the job's id follows.
 BELL = "cancel/"
@@ -85,7 +85,7 @@ async def cancel_all(session: AsyncSession, job_ids: Sequence[UUID]) -> int:
     ended: dict[UUID | None, list[UUID]] = {}
     known = kinds()
     for row in rows:
-        _tell(session, row.id, row.subject)
+        tell(session, row.id, row.subject)
         if row.state != JobState.ACTIVE:
             ended.setdefault(row.flow_id, []).append(row.id)
             await known.get(row.kind, Job).take_back(session, row.id)
@@ -107,16 +107,10 @@ async def stopped(session: AsyncSession, fence: Fence) -> None:
     await remember(session, fence, "cancelled", Failure("Cancelled while it ran."))
     await kinds().get(row.kind, Job).take_back(session, fence.job_id)
     await endings.settle(session, fence.flow_id, [fence.job_id])
-    _tell(session, fence.job_id, row.subject)
+    tell(session, fence.job_id, row.subject)
 
 
 async def sweep(session: AsyncSession) -> None:
     """Cancel what was asked to stop and came back to wait by another way."""
     if ids := (await session.execute(_SWEPT)).scalars().all():
         await cancel_all(session, ids)
-
-
-def _tell(session: AsyncSession, job_id: UUID, subject: str | None) -> None:
-    changed(session, f"job/{job_id}")
-    if subject:
-        changed(session, subject)

@@ -22,7 +22,9 @@ from models.jobs.rules import AGING, PRIORITIES
 from models.jobs.shares import rank_anew
 from models.jobs.states import JobState
 from models.jobs.tables import JobRow
+from models.jobs.telling import tell
 
+#: It waits again for those of its parents that are still there: a deleted one will never end.
 _RETRY = text(
     """
     update jobs
@@ -30,8 +32,10 @@ _RETRY = text(
            cancel_asked_at = null, run_anyway = false, fingerprint = null, crowded_at = null,
            run_at = clock_timestamp(), rank_at = :rank_at,
            max_attempts = attempt + :attempts, args = coalesce(cast(:args as jsonb), args),
-           blocked_by = case when parents_left > 0 then 'parents'
+           parents_left = waits.parents,
+           blocked_by = case when waits.parents > 0 then 'parents'
                              else (select 'flow/' || id from job_flows where id = flow_id and paused_at is not null) end
+      from (select count(*) as parents from job_parents where child_id = :job_id and not is_met) waits
      where id = :job_id and state in ('dead', 'cancelled')
        and not exists (select from jobs other where other.unique_key = jobs.unique_key
                           and other.state in ('scheduled', 'waiting', 'active'))
@@ -116,18 +120,19 @@ async def duplicate(session: AsyncSession, job_id: UUID, asked_by: UUID) -> UUID
         "asked_by": asked_by,
     }
     await session.execute(_DUPLICATE, copy)
-    _tell(session, copy_id, job.queue, job.subject)
+    _ring(session, copy_id, job.queue, job.subject)
     return copy_id
 
 
 async def promote(session: AsyncSession, job_id: UUID) -> None:
     """Let a scheduled job wait for a worker now. Raises `NotFound`, or `Conflict` if it is not scheduled."""
     job = await _job(session, job_id)
-    asked = {"job_id": job_id, "rank_at": await rank_anew(session, job, now(), is_counted=True)}
-    row = (await session.execute(_PROMOTE, asked)).one_or_none()
+    at = now()
+    rank_at = await rank_anew(session, job, at, is_counted=job.run_at <= at)
+    row = (await session.execute(_PROMOTE, {"job_id": job_id, "rank_at": rank_at})).one_or_none()
     if row is None:
         raise Conflict(f"Only a scheduled job can be run sooner; this one is {job.state.value}.")
-    _tell(session, job_id, row.queue, row.subject)
+    _ring(session, job_id, row.queue, row.subject)
 
 
 async def prioritize(session: AsyncSession, job_id: UUID, priority: int) -> None:
@@ -139,7 +144,7 @@ async def prioritize(session: AsyncSession, job_id: UUID, priority: int) -> None
     row = (await session.execute(_PRIORITIZE, asked)).one_or_none()
     if row is None:
         raise Conflict(f"Only a job that has not begun can go before others; this one is {job.state.value}.")
-    _tell(session, job_id, row.queue, row.subject)
+    _ring(session, job_id, row.queue, row.subject)
 
 
 async def delete(session: AsyncSession, job_id: UUID) -> None:
@@ -210,7 +215,7 @@ async def _again(session: AsyncSession, job: JobRow, args: str | None) -> None:
         raise Conflict("This job is not dead any more, or another one does its work.")
     if job.flow_id is not None:
         await revive(session, job.flow_id, job.id)
-    _tell(session, job.id, row.queue, row.subject)
+    _ring(session, job.id, row.queue, row.subject)
 
 
 def _attempts(job: JobRow) -> int:
@@ -218,8 +223,6 @@ def _attempts(job: JobRow) -> int:
     return known.attempts if known else 1
 
 
-def _tell(session: AsyncSession, job_id: UUID, queue: str, subject: str | None) -> None:
+def _ring(session: AsyncSession, job_id: UUID, queue: str, subject: str | None) -> None:
     news_of(session).queues.add(queue)
-    changed(session, f"job/{job_id}")
-    if subject:
-        changed(session, subject)
+    tell(session, job_id, subject)

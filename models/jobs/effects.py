@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import TypeAlias
+from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -39,6 +40,8 @@ class Effect:
     words: str = ""
     #: When it was begun, as far as that is known.
     at: datetime | None = None
+    #: The job whose effect it is, where its row says so.
+    job_id: UUID | None = None
 
 
 #: Finds the effects of a job, whose arguments may not fit: it died of that, and `msgspec.ValidationError` is raised.

@@ -2,21 +2,30 @@
 what follows from it, all in one transaction: parents that end at once are counted one after the other.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import Text, Uuid, bindparam, select, text
+import msgspec
+import orjson
+import structlog
+from sqlalchemy import Uuid, bindparam, select, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from models.base.clock import now
 from models.base.crash_points import crash_point
-from models.base.db import changed, news_of
+from models.base.db import changed, fetch, new_id, news_of
 from models.jobs.enqueue import enqueue
 from models.jobs.errors import fingerprint
-from models.jobs.message import unpack
+from models.jobs.message import Job, kinds, unpack
+from models.jobs.rules import rank
 from models.jobs.states import JobState
+from models.jobs.store import COMPLETE
 from models.jobs.tables import JobRow
+from models.jobs.telling import tell
+
+log = structlog.get_logger(__name__)
 
 #: `jobs.error` of a job that ended because one of its parents did not complete.
 PARENT_FAILED: Final = "A job that this one waited for did not complete."
@@ -37,7 +46,7 @@ _MEET = text(
     counted as (select child_id, count(*) as met from met group by child_id)
     update jobs set parents_left = parents_left - met,
                     blocked_by = case when blocked_by = 'cancel' then blocked_by when parents_left > met then 'parents'
-                                      else cast(:pause as text) end
+                                      when not run_anyway then cast(:pause as text) end
       from counted where jobs.id = counted.child_id
     returning jobs.queue, jobs.state, jobs.blocked_by
     """
@@ -59,7 +68,8 @@ _GIVE_UP = text(
 _REVIVE = text(
     """
     update jobs child
-       set state = 'waiting', finished_at = null, error = null, blocked_by = 'parents'
+       set state = 'waiting', finished_at = null, error = null, blocked_by = 'parents',
+           parents_left = (select count(*) from job_parents where child_id = child.id and not is_met)
      where child.id in (select child_id from job_parents where parent_id = any(:revived) and not is_met)
        and child.state in ('dead', 'cancelled') and child.error = :words
        and not exists (select from job_parents edge join jobs parent on parent.id = edge.parent_id
@@ -78,15 +88,22 @@ _COUNT = text(
     """
 )
 
-_COMPLETE = text(
+_COMPLETE: Final = f"{COMPLETE}, jobs.flow_id, jobs.subject"
+
+#: Its queue has workers, and whatever it works for is worked for still.
+_AS_IT_STANDS = text(
     """
-    update jobs set state = 'completed', finished_at = clock_timestamp(), result = ended.result::jsonb, error = null
-      from unnest(:ids, cast(:attempts as smallint[]), :results) as ended (id, attempt, result)
-     where jobs.id = ended.id and jobs.attempt = ended.attempt and jobs.worker_id = :worker_id
-       and jobs.finished_at is null
-    returning jobs.id, jobs.flow_id, jobs.subject
+    insert into jobs (id, kind, args, subject, queue, is_held, priority, max_attempts, run_at, rank_at)
+    select :job_id, :kind, cast(:args as jsonb), :subject, queue, is_held or :is_held, :priority, :attempts, :run_at, :rank_at
+      from jobs where id = :ended
+    returning queue
     """
-).bindparams(bindparam("ids", type_=_IDS), bindparam("results", type_=ARRAY(Text())))
+)
+
+#: What follows from a job that an operator wanted run although its queue is paused is wanted as much.
+_ANYWAY = text(
+    "update jobs set run_anyway = true from jobs ended where jobs.id = :job_id and ended.id = :ended and ended.run_anyway"
+)
 
 
 async def lock(session: AsyncSession, flow_id: UUID | None) -> None:
@@ -111,12 +128,41 @@ async def settle(session: AsyncSession, flow_id: UUID | None, ended: Sequence[UU
         ring(session, freed.all())
         given_up = (await session.execute(_GIVE_UP, {"ended": wave} | words)).all()
         for row in given_up:
-            changed(session, f"job/{row.id}")
+            tell(session, row.id, row.subject)
             if row.state == JobState.DEAD and row.when_dead is not None:
-                await enqueue(session, unpack(row.when_dead), subject=row.subject)
+                await follow_up(session, row.id, row.when_dead, row.subject)
         wave = [row.id for row in given_up]
         failed += len(wave)
-    await _count(session, flow_id, done, failed)
+    await _count(session, flow_id, ended[0], done, failed)
+
+
+async def follow_up(
+    session: AsyncSession, ended: UUID, packed: Mapping[str, Any], subject: str | None
+) -> None:
+    """Ask for what was to follow from the end of a job: it may give somebody's money back, so it is never left out.
+
+    What this release does not understand is asked for as it stands. A release that does will do it, if there is one;
+    else an alert tells of it, or it dies of its arguments, and somebody can correct them.
+    """
+    try:
+        job_id = await enqueue(session, unpack(packed), subject=subject)
+    except (KeyError, msgspec.ValidationError) as error:
+        log.warning("job.follow_up_not_understood", job=str(ended), kind=packed["kind"], error=str(error))
+        job_id, at, known = new_id(), now(), kinds().get(packed["kind"], Job)
+        row = {
+            "ended": ended,
+            "job_id": job_id,
+            "kind": packed["kind"],
+            "args": orjson.dumps(packed["args"]).decode(),
+            "subject": subject,
+            "is_held": known.holds_money,
+            "priority": known.priority,
+            "attempts": known.attempts,
+            "run_at": at,
+            "rank_at": rank(at, known.priority),
+        }
+        news_of(session).queues.add(await session.scalar(_AS_IT_STANDS, row))
+    await session.execute(_ANYWAY, {"job_id": job_id, "ended": ended})
 
 
 async def revive(session: AsyncSession, flow_id: UUID, job_id: UUID) -> None:
@@ -126,7 +172,7 @@ async def revive(session: AsyncSession, flow_id: UUID, job_id: UUID) -> None:
         count += len(wave)
         found = await session.execute(_REVIVE, {"revived": wave, "words": PARENT_FAILED})
         wave = list(found.scalars())
-    await _count(session, flow_id, 0, -count)
+    await _count(session, flow_id, job_id, 0, -count)
 
 
 async def complete_in_flows(
@@ -137,17 +183,14 @@ async def complete_in_flows(
     for flow_id in sorted({one[0] for one in ended}):
         await lock(session, flow_id)
     _, ids, attempts, results = zip(*ended, strict=True)
-    batch = {"ids": list(ids), "attempts": list(attempts), "results": list(results), "worker_id": worker_id}
-    rows = (await session.execute(_COMPLETE, batch)).all()
+    rows = await fetch(session, _COMPLETE, worker_id, ids, attempts, results)
     by_flow: dict[UUID, list[UUID]] = {}
-    for row in rows:
-        by_flow.setdefault(row.flow_id, []).append(row.id)
-        changed(session, f"job/{row.id}")
-        if row.subject:
-            changed(session, row.subject)
+    for job_id, flow_id, subject in rows:
+        by_flow.setdefault(flow_id, []).append(job_id)
+        tell(session, job_id, subject)
     for flow_id, jobs in sorted(by_flow.items()):
         await settle(session, flow_id, jobs)
-    return {row.id for row in rows}
+    return {job_id for jobs in by_flow.values() for job_id in jobs}
 
 
 def ring(session: AsyncSession, rows: Iterable[Any]) -> None:
@@ -162,9 +205,9 @@ async def _pause_of(session: AsyncSession, flow_id: UUID) -> str | None:
     return f"flow/{flow_id}" if paused_at else None
 
 
-async def _count(session: AsyncSession, flow_id: UUID, done: int, failed: int) -> None:
+async def _count(session: AsyncSession, flow_id: UUID, job_id: UUID, done: int, failed: int) -> None:
     asked = {"flow_id": flow_id, "done": done, "failed": failed}
     row = (await session.execute(_COUNT, asked)).one()
     if row.finished_at is not None and row.when_done is not None:
-        await enqueue(session, unpack(row.when_done), subject=row.subject)
+        await follow_up(session, job_id, row.when_done, row.subject)
     changed(session, f"flow/{flow_id}")

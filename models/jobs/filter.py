@@ -131,14 +131,14 @@ class Filter:
             found.append(JobRow.state.in_(self.states))
         if self.error:
             found.append(JobRow.error.icontains(self.error, autoescape=True))
-        # Ids are in the order of time, and have an index.
-        if self.since:
-            found.append(JobRow.id >= first_id(self.since))
-        if self.until:
-            found.append(JobRow.id < first_id(self.until))
         if self.words:
             found.append(_about(self.words))
-        return found
+        return [*found, *self.span()]
+
+    def span(self) -> list[ColumnElement[bool]]:
+        """The times that are meant, as conditions on ids, which are in the order of time."""
+        since = [JobRow.id >= first_id(self.since)] if self.since else []
+        return [*since, JobRow.id < first_id(self.until)] if self.until else since
 
 
 def parts(line: str) -> list[str]:

@@ -30,9 +30,10 @@ _FORGET: Final = text(
 def load_of(queue: QueueView, at: datetime) -> Load:
     """What a queue asks of its workers at `at`.
 
-    What a pause or a limit holds back is left to wait by more workers as well, so neither its number nor its age counts.
+    What a pause, a silence or a limit holds back is left to wait by more workers as well, so neither its number nor its
+    age counts.
     """
-    if queue.paused_at is not None:
+    if queue.paused_at is not None or queue.closed_until is not None:
         return Load(running=queue.running)
     ready = queue.waiting
     if queue.max_running is not None:

@@ -30,7 +30,8 @@ FREE_AGAIN: Final = "interval '10 minutes'"
 
 GATED: Final = """
 select name from job_queues
- where name = any($1::text[]) and (paused_at is not null or max_running is not null or rate_count is not null)
+ where name = any($1::text[]) and (paused_at is not null or max_running is not null or rate_count is not null
+                                   or closed_until > statement_timestamp())
 """
 
 _LOCK: Final = (
@@ -52,9 +53,9 @@ select wanted.name, lim.rate_seconds::float8 / lim.rate_count as spacing,
   left join job_gates gate on gate.name = '{prefix}/' || wanted.name
  cross join lateral (
        select greatest(extract(epoch from gate.full_at - clock_timestamp()), 0)::float8 as owed,
-              greatest(extract(epoch from gate.closed_until - clock_timestamp()), 0)::float8 as closed,
-              case when gate.closed_until > clock_timestamp() - {free_again} then gate.lowered_to * power(2, greatest(0,
-                   floor(extract(epoch from clock_timestamp() - gate.closed_until) / extract(epoch from {room_again}))))
+              greatest(extract(epoch from {closed_until} - clock_timestamp()), 0)::float8 as closed,
+              case when {closed_until} > clock_timestamp() - {free_again} then gate.lowered_to * power(2, greatest(0,
+                   floor(extract(epoch from clock_timestamp() - {closed_until}) / extract(epoch from {room_again}))))
               end::int as lowered) pace
  cross join lateral ({running}) busy
 """.replace("{free_again}", FREE_AGAIN).replace("{room_again}", ROOM_AGAIN)
@@ -73,6 +74,7 @@ def rooms_of_queues(wanted: str) -> str:
     return _ROOM.format(
         most="wanted.slots",
         more=", lim.paused_at is not null as is_paused",
+        closed_until="lim.closed_until",
         wanted=wanted,
         limit="select * from job_queues where name = wanted.name",
         prefix="queue",
@@ -85,6 +87,7 @@ def rooms_of_keys(wanted: str) -> str:
     return _ROOM.format(
         most=AT_ONCE,
         more="",
+        closed_until="gate.closed_until",
         wanted=wanted,
         limit=_LIMIT_OF_KEY,
         prefix="limit",
@@ -134,13 +137,15 @@ update jobs set blocked_by = 'limit/' || limit_key
 """  # noqa: S608 - our own number
 
 #: Each key that has parked jobs is found by one step in the index. As many are woken as there is room for, less
-#: those that are awake already; a few too many would only be parked again.
+#: those that are awake already; a few too many would only be parked again. A flow may have been paused between a claim
+#: and its gate.
 _WAKE: Final = f"""
 with recursive {limits_that_block(name="parked")},
 wanted (name) as (
      select substr(name, 7) from parked where $1::text[] is null and starts_with(name, 'limit/')
      union all select unnest($1::text[]))
-update jobs set blocked_by = null
+update jobs set blocked_by = (select 'flow/' || id from job_flows
+                               where id = flow_id and paused_at is not null and attempt = 0 and not run_anyway)
  where id = any(array(
        select next.id
          from ({rooms_of_keys("wanted")}) gate
@@ -170,14 +175,14 @@ class Passed:
 
 
 async def gated(store: Store, queues: Iterable[str]) -> set[str]:
-    """Those of the queues that are paused or limited. `Store.claim` passes them over, whether it is known or not."""
+    """Those of the queues that are paused, silent or limited. `Store.claim` passes them over, whether it is known or not."""
     return {row["name"] for row in await store.fetch(GATED, list(queues))}
 
 
 async def claim(store: Store, slots: Mapping[str, int]) -> Passed:
-    """Claim from paused and limited queues, up to `slots[queue]`, what their limits leave room for.
+    """Claim from paused, silent and limited queues, up to `slots[queue]`, what their limits leave room for.
 
-    A paused queue gives only what an operator wants run anyway.
+    A paused queue gives only what an operator wants run anyway; a silent one gives nothing.
     """
     claims: list[Claim] = []
     async with store.transaction() as connection:

@@ -27,10 +27,7 @@ class DoBulkAction(Job, frozen=True):
     @classmethod
     async def take_back(cls, session: AsyncSession, job_id: UUID) -> None:
         """Nobody goes on with it: it has ended with what was done until then."""
-        job = await session.get_one(JobRow, job_id)
-        # By what it is about, for its arguments may have been edited.
-        bulk_id = UUID(str(job.subject).removeprefix("bulk/"))
-        await end_bulk_action(session, bulk_id, "Its job was cancelled.")
+        await _end_without(session, job_id)
 
 
 class EndBulkAction(Job, frozen=True):
@@ -39,6 +36,11 @@ class EndBulkAction(Job, frozen=True):
     kind: ClassVar[str] = "jobs.end_bulk_action"
 
     bulk_id: UUID
+
+    @classmethod
+    async def take_back(cls, session: AsyncSession, job_id: UUID) -> None:
+        """Another bulk action may cancel it, and nobody else would end this one."""
+        await _end_without(session, job_id)
 
 
 class TellOfAlert(Job, frozen=True):
@@ -58,3 +60,10 @@ async def end_bulk_action(session: AsyncSession, bulk_id: UUID, because: str) ->
     query = update(BulkRow).where(BulkRow.id == bulk_id, BulkRow.finished_at.is_(None))
     await session.execute(query.values(ended | {"stopped_because": because}))
     changed(session, f"bulk/{bulk_id}")
+
+
+async def _end_without(session: AsyncSession, job_id: UUID) -> None:
+    job = await session.get_one(JobRow, job_id)
+    # By what it is about, for its arguments may have been edited.
+    bulk_id = UUID(str(job.subject).removeprefix("bulk/"))
+    await end_bulk_action(session, bulk_id, "Its job was cancelled.")

@@ -49,7 +49,16 @@ _REPLACE: Final = text(
     select id, kind from found
     """
 ).bindparams(bindparam("secret", type_=LargeBinary()), bindparam("kinds", type_=ARRAY(Text())))
-_FORGET: Final = text("delete from job_keys where until < now()")
+#: Whose answer is on its way, or is still good: for no longer than from the asking until `until` once it is there.
+_FORGET: Final = text(
+    """
+    delete from job_keys known
+     where until < now()
+       and not exists (select from jobs
+                        where id = known.job_id
+                          and (finished_at is null or finished_at > now() - (known.until - jobs.created_at)))
+    """
+)
 
 
 @dataclass(frozen=True, slots=True)

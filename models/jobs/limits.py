@@ -16,6 +16,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from models.base.errors import Conflict, Invalid
+from models.jobs.rules import LONGEST_SILENCE
 from models.jobs.tables import LimitRow, QueueRow
 
 #: Those who ran when the silence began all hear the same: only the first of them lowers how many run after it.
@@ -31,6 +32,14 @@ _SLOW_DOWN = text(
        set closed_at = case when gate.closed_until > clock_timestamp() then gate.closed_at else excluded.closed_at end,
            lowered_to = case when gate.closed_until > clock_timestamp() then gate.lowered_to else excluded.lowered_to end,
            closed_until = greatest(gate.closed_until, excluded.closed_until)
+    """
+)
+
+_END_SILENCE = text(
+    """
+    update job_gates set closed_until = clock_timestamp()
+     where name = 'limit/' || cast(:key as text) and closed_until > clock_timestamp()
+    returning name
     """
 )
 
@@ -130,7 +139,12 @@ async def set_defaults(session: AsyncSession) -> None:
 
 
 async def slow_down(session: AsyncSession, key: str, wait: timedelta) -> None:
-    """Let no job of this key begin for so long: the other side has asked for silence. After it half as many as now run at
-    once, and more and more from then on: see `gates.ROOM_AGAIN`.
+    """Let no job of this key begin for so long, `rules.LONGEST_SILENCE` at most: the other side has asked for silence.
+    After it half as many as now run at once, and more and more from then on: see `gates.ROOM_AGAIN`.
     """
-    await session.execute(_SLOW_DOWN, {"key": key, "wait": wait})
+    await session.execute(_SLOW_DOWN, {"key": key, "wait": min(wait, LONGEST_SILENCE)})
+
+
+async def end_silence(session: AsyncSession, key: str) -> bool:
+    """Go on before the silence is over. Returns whether there was one."""
+    return (await session.execute(_END_SILENCE, {"key": key})).one_or_none() is not None

@@ -2,17 +2,17 @@
 
 Minutes are written from the rows of jobs, and those that may still change are written anew: however often, by whomever
 and after whatever pause that is done, a job counts once. Waits and runs are kept as histograms, because those add up
-over minutes and queues, and percentiles do not. Charts that look back further than an hour read tens of minutes, which
-are added up as the minutes are written.
+over minutes and queues, and percentiles do not. What looks back further than an hour reads tens of minutes of queues,
+and hours of kinds, which are added up as the minutes are written.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import Enum
-from typing import Final
+from typing import Any, Final
 
-from sqlalchemy import TextClause, text
+from sqlalchemy import Row, TextClause, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from models.base.clock import now
@@ -32,8 +32,12 @@ LONGEST_PAUSE: Final = timedelta(days=1)
 KEPT: Final = timedelta(days=35)
 #: Single minutes, which are added up by then.
 MINUTES_KEPT: Final = timedelta(days=2)
+#: Of kinds, what the longest span looks at, and twice what is added up at once.
+KINDS_KEPT: Final = timedelta(days=8)
+KIND_MINUTES_KEPT: Final = timedelta(hours=2)
 #: How many minutes are added up for the longer charts.
 STEP: Final = timedelta(minutes=10)
+HOUR: Final = timedelta(hours=1)
 #: From when on steps are counted: a midnight, so that longer steps are made of whole ones.
 _EPOCH: Final = datetime(2000, 1, 1, tzinfo=UTC)
 
@@ -52,6 +56,7 @@ def _added(histograms: str) -> str:
     return f"array[{', '.join(sums)}]"
 
 
+_NUMBERS: Final = "asked, completed, failed, dead, waits, runs"
 #: A sum for each bucket: to make rows of the buckets and add those up takes five times as long.
 _SUMS: Final = f"""sum(asked)::bigint as asked, sum(completed)::bigint as completed, sum(failed)::bigint as failed,
     sum(dead)::bigint as dead, {_added("waits")} as waits, {_added("runs")} as runs"""
@@ -64,40 +69,58 @@ _ROLL_UP: Final = text(
     f"""
     with recursive {queues_with(ENDED, name="queues")},
     ended as (
-        select date_trunc('minute', one.finished_at, 'UTC') as minute, queue,
+        select date_trunc('minute', one.finished_at, 'UTC') as minute, queue, kind,
                count(*) filter (where state = 'completed') as completed, count(*) filter (where state = 'dead') as dead,
                {_histogram("greatest(started_at - run_at, interval '0')")} as waits,
                {_histogram("one.finished_at - started_at")} as runs
           from queues cross join lateral (
                select * from jobs where queue = queues.name and finished_at >= :since
                   and state in ('completed', 'dead') and started_at is not null) one
-         group by 1, 2),
+         group by 1, 2, 3),
     failed as (
-        select date_trunc('minute', a.finished_at, 'UTC') as minute, queue, count(*) as failed
+        select date_trunc('minute', a.finished_at, 'UTC') as minute, queue, kind, count(*) as failed
           from job_attempts a join jobs on jobs.id = a.job_id
-         where a.finished_at >= :since and a.outcome in ('failed', 'worker died') group by 1, 2),
+         where a.finished_at >= :since and a.outcome in ('failed', 'worker died') group by 1, 2, 3),
     asked as (
-        select date_trunc('minute', created_at, 'UTC') as minute, queue, count(*) as asked
-          from jobs where id >= :first_id and created_at >= :since group by 1, 2)
-    insert into job_metrics (minute, queue, asked, completed, failed, dead, waits, runs)
-    select minute, queue, coalesce(asked, 0), coalesce(completed, 0), coalesce(failed, 0), coalesce(dead, 0),
-           coalesce(waits, {_EMPTY}), coalesce(runs, {_EMPTY})
-      from ended full join failed using (minute, queue) full join asked using (minute, queue)
+        select date_trunc('minute', created_at, 'UTC') as minute, queue, kind, count(*) as asked
+          from jobs where id >= :first_id and created_at >= :since group by 1, 2, 3),
+    went as (
+        select minute, queue, kind, coalesce(asked, 0) as asked, coalesce(completed, 0) as completed,
+               coalesce(failed, 0) as failed, coalesce(dead, 0) as dead, coalesce(waits, {_EMPTY}) as waits,
+               coalesce(runs, {_EMPTY}) as runs
+          from ended full join failed using (minute, queue, kind) full join asked using (minute, queue, kind)),
+    of_kinds as (
+        insert into job_kind_minutes (minute, kind, {_NUMBERS})
+        select minute, kind, {_SUMS} from went group by 1, 2
+            on conflict (minute, kind) do update {_ANEW})
+    insert into job_metrics (minute, queue, {_NUMBERS})
+    select minute, queue, {_SUMS} from went group by 1, 2
         on conflict (minute, queue) do update {_ANEW}
     """  # noqa: S608 - our own numbers
 )
-_ADD_UP: Final = text(
-    f"""
-    insert into job_metric_steps (at, queue, asked, completed, failed, dead, waits, runs)
-    select date_bin(:step, minute, :epoch), queue, {_SUMS}
-      from job_metrics where minute >= date_bin(:step, :since, :epoch) group by 1, 2
-        on conflict (at, queue) do update {_ANEW}
-    """  # noqa: S608 - our own words
+
+
+def _add_up(minutes: str, steps: str, of: str) -> TextClause:
+    return text(
+        f"""
+        insert into {steps} (at, {of}, {_NUMBERS})
+        select date_bin(:step, minute, :epoch), {of}, {_SUMS}
+          from {minutes} where minute >= date_bin(:step, :since, :epoch) group by 1, 2
+            on conflict (at, {of}) do update {_ANEW}
+        """  # noqa: S608 - our own words
+    )
+
+
+_ADD_UP: Final = (
+    (_add_up("job_metrics", "job_metric_steps", of="queue"), STEP),
+    (_add_up("job_kind_minutes", "job_kind_hours", of="kind"), HOUR),
 )
 _LATEST: Final = text("select max(minute) from job_metrics")
 _FORGET: Final = (
     (text("delete from job_metrics where minute < :before"), MINUTES_KEPT),
     (text("delete from job_metric_steps where at < :before"), KEPT),
+    (text("delete from job_kind_minutes where minute < :before"), KIND_MINUTES_KEPT),
+    (text("delete from job_kind_hours where at < :before"), KINDS_KEPT),
 )
 
 
@@ -112,8 +135,16 @@ def _history(table: str, at: str) -> TextClause:
     )
 
 
+def _of_kinds(table: str, at: str) -> TextClause:
+    return text(
+        f"select kind, {_SUMS} from {table} where {at} >= :since and {at} < :until group by kind"  # noqa: S608 - our own words
+    )
+
+
 _BY_MINUTE: Final = _history("job_metrics", "minute")
 _BY_STEP: Final = _history("job_metric_steps", "at")
+_KINDS_BY_MINUTE: Final = _of_kinds("job_kind_minutes", "minute")
+_KINDS_BY_HOUR: Final = _of_kinds("job_kind_hours", "at")
 
 
 class Span(Enum):
@@ -136,7 +167,7 @@ class Span(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """What became of jobs in the step that begins `at`. The times are None if no job ended in it."""
+    """What became of jobs in the step, or the span, that begins `at`. The times are None if no job ended in it."""
 
     at: datetime
     asked: int = 0
@@ -156,7 +187,8 @@ async def roll_up(session: AsyncSession, at: datetime) -> None:
     # A minute from before the clock was set back is in the future.
     since = max(min(latest or at, at), at - LONGEST_PAUSE).replace(second=0, microsecond=0) - SETTLED
     await session.execute(_ROLL_UP, {"since": since, "first_id": first_id(since - SETTLED)})
-    await session.execute(_ADD_UP, {"since": since, "step": STEP, "epoch": _EPOCH})
+    for statement, step in _ADD_UP:
+        await session.execute(statement, {"since": since, "step": step, "epoch": _EPOCH})
     for statement, kept in _FORGET:
         await session.execute(statement, {"before": at - kept})
 
@@ -170,19 +202,36 @@ async def history(
     asked = {"step": span.step, "since": since, "until": until, "queue": queue}
     found = {}
     for row in await session.execute(_BY_MINUTE if span.step < STEP else _BY_STEP, asked):
-        found[row.at] = Point(
-            row.at,
-            asked=row.asked,
-            completed=row.completed,
-            failed=row.failed,
-            dead=row.dead,
-            wait_p50=percentile(row.waits, 0.5),
-            wait_p95=percentile(row.waits, 0.95),
-            run_p50=percentile(row.runs, 0.5),
-            run_p95=percentile(row.runs, 0.95),
-        )
+        found[row.at] = _point(row.at, row)
     steps = (since + number * span.step for number in range(span.length // span.step))
     return [found.get(step, Point(step)) for step in steps]
+
+
+async def history_of_kinds(
+    session: AsyncSession, span: Span, *, at: datetime | None = None
+) -> dict[str, Point]:
+    """The whole span that ends at `at`, for each kind of which something was asked for or ended in it. A day and a week
+    are told by the clock's hours, so that the first of them is left out as far as the last has come.
+    """
+    statement, step = (_KINDS_BY_MINUTE, span.step) if span is Span.HOUR else (_KINDS_BY_HOUR, HOUR)
+    until = _floor(at or now(), step) + step
+    since = until - span.length
+    rows = await session.execute(statement, {"since": since, "until": until})
+    return {row.kind: _point(since, row) for row in rows}
+
+
+def _point(at: datetime, row: Row[Any]) -> Point:
+    return Point(
+        at,
+        asked=row.asked,
+        completed=row.completed,
+        failed=row.failed,
+        dead=row.dead,
+        wait_p50=percentile(row.waits, 0.5),
+        wait_p95=percentile(row.waits, 0.95),
+        run_p50=percentile(row.runs, 0.5),
+        run_p95=percentile(row.runs, 0.95),
+    )
 
 
 def percentile(histogram: Sequence[int], part: float) -> timedelta | None:

@@ -15,29 +15,36 @@ from sqlalchemy import (
     Select,
     Text,
     UnaryExpression,
+    Uuid,
     and_,
+    any_,
     cast,
     func,
     or_,
     select,
     tuple_,
+    union_all,
 )
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased, defer
 
 from models.base.clock import now
 from models.base.errors import NotFound
-from models.base.paging import PAGE_SIZE, Page, decode_cursor, encode_cursor, instant, page_of
+from models.base.paging import PAGE_SIZE, Page, decode_cursor, encode_cursor, instant, number, page_of
 from models.jobs.estimates import pace
 from models.jobs.filter import Filter
 from models.jobs.states import JobState
-from models.jobs.tables import AttemptRow, JobRow, LogRow
+from models.jobs.tables import AttemptRow, JobRow, LogRow, SnoozeRow
 
 #: How many jobs of a subject, and how many of their lines, are looked up: the latest.
 JOBS_SHOWN = 40
 LINES_SHOWN = 500
 #: How many jobs are asked at once whether they fit what no index knows, or how long they took.
 STRETCH = 5_000
+#: If fewer of a stretch are in the states that are wanted, these are looked for by themselves.
+FEW = STRETCH // 20
+#: The states that are found in the order of age: two by their index, and the one that most jobs are in.
+_BY_AGE = frozenset({JobState.DEAD, JobState.CANCELLED, JobState.COMPLETED})
 #: What a list does not show, and what may be large.
 _UNREAD = tuple(
     defer(one, raiseload=True) for one in (JobRow.args, JobRow.result, JobRow.when_dead, JobRow.secret)
@@ -85,7 +92,7 @@ async def jobs(
     end = decode_cursor(cursor, UUID)[0] if cursor is not None else None
     while True:
         places, end = await _stretch(session, wanted, end, is_oldest_first=sort is Sort.OLDEST)
-        query = select(JobRow).options(*_UNREAD).where(*places).order_by(age)
+        query = select(JobRow).options(*_UNREAD).where(*places, *wanted.conditions()).order_by(age)
         rows += (await session.scalars(query.limit(PAGE_SIZE + 1 - len(rows)))).all()
         if len(rows) > PAGE_SIZE or end is None or monotonic() > until:
             break
@@ -102,8 +109,8 @@ async def counted(
     until = monotonic() + patience.total_seconds()
     count, end = 0, None
     while True:
-        places, end = await _stretch(session, wanted, end)
-        some = select(JobRow.id).where(*places).limit(most + 1 - count).subquery()
+        places, end = await _stretch(session, wanted, end, in_order=False)
+        some = select(JobRow.id).where(*places, *wanted.conditions()).limit(most + 1 - count).subquery()
         count += (await session.scalars(select(func.count()).select_from(some))).one()
         if count > most:
             return most, False
@@ -112,21 +119,54 @@ async def counted(
 
 
 async def _stretch(
-    session: AsyncSession, wanted: Filter, after: UUID | None, *, is_oldest_first: bool = False
+    session: AsyncSession,
+    wanted: Filter,
+    after: UUID | None,
+    *,
+    is_oldest_first: bool = False,
+    in_order: bool = True,
 ) -> tuple[list[ColumnElement[bool]], UUID | None]:
-    """What to ask of the next jobs, and the last of them if there are others behind it: all at once where an index
-    knows them, and `STRETCH` of them otherwise.
+    """Where to look for the next jobs, and the last place there if there are others behind it: everywhere at once where
+    an index knows what is wanted (in the order of age, or in any), and among `STRETCH` jobs otherwise.
+
+    PostgreSQL takes states to be spread evenly over time. They are not: what waits is the latest as a rule, and looking
+    for the next of it among all that is older would end at the oldest job.
     """
-    places = _places(wanted)
+    age = JobRow.id.asc() if is_oldest_first else JobRow.id.desc()
+    places = wanted.span()
     if after is not None:
         places.append(JobRow.id > after if is_oldest_first else JobRow.id < after)
-    end: UUID | None = None
-    if not replace(wanted, states=()).is_indexed:
-        age = JobRow.id.asc() if is_oldest_first else JobRow.id.desc()
-        end = await session.scalar(_end_of_a_stretch(places, age))
-    if end is not None:
-        places.append(JobRow.id <= end if is_oldest_first else JobRow.id >= end)
-    return [*places, *wanted.conditions()], end
+    if _is_known(wanted, in_order=in_order):
+        return [*places, *_of_states(wanted)], None
+    end = await session.scalar(_end_of_a_stretch(places, age))
+    if end is None:
+        return places, None
+    here = [*places, JobRow.id <= end if is_oldest_first else JobRow.id >= end]
+    if not wanted.states or JobState.COMPLETED in wanted.states:
+        return here, end
+    some = select(JobRow.id).where(*here, JobRow.state.in_(wanted.states)).limit(FEW).subquery()
+    if (await session.scalars(select(func.count()).select_from(some))).one() == FEW:
+        return here, end
+    ids = await _few(session, wanted, places, is_oldest_first=is_oldest_first)
+    return [JobRow.id == any_(cast(ids, ARRAY(Uuid)))], ids[-1] if len(ids) == STRETCH else None
+
+
+async def _few(
+    session: AsyncSession, wanted: Filter, places: list[ColumnElement[bool]], *, is_oldest_first: bool
+) -> Sequence[UUID]:
+    """The next `STRETCH` jobs of these states. Each state has an index in another order, of which all is read for it."""
+    arms = [select(JobRow.id).where(arm, *places) for state in wanted.states for arm in arms_of(state)]
+    few = union_all(*arms).cte("few").prefix_with("materialized")
+    age = few.c.id.asc() if is_oldest_first else few.c.id.desc()
+    return (await session.scalars(select(few.c.id).order_by(age).limit(STRETCH))).all()
+
+
+def _is_known(wanted: Filter, *, in_order: bool) -> bool:
+    """Whether an index finds all that is wanted, and nothing else: what is `in_order`, in the order of age."""
+    rest = replace(wanted, states=())
+    if rest.conditions() or not wanted.states:
+        return rest.is_indexed
+    return not in_order or _BY_AGE.issuperset(wanted.states)
 
 
 async def _longest(session: AsyncSession, wanted: Filter, cursor: str | None) -> Page[JobRow]:
@@ -134,18 +174,17 @@ async def _longest(session: AsyncSession, wanted: Filter, cursor: str | None) ->
     at, top, after_took, after_id = now(), None, None, None
     if cursor is not None:
         at, top, after_took, after_id = decode_cursor(
-            cursor, instant, _maybe(UUID), _maybe(int), _maybe(UUID)
+            cursor, instant, _maybe(UUID), _maybe(number), _maybe(UUID)
         )
-    stretch = _places(wanted) if top is None else [*_places(wanted), JobRow.id < top]
-    if replace(wanted, states=()).is_indexed:
-        stretch += wanted.conditions()
-    end = await session.scalar(_end_of_a_stretch(stretch, JobRow.id.desc()))
-    if end is not None:
-        stretch.append(JobRow.id >= end)
+    places, end = await _stretch(session, wanted, top)
+    if end is None:
+        places += wanted.conditions()
+        end = await session.scalar(_end_of_a_stretch(places, JobRow.id.desc()))
+        places += [JobRow.id >= end] if end is not None else []
     ended_at = func.coalesce(JobRow.finished_at, at)
     took = cast(func.extract("epoch", ended_at - JobRow.started_at) * 1_000_000, BigInteger)
     query = (
-        select(JobRow, took).options(*_UNREAD).where(*stretch, *wanted.conditions(), JobRow.started_at <= at)
+        select(JobRow, took).options(*_UNREAD).where(*places, *wanted.conditions(), JobRow.started_at <= at)
     )
     if after_id is not None:
         query = query.where(tuple_(took, JobRow.id) < (after_took, after_id))
@@ -155,8 +194,8 @@ async def _longest(session: AsyncSession, wanted: Filter, cursor: str | None) ->
     return Page([row[0] for row in found.items], found.next_cursor or further)
 
 
-def _places(wanted: Filter) -> list[ColumnElement[bool]]:
-    """Where an index finds the jobs of these states."""
+def _of_states(wanted: Filter) -> list[ColumnElement[bool]]:
+    """That a job is in one of these states, in the words of their indexes."""
     if not wanted.states or JobState.COMPLETED in wanted.states:
         return []
     return [or_(*(arm for state in wanted.states for arm in arms_of(state)))]
@@ -185,6 +224,12 @@ async def record(session: AsyncSession, job_id: UUID) -> Record:
     if job is None:
         raise NotFound("There is no such job, or it was done long ago and is forgotten.")
     return (await _records(session, [job]))[0]
+
+
+async def snoozes_of(session: AsyncSession, job_id: UUID) -> Sequence[SnoozeRow]:
+    """How often a job was put off, by the attempts that it was to make."""
+    query = select(SnoozeRow).where(SnoozeRow.job_id == job_id).order_by(SnoozeRow.attempt)
+    return (await session.scalars(query)).all()
 
 
 async def records_of(session: AsyncSession, subjects: Sequence[str]) -> list[Record]:

@@ -51,7 +51,10 @@ _FORGET_FLOWS = text(
 )
 
 
-_FORGET_BULK = text("delete from job_bulk_actions where finished_at < now() - interval '90 days'")
+#: One that never came to its end has nobody any more who goes on with it.
+_FORGET_BULK = text(
+    "delete from job_bulk_actions where coalesce(finished_at, created_at) < now() - interval '90 days'"
+)
 
 #: What is known of an error is kept for as long as there is a job of it, and a while longer: it may come back.
 _FORGET_ERRORS = text(

@@ -9,6 +9,10 @@ AGING: Final = timedelta(minutes=5)
 
 PRIORITIES: Final = range(10)
 
+#: For how long whom we have asked too often is left alone, whatever they say. Then one asks again, and hears how it is: a
+#: mistake of theirs must not let paid work wait for a day.
+LONGEST_SILENCE: Final = timedelta(minutes=15)
+
 #: How far each waiting job of somebody puts their next one back: as far as one step of priority.
 SHARE_STEP: Final = AGING
 

@@ -35,7 +35,7 @@ class Service:
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What a queue asks of its workers. Jobs that a pause or a limit holds back ask for nothing."""
+    """What a queue asks of its workers. Jobs that a pause, a silence or a limit holds back ask for nothing."""
 
     ready: int = 0
     running: int = 0

@@ -34,6 +34,8 @@ log = structlog.get_logger(__name__)
 _EPOCH: Final = datetime(2000, 1, 1, tzinfo=UTC)
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9._-]{1,59}")
 
+_TAKEN: Final = {"name": "There is a schedule of this name. Choose another one."}
+
 _ADVANCE = text(
     """
     insert into job_schedules (name, slot) values (:name, :slot)
@@ -227,8 +229,8 @@ async def create(
     """Make a schedule for a kind of job that the code knows. Raises `Invalid` naming the field."""
     if not _NAME.fullmatch(name):
         raise Invalid({"name": "Use 2 to 60 small letters, digits, dots, dashes and underscores."})
-    if name in {one.name for one in known} or await session.get(ScheduleRow, name) is not None:
-        raise Invalid({"name": "There is a schedule of this name. Choose another one."})
+    if name in {one.name for one in known}:
+        raise Invalid(_TAKEN)
     message = kinds().get(kind)
     if message is None:
         raise Invalid({"kind": f"There is no kind of job {kind!r}."})
@@ -236,18 +238,18 @@ async def create(
         raise Invalid({"kind": "Jobs of this kind have secrets, which a schedule would keep in the open."})
     check_args(message, args)
     rhythm = Cron.read(cron, zone)
-    session.add(
-        ScheduleRow(
-            name=name,
-            slot=rhythm.latest(now()),
-            fired_at=None,
-            cron=rhythm.expression,
-            zone=zone,
-            kind=kind,
-            args=args,
-            made_by=made_by,
-        )
+    new = insert(ScheduleRow).values(
+        name=name,
+        slot=rhythm.latest(now()),
+        cron=rhythm.expression,
+        zone=zone,
+        kind=kind,
+        args=args,
+        made_by=made_by,
     )
+    # Somebody else may take the name at the same time.
+    if await session.scalar(new.on_conflict_do_nothing().returning(ScheduleRow.name)) is None:
+        raise Invalid(_TAKEN)
     changed(session, "schedules")
 
 
@@ -277,18 +279,25 @@ def _in_force(known: Iterable[Schedule], rows: dict[str, ScheduleRow]) -> Iterat
     """Those of the code, with the rhythm that a person gave them, and people's own."""
     for schedule in known:
         row = rows.get(schedule.name)
-        if row is not None and row.cron is not None:
-            yield replace(schedule, rhythm=Cron.read(row.cron, row.zone or "UTC"))
-        else:
-            yield schedule
+        rhythm = _rhythm(row) if row is not None and row.cron is not None else None
+        yield schedule if rhythm is None else replace(schedule, rhythm=rhythm)
     for row in rows.values():
-        if row.kind is not None and row.cron is not None:
+        if row.kind is not None and (rhythm := _rhythm(row)) is not None:
             try:
                 job = unpack({"kind": row.kind, "args": row.args or {}})
             except (KeyError, msgspec.ValidationError) as error:
                 log.warning("schedule.not_understood", schedule=row.name, error=str(error))
                 continue
-            yield Schedule(row.name, Cron.read(row.cron, row.zone or "UTC"), job)
+            yield Schedule(row.name, rhythm, job)
+
+
+def _rhythm(row: ScheduleRow) -> Cron | None:
+    """What a person wrote, or None for what this machine does not understand: time zones come and go."""
+    try:
+        return Cron.read(row.cron or "", row.zone or "UTC")
+    except Invalid as error:
+        log.warning("schedule.not_understood", schedule=row.name, error=str(error))
+        return None
 
 
 async def _take(session: AsyncSession, known: Iterable[Schedule], name: str) -> tuple[Schedule, ScheduleRow]:

@@ -6,7 +6,7 @@ cached generic plans a batched finish walks the batch for every row of it. And n
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -15,7 +15,6 @@ from uuid import UUID
 
 import asyncpg
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import SQLAlchemyError
 
 #: Makes those jobs a worker's (`$1`) that the query `which` names.
 TAKE: Final = """
@@ -41,10 +40,12 @@ _CLAIM: Final = TAKE.format(
 #: From queues that nobody has decided anything about. The others are claimed from in `gates`.
 CLAIM: Final = _CLAIM.format(
     which="""not exists (select from job_queues q where q.name = wanted.name and
-                           (q.paused_at is not null or q.max_running is not null or q.rate_count is not null))"""
+                           (q.paused_at is not null or q.max_running is not null or q.rate_count is not null
+                            or q.closed_until > statement_timestamp()))"""
 )
 CLAIM_GATED: Final = _CLAIM.format(
-    which="not exists (select from job_queues q where q.name = wanted.name and q.paused_at is not null)"
+    which="""not exists (select from job_queues q where q.name = wanted.name and
+                           (q.paused_at is not null or q.closed_until > statement_timestamp()))"""
 )
 CLAIM_ANYWAY: Final = _CLAIM.format(which="run_anyway")
 
@@ -65,11 +66,19 @@ returning queue
 
 RELEASE: Final = """
 update jobs set state = 'waiting', attempt = attempt - 1, worker_id = null, started_at = null
- where id = any($2::uuid[]) and worker_id = $1 and finished_at is null
-returning id
+ where id = $2 and attempt = $3 and worker_id = $1 and finished_at is null
 """
 
-OWNED: Final = "select id, cancel_asked_at is not null as is_cancelled from jobs where worker_id = $1 and state = 'active'"
+#: What is nobody's and has used up its attempts is left to `actions.rescue`, which buries it.
+DISOWN: Final = """
+update jobs set state = case when jobs.attempt > max_attempts then state else 'waiting' end, worker_id = null
+  from unnest($2::uuid[], $3::smallint[]) as held (id, attempt)
+ where jobs.id = held.id and jobs.attempt = held.attempt and jobs.worker_id = $1 and jobs.finished_at is null
+"""
+
+OWNED: Final = """
+select id, attempt, cancel_asked_at is not null as is_cancelled from jobs where worker_id = $1 and state = 'active'
+"""
 
 ARRIVE: Final = """
 insert into job_workers (id, host, pid, queues, beat_at) values ($1, $2, $3, $4::jsonb, clock_timestamp())
@@ -83,17 +92,6 @@ returning id
 
 LEAVE: Final = "delete from job_workers where id = $1"
 
-#: What may go wrong with a database for a while. Work goes on when it is back.
-DATABASE_AWAY: Final = (
-    OSError,
-    TimeoutError,
-    SQLAlchemyError,
-    asyncpg.PostgresError,
-    asyncpg.InterfaceError,
-    # "cannot switch to state …": a connection that was cut in the middle of an answer.
-    asyncpg.InternalClientError,
-)
-
 #: Rows may wait for a lock, never for long: a claim skips what is locked, a finish waits for a rescue at most.
 SETTINGS: Final = {
     "plan_cache_mode": "force_custom_plan",
@@ -102,6 +100,9 @@ SETTINGS: Final = {
     "lock_timeout": "5000",
     "statement_timeout": "15000",
 }
+#: To plan a claim takes longer than to make it. Its one good plan is that of the index, whatever the tables have grown to
+#: since it was made.
+SETTINGS_OF_CLAIMS: Final = SETTINGS | {"plan_cache_mode": "force_generic_plan", "enable_bitmapscan": "off"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,19 +138,23 @@ class Fence:
     flow_id: UUID | None = None
 
 
+#: A job and one of its attempts.
+Held = tuple[UUID, int]
+
+
 def claims_of(rows: Sequence[asyncpg.Record]) -> list[Claim]:
     """What a claiming statement returned."""
     return [Claim(*row.values()) for row in rows]
 
 
-async def connect(url: str, name: str) -> asyncpg.Connection:
+async def connect(url: str, name: str, settings: Mapping[str, str] = SETTINGS) -> asyncpg.Connection:
     """A connection for the engine alone."""
     plain = make_url(url.replace("postgres://", "postgresql://", 1)).set(drivername="postgresql")
     return await asyncpg.connect(
         plain.render_as_string(hide_password=False),
         timeout=5,
         command_timeout=15,
-        server_settings=SETTINGS | {"application_name": name},
+        server_settings={**settings, "application_name": name},
     )
 
 
@@ -159,17 +164,18 @@ class Store:
     One call at a time: claiming and finishing have a store each, so that neither waits for the other.
     """
 
-    def __init__(self, url: str, worker_id: UUID, name: str) -> None:
+    def __init__(self, url: str, worker_id: UUID, name: str, settings: Mapping[str, str] = SETTINGS) -> None:
         self.worker_id = worker_id
         self._url = url
         self._name = name
+        self._settings = settings
         self._connection: asyncpg.Connection | None = None
         self._turn = asyncio.Lock()
         self.on_connect: Callable[[asyncpg.Connection], Awaitable[None]] | None = None
 
     async def _use(self) -> asyncpg.Connection:
         if self._connection is None or self._connection.is_closed():
-            self._connection = await connect(self._url, self._name)
+            self._connection = await connect(self._url, self._name, self._settings)
             if self.on_connect is not None:
                 await self.on_connect(self._connection)
         return self._connection
@@ -219,16 +225,24 @@ class Store:
         """Let scheduled jobs whose time has come wait with the others. Returns the queues that got some."""
         return {row["queue"] for row in await self.fetch(PROMOTE, limit)}
 
-    async def release(self, ids: Sequence[UUID]) -> set[UUID]:
-        """Give jobs back untried: the attempt does not count."""
-        return {row["id"] for row in await self.fetch(RELEASE, self.worker_id, list(ids))}
+    async def release(self, job_id: UUID, attempt: int) -> None:
+        """Give a job back untried: the attempt does not count."""
+        await self.fetch(RELEASE, self.worker_id, job_id, attempt)
 
-    async def owned(self) -> dict[UUID, bool]:
-        """The jobs that are ours by the rows, and whether each was asked to stop.
+    async def disown(self, held: Collection[Held]) -> None:
+        """Let go of jobs of which nobody here knows. The attempts stay spent, so that none circles for ever; yet none dies
+        of this alone: one that has used up its attempts gets another one, once.
+        """
+        ids, attempts = zip(*held, strict=True)
+        await self.fetch(DISOWN, self.worker_id, ids, attempts)
+
+    async def owned(self) -> dict[Held, bool]:
+        """The jobs that are ours by the rows, with their attempts, and whether each was asked to stop.
 
         They are more than we run if a claim's answer was lost.
         """
-        return {row["id"]: row["is_cancelled"] for row in await self.fetch(OWNED, self.worker_id)}
+        rows = await self.fetch(OWNED, self.worker_id)
+        return {(row["id"], row["attempt"]): row["is_cancelled"] for row in rows}
 
     async def arrive(self, host: str, pid: int, queues: str) -> None:
         """Be known as alive. `queues` is JSON: slots by queue."""

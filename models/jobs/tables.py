@@ -104,11 +104,12 @@ class JobRow(Row):
             "limit_key",
             postgresql_where=text("limit_key is not null and state = 'waiting' and blocked_by is null"),
         ),
-        # How many of a share wait in a queue, and how far the turns of all have come.
+        # How many of a share wait in a queue, by the time at hand, and how far the turns of all have come.
         Index(
             "jobs_share",
             "queue",
             "share_key",
+            "run_at",
             postgresql_where=text("share_key is not null and state in ('scheduled', 'waiting')"),
         ),
         Index(
@@ -134,6 +135,15 @@ class JobRow(Row):
         Index("jobs_ended_badly", "state", "id", postgresql_where=text("state in ('dead', 'cancelled')")),
         Index("jobs_fingerprint", "fingerprint", "id", postgresql_where=text("fingerprint is not null")),
         Index("jobs_asked_by", "asked_by", "id", postgresql_where=text("asked_by is not null")),
+        # What a person finds again, and how much of it there is. What nobody asked for by name costs nothing here.
+        Index(
+            "jobs_of_a_person",
+            "asked_by",
+            "state",
+            "kind",
+            "id",
+            postgresql_where=text("asked_by is not null"),
+        ),
         Index("jobs_flow", "flow_id", "id", postgresql_where=text("flow_id is not null")),
         {"postgresql_with": {"fillfactor": "85"}},
     )
@@ -209,6 +219,23 @@ class AttemptRow(Row):
     __table_args__ = (Index("job_attempts_finished", "finished_at"),)
 
 
+class SnoozeRow(Row):
+    """How often, and why, a job was put off without spending this attempt. One row however often that was: what is put
+    off each minute for days has few.
+    """
+
+    __tablename__ = "job_snoozes"
+
+    job_id: Mapped[UUID] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True)
+    attempt: Mapped[int] = mapped_column(SmallInteger, primary_key=True)
+    times: Mapped[int] = mapped_column(server_default="1")
+    first_at: Mapped[datetime]
+    #: Of the last time: when it was, until when, and why.
+    at: Mapped[datetime]
+    until: Mapped[datetime]
+    why: Mapped[str]
+
+
 class LogRow(Row):
     """A line that a runner wrote while it worked."""
 
@@ -247,7 +274,7 @@ class WorkerRow(Row):
 
 
 class QueueRow(Row):
-    """What an operator has decided about a queue. A queue without a row is open."""
+    """What was decided about a queue, by an operator or by one of its jobs. A queue without a row is open."""
 
     __tablename__ = "job_queues"
 
@@ -261,6 +288,9 @@ class QueueRow(Row):
     rate_burst: Mapped[int | None]
     #: For how many days its finished jobs are kept.
     keep_days: Mapped[int | None]
+    #: Whom all of it asks has asked for silence: until when, and which job was told so.
+    closed_until: Mapped[datetime | None]
+    closed_by: Mapped[UUID | None]
 
 
 class LimitRow(Row):

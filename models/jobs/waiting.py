@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from models.jobs import gates
 from models.jobs.estimates import expected, pace, slots
 from models.jobs.message import kinds
+from models.jobs.queries import snoozes_of
 from models.jobs.rules import in_words
 from models.jobs.states import JobState
 from models.jobs.tables import JobRow
@@ -40,31 +41,26 @@ class Reason:
     remedy: str
 
 
-async def why_waiting(session: AsyncSession, job: JobRow, lease: timedelta) -> list[Reason]:
-    """What keeps this job from running now, the first obstacle first. Empty for a job that runs or has ended."""
+async def why_waiting(
+    session: AsyncSession, job: JobRow, lease: timedelta, *, tells_key: bool = True
+) -> list[Reason]:
+    """What keeps this job from running now, the first obstacle first. Empty for a job that runs or has ended.
+
+    Keys and what the other side said may name somebody: without `tells_key` they are left out.
+    """
     if job.state not in {JobState.SCHEDULED, JobState.WAITING}:
         return []
-    reasons = [one async for one in _own(session, job)]
+    reasons = [one async for one in _own(session, job, tells_key=tells_key)]
     reasons += [one async for one in _of_the_queue(session, job, lease)]
     return reasons or [Reason("soon", "Nothing keeps it: it is about to start.", "Wait a second.")]
 
 
-async def _own(session: AsyncSession, job: JobRow) -> AsyncIterator[Reason]:
+async def _own(session: AsyncSession, job: JobRow, *, tells_key: bool) -> AsyncIterator[Reason]:
     if job.kind not in kinds():
         words = f"No release that runs here knows the kind {job.kind}, so every worker puts it off. It is not lost."
         yield Reason("unknown-kind", words, "Start workers of the release that knows it, or cancel the job.")
     elif job.state is JobState.SCHEDULED:
-        at = f"{job.run_at:%Y-%m-%d %H:%M:%S} UTC"
-        if job.attempt and job.error:
-            words = f"Attempt {job.attempt} of {job.max_attempts} failed; the next one is at {at}."
-            yield Reason("retry", words, "Run it now, or wait.")
-        else:
-            words = f"It is to run at {at}."
-            if job.snoozes:
-                words = (
-                    f"It was put off {job.snoozes} times, now until {at}: what it needs was not there yet."
-                )
-            yield Reason("scheduled", words, "Run it now, or wait.")
+        yield await _scheduled(session, job, tells_key=tells_key)
     blocked_by = job.blocked_by or ""
     if blocked_by == "parents":
         count = f"{job.parents_left} other job{'s' if job.parents_left != 1 else ''}"
@@ -77,8 +73,22 @@ async def _own(session: AsyncSession, job: JobRow) -> AsyncIterator[Reason]:
         yield Reason("cancel", "It was asked to stop, and will be cancelled within seconds.", "Nothing.")
     if job.limit_key is not None:
         room = (await session.execute(_KEY, {"name": job.limit_key})).one()
-        for reason in _limits(room, job.limit_key):
+        for reason in _limits(room, job.limit_key if tells_key else "its key"):
             yield reason
+
+
+async def _scheduled(session: AsyncSession, job: JobRow, *, tells_key: bool) -> Reason:
+    at, remedy = f"{job.run_at:%Y-%m-%d %H:%M:%S} UTC", "Run it now, or wait."
+    if job.attempt and job.error:
+        words = f"Attempt {job.attempt} of {job.max_attempts} failed; the next one is at {at}."
+        return Reason("retry", words, remedy)
+    if not job.snoozes:
+        return Reason("scheduled", f"It is to run at {at}.", remedy)
+    often = "once" if job.snoozes == 1 else f"{job.snoozes} times"
+    words = f"It was put off {often}, now until {at}."
+    if tells_key and (put_off := await snoozes_of(session, job.id)):
+        words += f" {put_off[-1].why}"
+    return Reason("scheduled", words, remedy)
 
 
 async def _of_the_queue(session: AsyncSession, job: JobRow, lease: timedelta) -> AsyncIterator[Reason]:
@@ -111,7 +121,7 @@ def _limits(room: Row[tuple[object, ...]], of: str) -> list[Reason]:
         reasons.append(Reason("limit", words, f"Wait for one of them to end, or raise the limit of {of}."))
     if room.closed > 0:
         words = f"The other side has asked for silence: {of} begins again in {_seconds(room.closed)}."
-        reasons.append(Reason("silence", words, "Wait."))
+        reasons.append(Reason("silence", words, f"Wait, or end the silence of {of}."))
     if room.next_in is not None and room.next_in > 0:
         words = f"The rate of {of} is used up; the next one may begin in about {_seconds(room.next_in)}."
         reasons.append(Reason("rate", words, f"Wait, or raise the rate of {of}."))

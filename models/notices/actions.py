@@ -15,7 +15,7 @@ from models.base.states import move
 from models.jobs import enqueue
 from models.jobs.limits import host_key
 from models.notices.events import EVENTS
-from models.notices.jobs import DeliverWebhook
+from models.notices.jobs import DeliverWebhook, FailDelivery
 from models.notices.states import MOVES, DeliveryState
 from models.notices.tables import Delivery, Endpoint, Notice
 
@@ -78,5 +78,10 @@ async def send_again(session: AsyncSession, delivery: Delivery, endpoint: Endpoi
 
 
 async def _deliver(session: AsyncSession, delivery: Delivery, endpoint: Endpoint) -> None:
-    job, limit = DeliverWebhook(delivery_id=delivery.id), host_key(endpoint.url)
-    await enqueue(session, job, subject=about(delivery.id), limit=limit)
+    await enqueue(
+        session,
+        DeliverWebhook(delivery_id=delivery.id),
+        subject=about(delivery.id),
+        when_dead=FailDelivery(delivery_id=delivery.id),
+        limit=host_key(endpoint.url),
+    )

@@ -9,6 +9,7 @@ from models.accounts.queries import person_by_email
 from models.accounts.states import Role
 from models.accounts.tables import Person
 from models.base.errors import Invalid, NotFound
+from models.base.paths import is_ours
 from models.notices.jobs import Email, Notification
 
 
@@ -24,8 +25,8 @@ async def allowed_email(session: AsyncSession, asker: Person, wanted: Email) -> 
 async def allowed_notification(session: AsyncSession, asker: Person, wanted: Notification) -> Notification:
     """The notification as `asker` may have it shown. Raises `Invalid`, naming the field."""
     link = wanted.link
-    if link is not None and (not link.startswith("/") or link.startswith(("//", "/\\"))):
-        raise Invalid({"link": "Give a path of this site that begins with one /."})
+    if link is not None and not is_ours(link):
+        raise Invalid({"link": "Give a path of this site that begins with one /, percent-encoded."})
     to = _recipient(asker, wanted.to or asker.email)
     try:
         person = await person_at(session, to)

@@ -7,12 +7,16 @@ from typing import Annotated, ClassVar, Final
 from uuid import UUID
 
 from msgspec import Meta
+from sqlalchemy import update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from models.jobs import Backoff, Job
 from models.jobs.schedules import Schedule
+from models.jobs.tables import JobRow
 from models.mail.actions import drop_letters
 from models.mail.jobs import SendLetter
+from models.notices.states import DeliveryState
+from models.notices.tables import Delivery
 
 #: The letter that an `Email` is sent as.
 LETTER: Final = "notices.message"
@@ -67,12 +71,44 @@ class DeliverWebhook(Job, frozen=True):
 
     delivery_id: UUID
 
+    @classmethod
+    async def take_back(cls, session: AsyncSession, job_id: UUID) -> None:
+        """It is on its way no more, and can be sent again."""
+        await _give_up_without(session, job_id)
+
+
+class FailDelivery(Job, frozen=True):
+    """The job of a delivery has died, and not of what its receiver said: say that it failed."""
+
+    kind: ClassVar[str] = "notices.fail_delivery"
+    queue: ClassVar[str] = DeliverWebhook.queue
+    attempts: ClassVar[int] = 20
+
+    delivery_id: UUID
+
+    @classmethod
+    async def take_back(cls, session: AsyncSession, job_id: UUID) -> None:
+        """Nobody else would say so."""
+        await _give_up_without(session, job_id)
+
 
 class ForgetNotices(Job, frozen=True):
     """Delete old notices and deliveries."""
 
     kind: ClassVar[str] = "notices.forget"
     priority: ClassVar[int] = 7
+
+
+async def give_up(session: AsyncSession, delivery_id: UUID) -> None:
+    """A delivery has failed, unless it has come to its end."""
+    on_its_way = (Delivery.id == delivery_id, Delivery.state == DeliveryState.WAITING)
+    await session.execute(update(Delivery).where(*on_its_way).values(state=DeliveryState.FAILED))
+
+
+async def _give_up_without(session: AsyncSession, job_id: UUID) -> None:
+    job = await session.get_one(JobRow, job_id)
+    # By what it is about, for its arguments may have been edited.
+    await give_up(session, UUID(str(job.subject).removeprefix("delivery/")))
 
 
 SCHEDULES = (Schedule("notices.forget", timedelta(days=1), ForgetNotices()),)

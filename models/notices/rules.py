@@ -1,6 +1,8 @@
 """Where webhooks may go, and when an endpoint is given up."""
 
+from contextlib import suppress
 from datetime import datetime, timedelta
+from ipaddress import ip_address
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -33,4 +35,7 @@ def url_problem(url: str, allowed: tuple[str, ...]) -> str | None:
         return "The address must begin with https://."
     if parts.username or parts.fragment:
         return "Leave out what stands before @ and after #. The secret signs what is sent."
+    with suppress(ValueError):
+        if not ip_address(host).is_global:
+            return "This leads into a private network, where nothing is sent. Enter a public address."
     return None if port in {None, 443} else "Only the port 443 is sent to. Leave the port out."

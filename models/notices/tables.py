@@ -77,4 +77,10 @@ class Delivery(Row):
         Index("notices_deliveries_endpoint", "endpoint_id", "id"),
         Index("notices_deliveries_state", "endpoint_id", "state", "id"),
         Index("notices_deliveries_created", "created_at"),
+        # What tells of alerts is looked for when no worker lives, among all that waits then.
+        Index(
+            "notices_deliveries_alarms",
+            "id",
+            postgresql_where=text("state = 'waiting' and event in ('alert.raised', 'alert.ended')"),
+        ),
     )

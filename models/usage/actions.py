@@ -1,5 +1,6 @@
 """Writing the ledger: a call begins, ends, or is given up as lost."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -44,6 +45,7 @@ async def begin_call(
     reserved_cents: Decimal,
     budget: Budget,
     once: str | None = None,
+    job_id: UUID | None = None,
     at: datetime | None = None,
 ) -> ModelCallRow:
     """Write down that a call is about to be made, or raise `BudgetSpent` if it might not fit.
@@ -62,6 +64,7 @@ async def begin_call(
     earlier = select(func.count()).where(ModelCallRow.subject == subject, ModelCallRow.kind == kind)
     call = ModelCallRow(
         subject=subject,
+        job_id=job_id,
         kind=kind,
         attempt=(await session.execute(earlier)).scalar_one() + 1,
         provider=provider,
@@ -96,6 +99,17 @@ async def finish_call(
     )
     if done.first() is None:
         raise Conflict(f"The call {call_id} has ended before.")
+
+
+async def let_go(session: AsyncSession, subject: str, needs: Collection[str]) -> None:
+    """Keep these answers no longer: what was made of them was not good enough, and is to be asked for anew."""
+    await session.execute(
+        update(ModelCallRow)
+        .where(
+            ModelCallRow.subject == subject, ModelCallRow.once.in_(needs), ModelCallRow.answer.is_not(None)
+        )
+        .values(answer=None)
+    )
 
 
 async def give_up_lost_calls(session: AsyncSession, *, at: datetime | None = None) -> int:

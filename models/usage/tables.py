@@ -30,12 +30,15 @@ class ModelCallRow(Row):
         Index(None, "started_at"),
         Index("model_calls_kept", "subject", "once", postgresql_where=text("answer is not null")),
         Index("model_calls_under_way", "started_at", postgresql_where=text("state = 'started'")),
+        Index("model_calls_job", "job_id", postgresql_where=text("job_id is not null")),
         Index("model_calls_unsure", "started_at", postgresql_where=text("state in ('started', 'unknown')")),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
     subject: Mapped[str]
     """On whose behalf: `order/<id>`."""
+    job_id: Mapped[UUID | None]
+    """The job that asked, as far as it was one. It is forgotten sooner than what it cost."""
     kind: Mapped[str]
     """What was asked for: `place_backlink`."""
     attempt: Mapped[int]

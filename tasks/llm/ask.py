@@ -2,7 +2,7 @@
 
 import asyncio
 import importlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Final, Generic, TypeVar
@@ -11,9 +11,10 @@ from uuid import UUID
 import structlog
 from pydantic import BaseModel, ValidationError
 
+from models.base.crash_points import crash_point
 from models.base.db import Database
 from models.base.errors import Temporary
-from models.usage.actions import Ending, begin_call, finish_call
+from models.usage.actions import Ending, begin_call, finish_call, let_go
 from models.usage.queries import kept_answer
 from models.usage.rules import CURRENCY, CallState
 from tasks.llm.errors import BadAnswer, CallFailed, ContentRefused, NothingStored, RequestRejected
@@ -70,11 +71,13 @@ class Llm:
         instructions: str,
         max_output_tokens: int = MAX_OUTPUT_TOKENS,
         once: str | None = None,
+        job_id: UUID | None = None,
     ) -> Answer[Output]:
         """Ask for an answer in the shape of `schema` about the material.
 
         `kind` says what for (`place_backlink`) and `subject` on whose behalf (`order/<id>`): budgets are kept per
-        subject. `instructions` are ours and trusted; `material` is anybody's text by name, and is not.
+        subject. The page of the job `job_id` tells of its calls. `instructions` are ours and trusted; `material` is
+        anybody's text by name, and is not.
 
         With `once`, a name for what the subject needs the answer for, an accepted answer is kept in the ledger, in
         the transaction that says what it cost, and given again: work that begins anew after a crash pays for nothing
@@ -91,7 +94,7 @@ class Llm:
             schema=schema.model_json_schema(),
             max_output_tokens=max_output_tokens,
         )
-        asking = _Asking(self, kind, subject, schema, once)
+        asking = _Asking(self, kind, subject, schema, once, job_id)
         if (kept := await asking.kept()) is not None:
             return kept
         try:
@@ -101,6 +104,11 @@ class Llm:
                 raise
             log.warning("llm_fallback", kind=kind, subject=subject, reason=str(first))
             return await asking.instead(request, self.options.fallback, first)
+
+    async def let_go(self, subject: str, needs: Collection[str]) -> None:
+        """Ask anew for what was kept under these names of `once`."""
+        async with self.database.transaction() as session:
+            await let_go(session, subject, needs)
 
     async def caller(self) -> Caller:
         """Whoever answers in the mode that is set; brings in the heavy libraries if it has to."""
@@ -127,6 +135,7 @@ class _Asking(Generic[Output]):
     subject: str
     schema: type[Output]
     once: str | None
+    job_id: UUID | None
 
     async def kept(self) -> Answer[Output] | None:
         """The answer that was given before, if it is to be given once. It costs nothing more."""
@@ -182,6 +191,7 @@ class _Asking(Generic[Output]):
         """One HTTP request with its row in the ledger: the reply, and the output or what is wrong with it."""
         caller = await self.llm.caller()
         call_id = await self.begin(request, await caller.estimate_cents(request))
+        crash_point("after a call to a model is claimed, before it is made")
         try:
             reply = await caller.call(request)
         except CallFailed as failure:
@@ -196,6 +206,7 @@ class _Asking(Generic[Output]):
         except Exception:
             await self.finish(call_id, Ending(CallState.UNKNOWN, error_kind="fault"))
             raise
+        crash_point("after a model answered, before it is noted")
         output = _checked(reply, self.schema)
         error_kind = (
             "refused" if reply.ending == "refused" else "bad_answer" if isinstance(output, str) else None
@@ -226,6 +237,7 @@ class _Asking(Generic[Output]):
                 reserved_cents=reserved_cents,
                 budget=self.llm.options.budget,
                 once=self.once,
+                job_id=self.job_id,
             )
             return call.id
 

@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Final
+from uuid import UUID
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
@@ -108,15 +109,15 @@ class Step:
 Tell = Callable[[Step], None]
 
 
-async def write_article(llm: Llm, brief: ArticleBrief, tell: Tell) -> Manuscript:
+async def write_article(llm: Llm, brief: ArticleBrief, tell: Tell, job_id: UUID | None = None) -> Manuscript:
     """Write the article of a brief. Raises `NotWritten` after three that did not pass, and what `Llm.ask` raises."""
-    writer = _Writer(llm, brief, tell)
+    writer = _Writer(llm, brief, tell, job_id)
     return await writer.write()
 
 
 class _Writer:
-    def __init__(self, llm: Llm, brief: ArticleBrief, tell: Tell) -> None:
-        self.llm, self.brief, self.tell = llm, brief, tell
+    def __init__(self, llm: Llm, brief: ArticleBrief, tell: Tell, job_id: UUID | None) -> None:
+        self.llm, self.brief, self.tell, self.job_id = llm, brief, tell, job_id
         self.model = ""
 
     async def write(self) -> Manuscript:
@@ -158,6 +159,7 @@ class _Writer:
             subject=self.brief.subject,
             instructions=OUTLINE,
             once=f"{self.brief.number}/outline",
+            job_id=self.job_id,
         )
         self.model = answer.model
         return answer.output
@@ -190,6 +192,7 @@ class _Writer:
             subject=self.brief.subject,
             instructions=PASSAGE,
             once=f"{self.brief.number}/part-{number}/{attempt}",
+            job_id=self.job_id,
         )
         return "\n\n".join(escape(paragraph) for paragraph in answer.output.paragraphs)
 

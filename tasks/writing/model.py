@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
+from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -80,6 +81,8 @@ async def propose_with_model(
     llm: Llm,
     *,
     subject: str,
+    once: str | None = None,
+    job_id: UUID | None = None,
     markdown: str,
     url: str,
     anchor: str,
@@ -95,6 +98,7 @@ async def propose_with_model(
     `target` is what is known of the page behind the URL. `previous` are the edits of the order's earlier versions,
     oldest first: their gaps are not offered again, nor those that the customer's `reasons` speak against.
     `last_report` is quality control's on the version before, if that was the reason.
+    With `once`, a name for the version, answers are kept until they have come to nothing: see `Llm.ask`.
     Raises `NotPlaced` after `tries` placements that did not pass, and what `Llm.ask` raises.
     """
     gaps = places(markdown, max_links_in_paragraph=max_links_in_paragraph)
@@ -113,8 +117,11 @@ async def propose_with_model(
     if last_report is not None and not last_report.passed:
         material["last attempt"] = last_report.reason
     cost, report, fault = Decimal(), last_report, ""
-    for asked in range(1, tries + 1):
-        answer = await llm.ask(KIND, NewSentence, material, subject=subject, instructions=INSTRUCTIONS)
+    needs = [f"{once}/{asked}" if once else None for asked in range(1, tries + 1)]
+    for asked, need in enumerate(needs, 1):
+        answer = await llm.ask(
+            KIND, NewSentence, material, subject=subject, instructions=INSTRUCTIONS, once=need, job_id=job_id
+        )
         cost += answer.cost_cents
         edit = Edit(**answer.output.model_dump())
         try:
@@ -130,6 +137,7 @@ async def propose_with_model(
                 return Proposal(edit, text, report, answer.model, asked, cost)
             fault = report.reason
         material["last attempt"] = f"{answer.output.model_dump_json()}\n{fault}"
+    await llm.let_go(subject, [need for need in needs if need])
     raise NotPlaced(f"No placement passed quality control. The last one: {fault}", report)
 
 

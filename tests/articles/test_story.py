@@ -1,15 +1,19 @@
 """A whole article, from a payment to its publication, read from top to bottom."""
 
 import pytest
+from sqlalchemy import select
 
 from models.base.db import Database
 from models.base.errors import Conflict, Invalid
+from models.jobs.tables import JobRow
+from models.orders.jobs import WriteArticle
 from models.orders.quality import QcReport
 from models.orders.reviewing import approve, regenerate, submit
 from models.orders.states import ArticleStatus, OrderStatus, Product, RegenerateReason
 from models.orders.tables import Article
 from models.orders.truths import verdicts
 from models.payments.states import PaymentState
+from models.usage.tables import ModelCallRow
 from tasks.testing import run_everything
 from tasks.world import World
 from tests.articles.author import HEADINGS, TITLE, Author
@@ -47,6 +51,11 @@ async def test_an_article_is_paid_written_looked_at_written_again_and_published(
     await run_everything(world)
     _, second = await versions_of(database, order.id)
     assert author.asked["outline"] == 2
+    # Each call to the model says which of the two jobs made it.
+    async with database.transaction() as session:
+        calls = await session.scalars(select(ModelCallRow.job_id))
+        jobs = await session.scalars(select(JobRow.id).where(JobRow.kind == WriteArticle.kind))
+        assert set(calls) == set(jobs)
 
     # They hand it in, and the editor approves: now there is an article, and it can sell links.
     async with database.transaction() as session:

@@ -96,6 +96,7 @@ async def test_what_ses_answers_means(
         await post_to(proxy.url).send(mime, sender=SENDER, to=MIRA, tag=TAG)
     assert message in caught.value.reason
     assert getattr(caught.value, "retry_after", None) == retry_after
+    assert getattr(caught.value, "is_crowded", False) is (message == "slow down")
     assert proxy.asked == 1
 
 

@@ -4,6 +4,8 @@ import gzip
 import threading
 import time
 from collections.abc import Iterator
+from datetime import timedelta
+from email.utils import format_datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -11,8 +13,19 @@ import httpcore2
 import httpx2
 import pytest
 
+from models.base.clock import now
 from models.base.settings import Settings
-from tasks.fetch import MAX_BYTES, NotFetched, Page, Private, PublicOnly, fetch, is_public, open_client
+from tasks.fetch import (
+    MAX_BYTES,
+    NotFetched,
+    Page,
+    Private,
+    PublicOnly,
+    fetch,
+    is_public,
+    open_client,
+    retry_after,
+)
 from tasks.targets import problem_of
 
 BOMB = gzip.compress(b"\0" * 200_000_000, 9)
@@ -109,10 +122,33 @@ async def test_a_page_is_fetched_through_a_redirect(host: str) -> None:
         *("0.0.0.0", "224.0.0.1", "240.0.0.1", "255.255.255.255", "192.0.2.1", "198.18.0.1"),
         *("::1", "::", "fe80::1", "fc00::1", "ff02::1", "::ffff:127.0.0.1", "::ffff:10.0.0.1"),
         *("64:ff9b::7f00:1", "2002:7f00:1::", "2001:0:1::", "2001:db8::1", "fe80::1%eth0"),
+        *("192.88.99.1", "fec0::1", "3fff::1"),
     ],
 )
 def test_an_address_that_is_not_public_is_known_as_such(address: str) -> None:
     assert not is_public(address)
+
+
+@pytest.mark.parametrize(
+    ("header", "seconds"),
+    [
+        ("", None),
+        ("soon", None),
+        ("90", 90),
+        ("999999999", 86_400),
+        ("Wed, 21 Oct 2015 07:28:00 GMT", 0),
+        ("Wed Oct 21 07:28:00 2015", 0),
+        ("Fri, 31 Dec 9999 23:59:59 GMT", 86_400),
+    ],
+)
+def test_how_long_to_wait_is_read_in_seconds_and_as_a_date(header: str, seconds: int | None) -> None:
+    assert retry_after(header) == (None if seconds is None else timedelta(seconds=seconds))
+
+
+def test_a_date_of_soon_is_waited_for() -> None:
+    wait = retry_after(format_datetime(now() + timedelta(hours=1), usegmt=True))
+    assert wait is not None
+    assert timedelta(minutes=59) < wait <= timedelta(hours=1)
 
 
 @pytest.mark.parametrize("address", ["1.1.1.1", "93.184.215.14", "2606:4700::1111"])

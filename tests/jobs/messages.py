@@ -77,6 +77,8 @@ async def play(job: Play, work: Work) -> dict[str, int] | None:
             raise Temporary("not yet", timedelta(milliseconds=30))
         case "too many":
             raise Temporary("429", timedelta(seconds=60), is_crowded=True)
+        case "queue too many":
+            raise Temporary("429", timedelta(seconds=60), is_queue_crowded=True)
         case "tidy":
             try:
                 await asyncio.sleep(job.seconds)

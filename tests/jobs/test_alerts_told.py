@@ -1,5 +1,7 @@
 """How an alert reaches people and systems."""
 
+import asyncio
+
 from sqlalchemy import select, text
 
 from models.accounts.states import Role
@@ -9,11 +11,15 @@ from models.jobs import enqueue
 from models.jobs.alerts import subject_of
 from models.jobs.board_tables import AlertRow
 from models.jobs.jobs import TellOfAlert
+from models.jobs.limits import set_defaults
 from models.jobs.queues import pause
 from models.jobs.states import AlertKind
 from models.jobs.tables import WorkerRow
 from models.mail.states import LetterState
 from models.mail.tables import EmailMessage
+from models.notices.actions import announce
+from models.notices.states import DeliveryState
+from models.notices.tables import Delivery
 from tasks.alarm import tell
 from tasks.world import World
 from tests.notices.conftest import Exchange, exchange, receiver
@@ -65,3 +71,39 @@ async def test_people_hear_of_it_although_no_worker_lives_or_the_queues_are_paus
     assert await tell(world) == 0
     async with world.database.transaction() as session:
         assert [one.host for one in await session.scalars(select(WorkerRow))] == ["ada"]
+
+
+async def test_systems_hear_of_it_as_well_without_workers_and_of_nothing_else(exchange: Exchange):
+    """Five alerts, and two dispatchers who look at once: each is told once, at most two at a time as for every host."""
+    world = exchange.world
+    _, secret = await exchange.endpoint()
+    alerts = [
+        AlertRow(id=new_id(), kind=AlertKind.DEAD_WORKER, subject=f"ada {number}", words="Trouble")
+        for number in range(5)
+    ]
+    async with world.database.transaction() as session:
+        await set_defaults(session)
+        session.add_all(alerts)
+        for alert in alerts:
+            await enqueue(
+                session, TellOfAlert(alert_id=alert.id, is_over=False), subject=subject_of(alert.id)
+            )
+        await announce(session, "order.paid", {"id": "7"})
+    exchange.receiver.answers = [("429 Too Many Requests", "")]
+    await asyncio.gather(tell(world), tell(world))
+    # Who asks to be left alone is left alone, and it costs no attempt.
+    assert len(exchange.receiver.requests) < len(alerts)
+    async with world.database.transaction() as session:
+        await session.execute(text("update job_gates set closed_until = now() - interval '11 minutes'"))
+        await session.execute(text("update jobs set state = 'waiting' where state = 'scheduled'"))
+    while await tell(world):
+        pass
+    told = [exchange.receiver.verified(number, secret) for number in range(len(exchange.receiver.requests))]
+    assert {one["type"] for one in told} == {"alert.raised"}
+    assert {one["data"]["id"] for one in told} == {str(one.id) for one in alerts}
+    async with world.database.transaction() as session:
+        states = {(one.event, one.state) for one in await session.scalars(select(Delivery))}
+        tries = [one.attempts for one in await session.scalars(select(Delivery)) if one.event != "order.paid"]
+        running = await session.scalar(text("select count(*) from jobs where state = 'active'"))
+    assert states == {("alert.raised", DeliveryState.DELIVERED), ("order.paid", DeliveryState.WAITING)}
+    assert (sum(tries), running) == (len(told), 0)

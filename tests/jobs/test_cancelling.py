@@ -119,7 +119,7 @@ async def test_a_cancelled_job_that_comes_back_is_not_run_again(world: World) ->
     store = Store(world.settings.database.url, new_id(), "test")
     [claim] = await store.claim({"test": 1})
     assert await stop(world.database, job) is JobState.ACTIVE
-    await store.release([claim.id])
+    await store.release(claim.id, claim.attempt)
     assert await store.claim({"test": 1}) == []
     async with working(world) as receiver:
         await receiver.reconcile()

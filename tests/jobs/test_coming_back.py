@@ -7,7 +7,6 @@ from uuid import UUID
 
 import pytest
 from sqlalchemy import text
-from taskiq import TaskiqResult
 
 from models.base.clock import now
 from models.base.db import Database, new_id
@@ -17,6 +16,8 @@ from models.jobs.actions import Failure, fail, rescue, snooze
 from models.jobs.dead import duplicate, promote, retry
 from models.jobs.message import Backoff
 from models.jobs.progress import Progress
+from models.jobs.queries import snoozes_of
+from models.jobs.rules import LONGEST_SILENCE
 from models.jobs.states import JobState
 from models.jobs.store import Claim, Fence, Store
 from models.jobs.tables import AttemptRow, JobRow
@@ -64,7 +65,7 @@ async def test_whoever_comes_back_keeps_the_allowance_of_its_priority(world: Wor
     claims = {one.id: fence_of(store, one) for one in await claim(store, 3)}
     async with world.database.transaction() as session:
         await fail(session, claims[failed], Failure("no"), Backoff())
-        await snooze(session, claims[snoozed], SOON)
+        await snooze(session, claims[snoozed], SOON, "It rains.")
         await session.execute(text("update job_workers set beat_at = now() - interval '1 hour'"))
         assert await rescue(session, SOON) == [lost]
     for job_id in (failed, snoozed, lost):
@@ -114,15 +115,41 @@ async def test_a_share_whose_jobs_fail_does_not_have_all_the_turns(world: World,
     assert quiet in [one.id for one in await claim(store, 2)]
 
 
+async def test_however_often_a_job_is_put_off_there_is_one_row_for_each_attempt(
+    world: World, store: Store
+) -> None:
+    """A job of a kind that nobody knows is put off every 30 seconds for as long as it is there."""
+    job_id = await ask(world.database)
+    for why in ("It rains.", "It snows."):
+        await change(world.database, f"{READY}, snoozes = 32766 where attempt = 0")
+        [one] = await claim(store)
+        async with world.database.transaction() as session:
+            await snooze(session, fence_of(store, one), SOON, why)
+    await change(world.database, READY)
+    [one] = await claim(store)
+    async with world.database.transaction() as session:
+        await snooze(session, fence_of(store, one), SOON, "It hails.")
+        await session.execute(text("update jobs set attempt = 1, state = 'waiting'"))
+    [one] = await claim(store)
+    async with world.database.transaction() as session:
+        await snooze(session, fence_of(store, one), SOON, "It thaws.")
+        first, second = await snoozes_of(session, job_id)
+    assert [(row.attempt, row.times, row.why) for row in (first, second)] == [
+        (1, 3, "It hails."),
+        (2, 1, "It thaws."),
+    ]
+    assert (first.until - first.at, second.at) == (SOON, second.first_at)
+    assert first.first_at < first.at < second.at
+    assert (await row_of(world.database, job_id)).snoozes == 32767
+
+
 async def settle_429(world: World, store: Store) -> JobRow:
     """Claim the only job, and let its runner meet a 429."""
     [one] = await claim(store)
     settler = Settler(world, store.worker_id, {Play.kind: Play}, lambda _: None)
     attempt = Attempt(one, fence_of(store, one), Progress(one.id, one.attempt, one.max_attempts))
     crowded = Temporary("429", timedelta(seconds=60), is_crowded=True)
-    await settler.settle(
-        attempt, TaskiqResult(is_err=True, return_value=None, execution_time=0, error=crowded)
-    )
+    await settler.settle(attempt, None, crowded)
     return await row_of(world.database, one.id)
 
 
@@ -146,6 +173,9 @@ async def test_the_patience_with_429s_begins_with_the_first_of_them(world: World
     await change(database, f"{READY}, {later}")
     row = await settle_429(world, store)
     assert (row.attempt, row.snoozes) == (0, 2)
+    async with database.transaction() as session:
+        [put_off] = await snoozes_of(session, job_id)
+    assert (put_off.times, put_off.why) == (2, "model/writer was asked too often (429).")
     # And an hour of nothing but 429: from now on attempts are spent, one by one.
     for attempt in (1, 2, 3):
         await change(database, f"{READY}, crowded_at = crowded_at - interval '1 hour', run_at = now()")
@@ -167,7 +197,21 @@ async def test_the_patience_begins_afresh_with_an_attempt_that_came_to_another_e
     await change(database, f"{READY}, crowded_at = now() - interval '2 hours', run_at = now()")
     [one] = await claim(store)
     async with database.transaction() as session:
-        await snooze(session, fence_of(store, one), SOON)
+        await snooze(session, fence_of(store, one), SOON, "It rains.")
     await change(database, f"{READY}, run_at = now()")
     row = await settle_429(world, store)
     assert (row.attempt, row.snoozes) == (0, 3)
+
+
+async def test_whoever_asks_for_a_day_of_silence_is_asked_again_sooner(world: World, store: Store) -> None:
+    """Paid work would wait for a day. A backoff of our own may be longer."""
+    database, day = world.database, timedelta(days=1)
+    crowded, failed, slow = [await ask(database) for _ in range(3)]
+    fences = {one.id: fence_of(store, one) for one in await claim(store, 3)}
+    async with database.transaction() as session:
+        await snooze(session, fences[crowded], day, "It is crowded.", is_crowded=True)
+        await fail(session, fences[failed], Failure("429"), Backoff(), day, is_crowded=True)
+        await fail(session, fences[slow], Failure("429"), lambda _: day, day, is_crowded=True)
+    runs_at = [(await row_of(database, one)).run_at - now() for one in (crowded, failed, slow)]
+    assert runs_at[0] <= LONGEST_SILENCE
+    assert runs_at[1] <= LONGEST_SILENCE < runs_at[2]

@@ -176,13 +176,17 @@ async def test_notes_on_errors_and_bulk_actions_are_forgotten_after_their_jobs(d
         )
         for fingerprint in ("known", "gone", "new"):
             await understand(session, fingerprint, "A note.", new_id())
-        for _ in range(3):
+        for _ in range(4):
             await begin(session, Filter.read("state:dead"), BulkDeed.RETRY, new_id())
         old = "now() - interval '91 days'"
         await session.execute(text(f"update job_errors set understood_at = {old} where fingerprint <> 'new'"))
         await session.execute(text("update job_bulk_actions set finished_at = now()"))
         first = "(select min(id::text)::uuid from job_bulk_actions)"
         await session.execute(text(f"update job_bulk_actions set finished_at = {old} where id = {first}"))
+        # Another one never came to its end.
+        last = "(select max(id::text)::uuid from job_bulk_actions)"
+        never = f"update job_bulk_actions set finished_at = null, created_at = {old} where id = {last}"
+        await session.execute(text(never))
         await forget_what_is_left(session)
         notes = await session.scalars(select(ErrorRow.fingerprint))
         assert sorted(notes) == ["known", "new"]

@@ -3,12 +3,15 @@
 from collections import Counter
 from datetime import timedelta
 
-from sqlalchemy import text
+from sqlalchemy import select, text
 
 from models.base.clock import now
 from models.base.db import Database, new_id
 from models.jobs import Wish, enqueue_all
+from models.jobs.dead import promote
+from models.jobs.states import JobState
 from models.jobs.store import Store
+from models.jobs.tables import JobRow
 from tasks.world import World
 from tests.jobs.messages import Play
 
@@ -88,8 +91,10 @@ async def test_who_comes_late_does_not_catch_up_with_what_others_have_had(world:
 
 
 async def test_a_share_counts_in_its_own_queue_and_what_is_for_later_keeps_its_time(world: World) -> None:
+    """And puts nothing back that is for before it."""
     database = world.database
     await ask(database, NOISY, 3, run_at=now() + timedelta(hours=1))
+    await ask(database, NOISY, 1, run_at=now() + timedelta(minutes=30))
     await ask(database, NOISY, 1)
     await ask(database, None, 1)
     async with database.transaction() as session:
@@ -97,5 +102,16 @@ async def test_a_share_counts_in_its_own_queue_and_what_is_for_later_keeps_its_t
             text("select extract(epoch from rank_at - run_at)::int / 60 from jobs order by rank_at, id")
         )
         behind = rows.scalars().all()
-    # 25 minutes are the middle priority; each that waits already puts the next one back by five.
-    assert behind == [25, 40, 25, 30, 35]
+    # 25 minutes are the middle priority; each that is there by then puts the next one back by five.
+    assert behind == [25, 25, 25, 25, 30, 35]
+
+
+async def test_a_job_that_is_promoted_stands_behind_those_that_wait(world: World) -> None:
+    database = world.database
+    await ask(database, NOISY, 1, run_at=now() + timedelta(days=7))
+    await ask(database, NOISY, 2)
+    async with database.transaction() as session:
+        job = (await session.scalars(select(JobRow).where(JobRow.state == JobState.SCHEDULED))).one()
+        await promote(session, job.id)
+        await session.refresh(job)
+        assert timedelta(minutes=34) < job.rank_at - job.run_at <= timedelta(minutes=35)

@@ -12,11 +12,14 @@ from models.accounts.tables import AuditEntry
 from models.base.clock import now
 from models.base.db import Database, new_id
 from models.base.errors import Conflict, Invalid
+from models.base.paging import PAGE_SIZE
 from models.jobs import Job, Wish, enqueue_all
-from models.jobs.bulk import begin, bulk_action, bulk_actions, do_chunk, stop
+from models.jobs.board_tables import BulkChunkRow
+from models.jobs.bulk import begin, bulk_action, bulk_actions, do_chunk, done_to, stop
 from models.jobs.cancelling import cancel
 from models.jobs.filter import Filter
 from models.jobs.jobs import DoBulkAction
+from models.jobs.queries import Sort, jobs
 from models.jobs.queues import pause
 from models.jobs.states import BulkDeed
 from models.jobs.tables import JobRow
@@ -167,6 +170,8 @@ async def test_a_bulk_action_is_done_although_its_own_queue_is_paused(world: Wor
 async def test_a_bulk_action_without_its_job_has_ended_and_says_why(world: World, end: str) -> None:
     await make(world.database, 3)
     async with world.database.transaction() as session:
+        # Whatever else waits: what ends it runs where it ran itself.
+        await pause(session, "default")
         bulk_id = await begin(session, Filter.read("state:dead queue:wool"), BulkDeed.PROMOTE, ME)
     async with world.database.transaction() as session:
         await do_chunk(session, bulk_id, 1)
@@ -210,6 +215,27 @@ async def test_chunks_that_are_done_twice_or_at_once_count_once(database: Databa
     assert (await counts(database)) == {"waiting": 25}  # and the job that does it
 
 
+async def test_a_job_tells_of_every_bulk_action_that_did_something_to_it(database: Database) -> None:
+    refused, first, *_, last = await make(database, 6, "waiting")
+    begun = {}
+    for deed in (BulkDeed.CANCEL, BulkDeed.RETRY, BulkDeed.PROMOTE):
+        async with database.transaction() as session:
+            begun[deed] = await begin(session, Filter.read("queue:wool"), deed, ME)
+        for _ in range(4):
+            async with database.transaction() as session:
+                await do_chunk(session, begun[deed], 2)
+    async with database.transaction() as session:
+        told = {job_id: [row.deed for row, _ in await done_to(session, job_id)] for job_id in (first, last)}
+        assert set(map(tuple, told.values())) == {(BulkDeed.RETRY, BulkDeed.CANCEL)}
+        # It holds money, and nothing was ever done to it; it comes before the first of a chunk that others are in.
+        assert await done_to(session, refused) == []
+        chunks = (await session.scalars(select(BulkChunkRow))).all()
+    assert sorted(len(one.job_ids) for one in chunks) == [1, 1, 2, 2, 2, 2]
+    later = (await make(database, 1))[0]
+    async with database.transaction() as session:
+        assert await done_to(session, later) == []
+
+
 async def test_a_bulk_action_that_is_stopped_goes_no_further(database: Database) -> None:
     await make(database, 6)
     async with database.transaction() as session:
@@ -247,3 +273,32 @@ async def test_a_deed_to_everything_is_refused(database: Database) -> None:
     async with database.transaction() as session:
         with pytest.raises(Invalid, match="problem"):
             await begin(session, Filter.read(" "), BulkDeed.DELETE, ME)
+
+
+@pytest.mark.slow
+async def test_what_waits_is_not_looked_for_among_all_that_is_older(database: Database) -> None:
+    done = 80_000
+    many = text(
+        "insert into jobs (id, kind, queue, args, priority, rank_at, run_at, max_attempts, state)"
+        " select (:first || lpad(to_hex(number), 12, '0'))::uuid, 'orders.tend_reviews', 'default', '{}',"
+        " 5, now(), now(), 3, :state from generate_series(1, :count) number"
+    )
+    # Rows that were looked at by this transaction, by way of the table or of an index.
+    read = text(
+        "select sum(pg_stat_get_xact_tuples_fetched(oid)) from pg_class where oid = 'jobs'::regclass"
+        " or oid in (select indexrelid from pg_index where indrelid = 'jobs'::regclass)"
+    )
+    async with database.transaction() as session:
+        for first, state, count in (("0", "completed", done), ("1", "waiting", 6_000)):
+            await session.execute(
+                many, {"first": f"{first}1999999-0000-7000-8000-", "state": state, "count": count}
+            )
+        await session.execute(text("analyze jobs"))
+    for line, sort, found in (
+        ("state:waiting kind:orders.create_order", Sort.NEWEST, 0),
+        ("state:waiting", Sort.OLDEST, PAGE_SIZE),
+    ):
+        async with database.transaction() as session:
+            page = await jobs(session, Filter.read(line), sort=sort, patience=timedelta(minutes=1))
+            assert (len(page.items), page.next_cursor is None) == (found, found == 0)
+            assert (await session.scalar(read) or 0) < done

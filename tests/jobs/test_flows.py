@@ -11,9 +11,9 @@ from sqlalchemy import select
 from models.base.clock import now
 from models.base.db import Database, new_id
 from models.base.errors import Conflict
-from models.jobs import Job
+from models.jobs import Job, enqueue, gates
 from models.jobs.actions import complete
-from models.jobs.dead import retry
+from models.jobs.dead import delete, retry
 from models.jobs.endings import PARENT_FAILED, complete_in_flows
 from models.jobs.errors import groups
 from models.jobs.flows import (
@@ -25,6 +25,7 @@ from models.jobs.flows import (
     pause_flow,
     resume_flow,
 )
+from models.jobs.limits import Limit, set_limit
 from models.jobs.states import JobState, OnParentFailure
 from models.jobs.store import Claim, Fence, Store
 from models.jobs.tables import FlowRow, JobRow
@@ -208,6 +209,23 @@ async def test_a_retry_brings_back_what_was_given_up_and_the_flow_ends_again(
     assert await kinds_without_flow(world.database) == ["test.play", "test.play"]
 
 
+async def test_a_retry_waits_for_no_parent_that_was_deleted(world: World) -> None:
+    steps = {
+        "bad": Step(REFUSED),
+        "after": Step(OK, after=("bad",)),
+        "last": Step(OK, after=("bad", "after")),
+    }
+    flow_id = await ask(world.database, steps)
+    await run_everything(world)
+    async with world.database.transaction() as session:
+        ids = {one.step: one.id for one in (await drawing(session, flow_id)).jobs}
+        await delete(session, ids["bad"])
+    async with world.database.transaction() as session:
+        await retry(session, ids["after"])
+    await run_everything(world)
+    assert await states(world.database, flow_id) == {"after": "completed", "last": "completed"}
+
+
 @pytest.mark.parametrize(
     ("steps", "words"),
     [
@@ -261,6 +279,27 @@ async def test_a_paused_flow_begins_nothing_until_it_is_resumed(world: World, st
     async with world.database.transaction() as session:
         await resume_flow(session, flow_id)
     assert len(await store.claim({"test": 10})) == 2
+
+
+async def test_a_flow_that_is_paused_between_a_claim_and_its_gate_begins_nothing(
+    world: World, store: Store
+) -> None:
+    """What a limit has parked waits for the flow when the limit lets it go."""
+    async with world.database.transaction() as session:
+        await set_limit(session, "host/a", Limit(max_running=1))
+        await enqueue(session, OK, limit="host/a")
+    flow_id = await ask(world.database, {"a": Step(OK, limit="host/a")})
+    (first,) = (await gates.admit(store, await store.claim({"test": 1}))).claims
+    (second,) = await store.claim({"test": 1})
+    async with world.database.transaction() as session:
+        await pause_flow(session, flow_id)
+    assert (await gates.admit(store, [second])).claims == []
+    await store.complete([(first.id, 1, None)])
+    await gates.wake(store)
+    assert await store.claim({"test": 10}) == []
+    async with world.database.transaction() as session:
+        await resume_flow(session, flow_id)
+    assert len(await store.claim({"test": 10})) == 1
 
 
 async def test_a_cancelled_flow_ends_what_waits_and_asks_the_rest_to_stop(world: World, store: Store) -> None:

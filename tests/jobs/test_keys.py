@@ -173,3 +173,27 @@ async def test_a_question_asked_by_many_at_once_makes_one_job(database: Database
     assert len(set(await asyncio.gather(*(one() for _ in range(5))))) == 1
     async with database.transaction() as session:
         assert len((await session.scalars(select(JobRow.id))).all()) == 1
+
+
+async def test_a_question_is_not_forgotten_while_its_answer_is_on_its_way_or_still_good(
+    world: World, store: Store
+) -> None:
+    async def question() -> Any:
+        async with world.database.transaction() as session:
+            await forget_keys(session)
+            return await ask(session, Count(what="sheep"), HOUR)
+
+    first = await question()
+    async with world.database.transaction() as session:
+        await session.execute(text("update jobs set created_at = created_at - interval '2 hours'"))
+        await session.execute(text("update job_keys set until = until - interval '2 hours'"))
+    assert (await question()).job_id == first.job_id
+    [claim] = await store.claim({"wool": 1})
+    async with world.database.transaction() as session:
+        await complete(session, Fence(claim.id, claim.attempt, store.worker_id), {"count": 7})
+        await session.execute(text("update job_keys set until = now() - interval '1 hour'"))
+    assert (await question()).result == {"count": 7}
+    async with world.database.transaction() as session:
+        await session.execute(text("update job_keys set until = now() - interval '1 hour'"))
+        await session.execute(text("update jobs set finished_at = finished_at - interval '2 hours'"))
+    assert (await question()).is_new

@@ -1,18 +1,19 @@
 """How the jobs went by the minute, and what is worth a letter."""
 
 import asyncio
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
 
-from sqlalchemy import func, insert, select, text
+from sqlalchemy import func, insert, select, text, update
 
 from models.accounts.states import Role
 from models.accounts.tables import Person
 from models.base.db import Database, new_id
 from models.jobs import Job, Wish, enqueue_all
 from models.jobs.alerts import Thresholds, alerts, watch
-from models.jobs.board_tables import MetricRow, MetricStepRow
-from models.jobs.metrics import BUCKETS, KEPT, Span, history, percentile, roll_up
+from models.jobs.board_tables import KindHourRow, KindMinuteRow, MetricRow, MetricStepRow
+from models.jobs.metrics import BUCKETS, KEPT, Span, history, history_of_kinds, percentile, roll_up
 from models.jobs.states import AlertKind, JobState
 from models.jobs.tables import JobRow, QueueRow, WorkerRow
 from models.mail.tables import EmailMessage
@@ -26,6 +27,10 @@ LIMITS = Thresholds(waiting=9, oldest=timedelta(minutes=5), dead=2, lease=timede
 class Spin(Job, frozen=True):
     kind: ClassVar[str] = "test.spin"
     queue: ClassVar[str] = "wool"
+
+
+class Unravel(Spin, frozen=True):
+    kind: ClassVar[str] = "test.unravel"
 
 
 async def finish(
@@ -94,8 +99,32 @@ async def test_a_pause_is_made_up_and_long_spans_add_minutes_up(database: Databa
     assert max(one.completed for one in day) in {7, 14}
     await roll(database, AT + KEPT + timedelta(hours=1))
     async with database.transaction() as session:
-        for table in (MetricRow, MetricStepRow):
+        for table in (MetricRow, MetricStepRow, KindMinuteRow, KindHourRow):
             assert (await session.execute(select(func.count()).select_from(table))).scalar_one() == 0
+
+
+async def test_each_kind_is_told_apart_whatever_its_queue(database: Database) -> None:
+    await finish(database, 1, ago=timedelta(hours=5), wait=1, run=1)
+    await roll(database, AT - timedelta(hours=5))
+    await finish(database, 9, ago=timedelta(minutes=1), wait=0.015, run=0.7)
+    await finish(database, 3, ago=timedelta(hours=4), wait=4, run=15, state="dead")
+    async with database.transaction() as session:
+        await session.execute(text("update jobs set queue = 'silk' where state = 'dead'"))
+        [other] = await enqueue_all(session, [Wish(Unravel())])
+        ended = {"finished_at": AT, "started_at": AT, "run_at": AT, "created_at": AT, "state": "completed"}
+        await session.execute(update(JobRow).where(JobRow.id == other).values(ended))
+    await roll(database)
+    await roll(database, AT + timedelta(minutes=1))
+    async with database.transaction() as session:
+        hour, day, week = [await history_of_kinds(session, span, at=AT) for span in Span]
+    assert hour.keys() == day.keys() == week.keys() == {"test.spin", "test.unravel"}
+    assert (hour["test.spin"].completed, hour["test.spin"].dead, hour["test.unravel"].completed) == (9, 0, 1)
+    assert day["test.spin"] == replace(week["test.spin"], at=day["test.spin"].at)
+    assert (day["test.spin"].completed, day["test.spin"].dead) == (10, 3)
+    for found, slowest in ((hour, timedelta(seconds=1)), (day, timedelta(seconds=20))):
+        run_p95 = found["test.spin"].run_p95
+        assert run_p95 is not None
+        assert slowest / 2 < run_p95 <= slowest
 
 
 async def test_what_was_asked_for_is_counted_by_when_it_was(database: Database) -> None:

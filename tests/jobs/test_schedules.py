@@ -191,6 +191,41 @@ async def test_a_person_makes_a_schedule_of_their_own_and_removes_it(database: D
             await remove(session, OFTEN.name)
 
 
+async def test_a_rhythm_that_is_not_understood_any_more_stops_no_schedule(database: Database) -> None:
+    async with database.transaction() as session:
+        await create(
+            session, KNOWN, "attic", kind="test.tidy", args={}, cron="*/5 * * * *", zone="UTC", made_by=ME
+        )
+        await edit(session, KNOWN, OFTEN.name, "0 4 * * *", "UTC", seen="every 10 minutes")
+        await session.execute(update(ScheduleRow).values(zone="Atlantis/Harbour"))
+    assert await tick(database, now() + timedelta(minutes=10)) == 1
+    assert (await view(database, OFTEN.name)).every == timedelta(minutes=10)
+
+
+async def test_two_who_take_one_name_at_once_are_told_that_it_is_taken(database: Database) -> None:
+    async def make() -> str:
+        try:
+            async with database.transaction() as session:
+                await create(
+                    session,
+                    KNOWN,
+                    "attic",
+                    kind="test.tidy",
+                    args={},
+                    cron="0 0 * * *",
+                    zone="UTC",
+                    made_by=ME,
+                )
+        except Invalid as refusal:
+            return refusal.fields["name"]
+        return "made"
+
+    assert sorted(await asyncio.gather(make(), make())) == [
+        "There is a schedule of this name. Choose another one.",
+        "made",
+    ]
+
+
 @pytest.mark.parametrize(
     ("change", "field"),
     [

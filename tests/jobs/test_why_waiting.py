@@ -12,7 +12,7 @@ from models.base.db import Database, new_id
 from models.jobs import enqueue
 from models.jobs.limits import Limit, Rate, set_limit, slow_down
 from models.jobs.queues import limit_queue, pause
-from models.jobs.tables import JobRow
+from models.jobs.tables import JobRow, SnoozeRow
 from models.jobs.waiting import why_waiting
 from tests.jobs.messages import Play
 
@@ -82,6 +82,9 @@ async def test_its_time_has_not_come(database: Database) -> None:
         assert "It is to run at" in (await why(session, job))["scheduled"]
         await session.execute(text("update jobs set snoozes = 4"))
         assert "put off 4 times" in (await why(session, job))["scheduled"]
+        put_off = {"first_at": now(), "at": now(), "until": now(), "why": "It rains."}
+        session.add(SnoozeRow(job_id=job, attempt=1, **put_off))
+        assert (await why(session, job))["scheduled"].endswith(" UTC. It rains.")
         await session.execute(text("update jobs set attempt = 1, error = 'by zero'"))
         assert "Attempt 1 of 3 failed" in (await why(session, job))["retry"]
 

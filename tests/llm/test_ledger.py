@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import text
@@ -31,7 +32,12 @@ from tests.llm.script import Say, Silence
 from tests.llm.server import ModelServer
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
-CALL = {"kind": "find_word", "provider": "openai", "model": "gpt-5-mini", "request_sha256": "0" * 64}
+CALL: dict[str, Any] = {
+    "kind": "find_word",
+    "provider": "openai",
+    "model": "gpt-5-mini",
+    "request_sha256": "0" * 64,
+}
 UNLIMITED = Budget(per_subject_cents=0, per_day_cents=0)
 
 

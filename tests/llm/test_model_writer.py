@@ -2,9 +2,11 @@
 
 import json
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
+from models.base.db import new_id
 from models.orders.quality import check_integration
 from models.orders.text.edits import Edit
 from tasks.llm import Llm, ModelName
@@ -42,9 +44,10 @@ async def test_a_good_sentence_is_spliced_in_and_nothing_else_changes(
     make_llm: MakeLlm, server: ModelServer, model: str
 ):
     server.script = [placing(GOOD)]
+    llm, job_id = make_llm(model=ModelName.parse(model)), new_id()
 
     proposal = await propose_with_model(
-        make_llm(model=ModelName.parse(model)), subject=SUBJECT, markdown=ARTICLE, url=URL, anchor=ANCHOR
+        llm, subject=SUBJECT, job_id=job_id, markdown=ARTICLE, url=URL, anchor=ANCHOR
     )
 
     linked = GOOD.replace(ANCHOR, f"[{ANCHOR}]({URL})")
@@ -53,6 +56,7 @@ async def test_a_good_sentence_is_spliced_in_and_nothing_else_changes(
     assert proposal.report.passed
     assert check_integration(ARTICLE, proposal.markdown, url=URL, anchor=ANCHOR).passed
     assert proposal.asked == 1
+    assert [call.job_id for call in await ledger(llm, SUBJECT)] == [job_id]
 
 
 async def test_the_model_reads_numbered_paragraphs_and_gaps_but_is_never_asked_for_the_article(
@@ -128,3 +132,32 @@ async def test_an_article_without_a_place_costs_nothing(llm: Llm, server: ModelS
             llm, subject=SUBJECT, markdown="# Title\n\n- a list\n", url=URL, anchor=ANCHOR
         )
     assert server.calls == []
+
+
+async def test_a_worker_that_begins_anew_pays_for_no_answer_twice(llm: Llm, server: ModelServer):
+    server.script = [placing(f"{GOOD} They are free."), placing(GOOD)]
+    asked: dict[str, Any] = {
+        "subject": SUBJECT,
+        "once": "1/place",
+        "markdown": ARTICLE,
+        "url": URL,
+        "anchor": ANCHOR,
+    }
+    first = await propose_with_model(llm, **asked)
+    again = await propose_with_model(llm, **asked)
+    assert (again.markdown, again.asked, again.cost_cents) == (first.markdown, 2, Decimal(0))
+    assert len(server.calls) == 2
+
+
+async def test_answers_that_came_to_nothing_are_asked_for_anew(llm: Llm, server: ModelServer):
+    server.script = [*[placing(f"{GOOD} They are free.")] * 3, placing(GOOD)]
+    asked: dict[str, Any] = {
+        "subject": SUBJECT,
+        "once": "1/place",
+        "markdown": ARTICLE,
+        "url": URL,
+        "anchor": ANCHOR,
+    }
+    with pytest.raises(NotPlaced):
+        await propose_with_model(llm, **asked)
+    assert (await propose_with_model(llm, **asked)).asked == 1

@@ -109,6 +109,21 @@ async def test_the_log_shows_what_was_sent_and_answered_and_sends_it_again(excha
     assert len(exchange.receiver.requests) == 2
 
 
+async def test_what_waits_for_its_next_attempt_is_sent_now(exchange: Exchange):
+    endpoint_id, _ = await exchange.endpoint()
+    exchange.receiver.answers = [("500 Broken", "no"), ("200 OK", "thanks")]
+    async with exchange.world.database.transaction() as session:
+        await announce(session, "notification.created", {"title": "Hi"})
+    await exchange.work()
+    admin = await exchange.browser()
+    screen = await admin.open(f"/admin/webhooks/{endpoint_id}")
+    screen = await admin.open(screen.link("notification.created"))
+    screen = await admin.submit(screen.form("Send now"))
+    assert "It is sent now." in screen.text
+    await exchange.work()
+    assert len(exchange.receiver.requests) == 2
+
+
 async def test_each_attempt_is_kept_with_its_answer_and_its_job(exchange: Exchange):
     endpoint_id, _ = await exchange.endpoint()
     exchange.receiver.answers = [("503 Busy", "<i>come back</i>"), ("200 OK", "thanks")]

@@ -9,7 +9,11 @@ from sqlalchemy import func, select, update
 
 from models.accounts.audit import history_of
 from models.base.clock import now
+from models.base.db import new_id
 from models.base.errors import Conflict, Invalid, NotFound
+from models.jobs.actions import rescue
+from models.jobs.cancelling import cancel
+from models.jobs.states import JobState
 from models.jobs.tables import GateRow, JobRow
 from models.notices.actions import announce, send_again
 from models.notices.deliveries import under_way
@@ -87,6 +91,27 @@ async def test_one_that_never_arrives_is_given_up_and_can_be_sent_again_by_hand(
     await exchange.work()
     assert (await only_delivery(exchange)).state is DeliveryState.DELIVERED
     assert (await endpoint_of(exchange, endpoint_id)).failing_since is None
+
+
+@pytest.mark.parametrize("how", ["cancelled", "dead"])
+async def test_one_whose_job_is_no_more_has_failed_and_can_be_sent_again(exchange: Exchange, how: str):
+    await exchange.endpoint()
+    await tell(exchange)
+    async with exchange.world.database.transaction() as session:
+        job = (await session.scalars(select(JobRow))).one()
+        if how == "cancelled":
+            await cancel(session, job.id)
+        else:
+            job.state, job.worker_id, job.attempt = JobState.ACTIVE, new_id(), job.max_attempts
+            await session.flush()
+            assert await rescue(session, timedelta(seconds=5)) == [job.id]
+    await exchange.work()
+    sent = await only_delivery(exchange)
+    assert (sent.state, sent.attempts) == (DeliveryState.FAILED, 0)
+    async with exchange.world.database.transaction() as session:
+        await send_again(session, *await under_way(session, sent.id))
+    await exchange.work()
+    assert (await only_delivery(exchange)).state is DeliveryState.DELIVERED
 
 
 async def test_a_host_that_is_asked_too_often_is_left_alone_with_everything(exchange: Exchange):
@@ -180,6 +205,9 @@ def test_addresses_that_webhooks_do_not_go_to_are_refused_with_what_to_do():
         "https://a.example:8443/",
         "https://u@a.example/",
         "https://[/",
+        "https://10.0.0.1/x",
+        "https://[::1]/",
+        "https://[::ffff:10.0.0.1]/",
     ):
         assert url_problem(url, ()), url
     assert url_problem("https://a.example/hooks?x=1", ()) is None

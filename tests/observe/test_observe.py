@@ -17,10 +17,10 @@ from sqlalchemy import text
 
 from infra.local.embedded import free_port
 from models.base import metrics
+from models.base.away import DATABASE_ERRORS
 from models.base.clock import now
 from models.base.settings_group import CollectorSettings
 from models.jobs import enqueue
-from models.jobs.store import DATABASE_AWAY
 from models.orders.jobs import CheckTruths
 from tasks.dispatcher import hold_and_act
 from tasks.gauges import measure
@@ -125,7 +125,7 @@ def test_every_alert_has_its_part_in_the_runbooks() -> None:
 
 
 async def ended(world: World) -> None:
-    with pytest.raises(DATABASE_AWAY):
+    with pytest.raises(DATABASE_ERRORS):
         await hold_and_act(world)
 
 
