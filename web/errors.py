@@ -69,7 +69,7 @@ STATUSES: Final[dict[int, Trouble]] = {
     400: Trouble(
         400,
         "We could not read that",
-        "The address or the form is not as we made it.",
+        "The address, or what was sent, is not as we made it.",
         "Start from the first page.",
     ),
     404: Trouble(
@@ -88,9 +88,29 @@ STATUSES: Final[dict[int, Trouble]] = {
         "Go back and send less of it at once.",
         "Go back",
     ),
-    415: Trouble(415, "We could not read that", "What you sent is not a form.", "Start from the first page."),
+    415: Trouble(
+        415,
+        "We could not read that",
+        "What you sent is of a kind that is not taken here.",
+        "Start from the first page.",
+    ),
 }
 
+#: What a program is told to do, by the status; its words differ from those for people who stand before a page.
+ADVICE: Final = {
+    400: "Check the address, the header and the body.",
+    401: "Send a token in the header Authorization; people make theirs on the account page.",
+    404: "What there is stands in /api/openapi.json.",
+    405: "The header Allow names what it takes.",
+    409: "Ask how it stands by now.",
+    410: "It does not come back.",
+    413: "Send less of it at once.",
+    415: "Send JSON, with the header Content-Type: application/json.",
+    422: "Nothing was changed.",
+}
+
+#: Where nobody but programs asks.
+PROGRAMS: Final = (API, "/webhooks/", "/health/")
 #: PostgreSQL's word for a character that no text of it can hold: a NUL, which nobody types and no form sends.
 UNWRITABLE: Final = "22021"
 #: Seconds above which a wait is told in minutes.
@@ -240,7 +260,9 @@ def answer(
     """`trouble` in the shape that the asker can use."""
     reference = structlog.contextvars.get_contextvars().get("correlation_id")
     if _wants_json(request) or _is_stream(request):
-        response = _problem(trouble, fields or {}, reference)
+        is_program = request.url.path.startswith(PROGRAMS)
+        advice = ADVICE.get(trouble.status, trouble.todo) if is_program else trouble.todo
+        response = _problem(trouble, advice, fields or {}, reference)
     elif is_htmx(request):
         response = fragment(
             "errors/_trouble.html",
@@ -275,12 +297,15 @@ def _came_from(request: AnyRequest) -> str:
     return page_before._replace(scheme="", netloc="", path="/" + page_before.path.lstrip("/")).geturl()
 
 
-def _problem(trouble: Trouble, fields: Mapping[str, str], reference: str | None) -> Response[Any]:
+def _problem(
+    trouble: Trouble, advice: str, fields: Mapping[str, str], reference: str | None
+) -> Response[Any]:
     problem: dict[str, Any] = {
         "type": "about:blank",
-        "title": trouble.title,
+        # Of a problem without a type of its own, that is what the status means (RFC 9457, 4.2.1).
+        "title": HTTPStatus(trouble.status).phrase,
         "status": trouble.status,
-        "detail": " ".join(filter(None, (trouble.happened, trouble.todo))),
+        "detail": " ".join(filter(None, (trouble.happened, advice))),
         "reference": reference,
     }
     if fields:
@@ -290,9 +315,7 @@ def _problem(trouble: Trouble, fields: Mapping[str, str], reference: str | None)
 
 def _wants_json(request: AnyRequest) -> bool:
     accept = request.headers.get("accept", "")
-    return request.url.path.startswith(("/api/", "/webhooks/", "/health/")) or (
-        "json" in accept and "text/html" not in accept
-    )
+    return request.url.path.startswith(PROGRAMS) or ("json" in accept and "text/html" not in accept)
 
 
 def _is_stream(request: AnyRequest) -> bool:

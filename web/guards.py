@@ -21,6 +21,7 @@ from models.accounts.tokens import find_token, note_refusal
 from models.base.clock import now
 from models.base.db import Database
 from models.base.errors import NotFound
+from models.base.paths import is_ours
 from web import cookies
 from web.bearer import bearer_of
 from web.cookies import Connection, CookieJar
@@ -155,7 +156,8 @@ def scope(wanted: Scope) -> Guard:
 def remember_wanted(request: Request[Any, Any, Any], response: Response[Any]) -> None:
     """Let `response` carry the address of this request, if it is one of a page that can be opened again."""
     path = request.url.path + (f"?{request.url.query}" if request.url.query else "")
-    if request.method == "GET" and not is_htmx(request) and len(path) <= LONGEST_WANTED:
+    is_page = request.method == "GET" and not is_htmx(request)
+    if is_page and is_ours(path) and len(path) <= LONGEST_WANTED:
         jar: CookieJar = request.app.state.jar
         response.set_cookie(jar.make_signed(cookies.WANTED, path, stranger(request).browser, WANTED_FOR))
 

@@ -6,6 +6,7 @@ from typing import Any, Final, TypeVar
 
 import msgspec
 from litestar import Request
+from litestar.exceptions import HTTPException
 
 from models.base.errors import Invalid
 
@@ -13,10 +14,14 @@ T = TypeVar("T")
 
 #: The escape of U+0000, which no text of PostgreSQL can hold; a backslash before it would make it six characters.
 _NOTHING: Final = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
+#: What the body may be called: JSON, by itself or as the syntax of something.
+_JSON: Final = re.compile(r"application/(?:[\w.!#$&^-]+\+)?json")
 
 
 async def json_body(request: Request[Any, Any, Any], kind: type[T]) -> T:
-    """The request's JSON as a `kind`; raise `Invalid` with what is wrong with it."""
+    """The request's JSON as a `kind`; raise `Invalid` with what is wrong with it, or answer 415 if it is no JSON."""
+    if not _JSON.fullmatch(request.content_type[0].lower()):
+        raise HTTPException(status_code=415)
     body = await request.body()
     if _NOTHING.search(body):
         raise Invalid({"body": "Leave out the character U+0000."}, "The body could not be read.")
@@ -29,8 +34,8 @@ def decoded(body: bytes | msgspec.Raw, kind: type[T], within: str = "") -> T:
         return msgspec.json.decode(body, type=kind)
     except msgspec.ValidationError as error:
         raise _refused(error, within) from error
-    except msgspec.DecodeError as error:
-        raise Invalid({"body": "Send a JSON object."}, "The body could not be read.") from error
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise Invalid({"body": "Send a JSON object in UTF-8."}, "The body could not be read.") from error
 
 
 def query_as(request: Request[Any, Any, Any], kind: type[T]) -> T:

@@ -5,6 +5,7 @@ one for each part of the product that has an interface.
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import Any, Final
 
 import msgspec
@@ -18,13 +19,24 @@ ID: Final[Schema] = {"type": "string", "format": "uuid"}
 MOMENT: Final[Schema] = {"type": "string", "format": "date-time"}
 COUNT: Final[Schema] = {"type": "integer"}
 
-PROBLEMS: Final[Mapping[int, tuple[str, str]]] = {
-    401: ("Sign in to go on", "Nobody is signed in here. Sign in and try again."),
-    403: ("That was not allowed", "The form token is missing or not this session's."),
-    404: ("Page not found", "There is no such thing, or it is not yours."),
-    409: ("That is not possible any more", "It is in another state by now."),
-    422: ("There is a problem", "The fields are not as they should be."),
-    429: ("Too many requests", "This was asked for too often in your name. Wait 12 seconds and try again."),
+#: What a problem's `detail` says, by its status.
+DETAILS: Final[Mapping[int, str]] = {
+    401: "Nobody is signed in here. Send a token in the header Authorization; people make theirs on the account page.",
+    403: "This token does not have the scope that is named here. Make a token with it on your account page.",
+    404: "There is no such thing, or it is not yours.",
+    405: "This address does not take that. The header Allow names what it takes.",
+    409: "It is in another state by now.",
+    410: "There was such a thing. It does not come back.",
+    413: "What you sent is larger than we take here. Nothing was changed.",
+    415: "What you sent is of a kind that is not taken here. Send JSON, with the header Content-Type: application/json.",
+    422: "The fields are not as they should be.",
+    429: "This was asked for too often in your name. Wait 12 seconds and try again.",
+}
+#: The header that comes with an answer, by its status.
+_HEADERS: Final[Mapping[int, tuple[str, str, Schema]]] = {
+    401: ("WWW-Authenticate", "`Bearer`, and why a token that was shown does not work", TEXT),
+    405: ("Allow", "The methods that this address takes", TEXT),
+    429: ("Retry-After", "Seconds to wait", COUNT),
 }
 
 
@@ -40,6 +52,7 @@ class Operation:
     #: The schema of the answer, and an example of it; None for one that is not JSON.
     answer: str | None
     example: Any
+    #: The statuses that may come beside those that come of its being asked with a token, an id, a query or a body.
     problems: tuple[int, ...]
     body: type | None = None
     #: Examples of what is sent, by what they show.
@@ -48,6 +61,22 @@ class Operation:
     #: What may stand in the query, each with its schema.
     query: Mapping[str, Schema] = field(default_factory=dict)
     media_type: str = "application/json"
+    #: Other statuses of the same answer, each with what it says.
+    likewise: Mapping[int, str] = field(default_factory=dict)
+    #: What the header Location names.
+    location: str | None = None
+
+    @property
+    def refusals(self) -> list[int]:
+        """The statuses of every problem that may come of it."""
+        found = {401, 403, 405, *self.problems}
+        if "{" in self.path:
+            found.add(404)
+        if self.query:
+            found.add(422)
+        if self.body is not None:
+            found |= {413, 415, 422}
+        return sorted(found)
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,19 +165,29 @@ def _parameters(one: Operation, chapter: Chapter) -> list[dict[str, Any]]:
 def _responses(one: Operation, chapter: Chapter) -> dict[str, Any]:
     schema = {"$ref": f"#/components/schemas/{one.answer}"} if one.answer else TEXT
     good = {one.media_type: {"schema": schema, "example": one.example}}
-    found: dict[str, Any] = {str(one.status): {"description": "Done", "content": good}}
-    for status in one.problems:
-        title, detail = PROBLEMS[status]
+    located = {"headers": _header("Location", one.location, TEXT)} if one.location else {}
+    found: dict[str, Any] = {
+        str(status): {"description": words, "content": good} | located
+        for status, words in {one.status: "Done", **one.likewise}.items()
+    }
+    for status in one.refusals:
+        title = HTTPStatus(status).phrase
         problem: dict[str, Any] = {
             "type": "about:blank",
             "title": title,
             "status": status,
-            "detail": chapter.details.get(status, detail),
+            "detail": chapter.details.get(status, DETAILS[status]),
             "reference": "3f2a9c1d5e7b8a60",
         }
         shape = {"schema": {"$ref": "#/components/schemas/Problem"}, "example": problem}
         found[str(status)] = {"description": title, "content": {"application/problem+json": shape}}
+        if status in _HEADERS:
+            found[str(status)]["headers"] = _header(*_HEADERS[status])
     return found
+
+
+def _header(name: str, words: str, schema: Schema) -> dict[str, Any]:
+    return {name: {"description": words, "required": True, "schema": schema}}
 
 
 _PROBLEM: Final = object_of(

@@ -19,6 +19,7 @@ from litestar.enums import MediaType
 from litestar.response.base import ASGIResponse
 
 from models.accounts.states import Role
+from models.base.paths import is_ours
 from web import cookies
 from web.cookies import CookieJar
 from web.static_files import Assets
@@ -26,6 +27,8 @@ from web.visitor import BROWSER_KEPT_FOR, Visitor, stranger
 
 WEB: Final = Path(__file__).parent
 NOTICE_KEPT_FOR: Final = timedelta(minutes=1)
+#: What a notice begins with, on its way, that says why something was not done.
+REFUSAL: Final = "!"
 
 _csrf: ContextVar[str] = ContextVar("csrf_token")
 
@@ -74,9 +77,9 @@ class Pages:
         self.environment = _environment(assets, is_reloading)
 
     def render(
-        self, template: str, *, visitor: Visitor, path: str = "", notice: str | None = None, **context: Any
+        self, template: str, *, visitor: Visitor, path: str = "", notice: str = "", **context: Any
     ) -> str:
-        """The text of a template. Pages and fragments of streams both come from here."""
+        """The text of a template. Pages and fragments of streams both come from here. `notice` as `redirect` left it."""
         person = visitor.person
         frame = {
             "person": None
@@ -84,7 +87,8 @@ class Pages:
             else {"email": person.email, "role": person.role.value, "unread": visitor.unread},
             "is_test_mode": self.is_test_mode,
             "degraded": self.is_degraded(),
-            "notice": notice,
+            "notice": notice.removeprefix(REFUSAL),
+            "is_refusal": notice.startswith(REFUSAL),
             "nav": self._navigation(visitor, path),
         }
         token = _csrf.set(visitor.csrf)
@@ -122,7 +126,7 @@ class _Rendered(Response[None]):
         browser = stranger(request).browser
         notice = jar.read_signed(request, cookies.NOTICE, browser) if self.is_page else None
         html = pages.render(
-            self.template, visitor=self.visitor, path=request.url.path, notice=notice, **self.context
+            self.template, visitor=self.visitor, path=request.url.path, notice=notice or "", **self.context
         )
         # What stands on a page is for one person: strangers' pages carry their browser's form token.
         caching = "no-store" if self.visitor.is_signed_in else "private, no-cache"
@@ -186,14 +190,15 @@ class _Onward(Response[None]):
         )
 
 
-def redirect(path: str, *, notice: str | None = None) -> Response[None]:
-    """On to another page of ours, after something was done; `notice` is said there once.
+def redirect(path: str, *, notice: str | None = None, refusal: str | None = None) -> Response[None]:
+    """On to another page of ours, after something was done; `notice` is said there once. After something was refused
+    `refusal` is, which does not look like success.
 
     Raise ValueError for an address that could lead to another site.
     """
-    if not path.startswith("/") or path.startswith(("//", "/\\")):
+    if not is_ours(path):
         raise ValueError(f"{path!r} is not a path of ours")
-    return _Onward(path, notice)
+    return _Onward(path, f"{REFUSAL}{refusal}" if refusal else notice)
 
 
 def leave(url: str) -> Response[None]:

@@ -1,6 +1,8 @@
 """What the board draws of how things went, and counts of what runs."""
 
+import re
 from datetime import timedelta
+from typing import Any
 
 from sqlalchemy import insert
 
@@ -8,7 +10,7 @@ from models.accounts.states import Role
 from models.base.clock import now
 from models.base.db import new_id
 from models.jobs import board as glance
-from models.jobs.board_tables import MetricRow
+from models.jobs.board_tables import KindHourRow, MetricRow
 from models.jobs.metrics import BUCKETS, Span, history
 from models.jobs.states import JobState
 from models.jobs.tables import WorkerRow
@@ -36,6 +38,38 @@ async def test_the_first_page_looks_back_as_far_as_a_queues_does(board: Board):
     screen = await ana.open((await ana.open("/admin/queues")).link("7 days"))
     assert 'hx-sse:connect="/admin/queues/events?span=week"' in screen.html
     assert screen.html.count('<figure class="chart">') == 3
+
+
+async def test_kinds_are_told_by_what_an_address_sorts_by_and_lead_to_their_jobs(board: Board):
+    """One is quick and often done, one slow, and of one nothing has ended."""
+    hour = now().replace(minute=0, second=0, microsecond=0)
+
+    def counts(kind: str, completed: int, seconds: float) -> dict[str, Any]:
+        times = [completed * (number == BUCKETS.index(seconds)) for number in range(len(BUCKETS) + 1)]
+        return {"at": hour, "kind": kind, "completed": completed, "waits": times, "runs": times}
+
+    rows = [counts("mail.quick", 1200, 1.0), counts("orders.idle", 0, 1.0), counts("orders.slow", 3, 60.0)]
+    async with board.database.transaction() as session:
+        await session.execute(insert(KindHourRow), rows)
+    ana = await board.browser(Role.ANALYST)
+    screen = await ana.open((await ana.open("/admin/queues")).link("Kinds"))
+    assert "In this time no job was asked for" in screen.text
+    screen = await ana.open(screen.link("24 hours"))
+    assert re.findall(r"mail\.quick|orders\.idle|orders\.slow", screen.text) == [
+        "mail.quick",
+        "orders.idle",
+        "orders.slow",
+    ]
+    assert "1,200" in screen.text
+    assert screen.link("orders.slow") == "/admin/queues/jobs?q=kind:orders.slow"
+    screen = await ana.open(screen.link("Ran, p95"))
+    assert re.findall(r"mail\.quick|orders\.idle|orders\.slow", screen.text) == [
+        "orders.slow",
+        "mail.quick",
+        "orders.idle",
+    ]
+    assert 'aria-sort="descending"' in screen.html
+    assert "/admin/queues/kinds/events?span=day&amp;sort=run_p95" in screen.html
 
 
 async def test_each_worker_is_told_with_all_that_it_runs(board: Board):

@@ -11,13 +11,14 @@ from models.base.clock import now
 from models.base.db import new_id
 from models.jobs.board_tables import BulkRow
 from models.jobs.flows import Step, enqueue_flow
+from models.jobs.queues import silence
 from models.jobs.schedules import create
 from models.jobs.states import JobState
 from models.jobs.tables import JobRow, LimitRow, QueueRow, ScheduleRow
 from models.mail.actions import write_own_letter
 from models.mail.states import LetterState
 from models.mail.tables import EmailMessage
-from models.notices.jobs import LETTER, Email
+from models.notices.jobs import LETTER, Email, Notification
 from models.orders.jobs import CreateOrder, TendReviews
 from tests.board.conftest import Board
 
@@ -51,7 +52,7 @@ async def test_an_admin_deletes_what_has_ended_but_nothing_that_holds_money(boar
     done = await board.job(JobState.COMPLETED, args={"to": "ada@example.com"}, subject="order/7")
     paid = await board.job(JobState.DEAD, is_held=True)
     ad, ed = await board.browser(Role.ADMIN), await board.browser(Role.EDITOR)
-    form = (await ad.open(f"/admin/queues/jobs/{done}")).form("Delete")
+    form = (await ad.open(f"/admin/queues/jobs/{done}/deleting")).form("Delete for good")
     refused = await ad.send(f"/admin/queues/jobs/{paid}/deletion", "post", form.fields)
     assert "works for somebody who has paid" in refused.text
     assert "Delete" not in (await ed.open(f"/admin/queues/jobs/{done}")).text
@@ -95,6 +96,44 @@ async def test_what_is_ticked_is_done_and_what_came_too_late_is_counted(board: B
     assert "Run again: 2 of 3. 1 had changed meanwhile" in screen.text
     assert [(await board.row(one)).state for one in dead] == [JobState.WAITING] * 2
     assert len(await board.written_down()) == 2
+
+
+async def test_deleting_what_is_ticked_is_asked_first_and_leads_back_to_where_one_was(board: Board):
+    done = await board.jobs(60, JobState.COMPLETED)
+    ad = await board.browser(Role.ADMIN)
+    screen = await ad.open("/admin/queues/jobs?q=state:completed&sort=oldest")
+    screen = await ad.open(screen.link("More jobs"))
+    fields: dict[str, Any] = screen.form("selection").fields | {"job": str(done[-1]), "deed": "deletion"}
+    there = screen.path
+    asked = await ad.send("/admin/queues/jobs/selection", "post", fields)
+    assert "Delete 1 job?" in asked.text
+    assert (await board.row(done[-1])).state is JobState.COMPLETED
+    screen = await ad.submit(asked.form("Delete for good"))
+    assert "Delete: 1 of 1." in screen.text
+    assert screen.path == there
+
+
+async def test_a_step_that_waits_for_others_is_not_offered_to_run_now(board: Board):
+    ed = await board.browser(Role.EDITOR)
+    for waits, offered in ((0, True), (1, False)):
+        job_id = await board.job(parents_left=waits, blocked_by="parents" if waits else None)
+        screen = await ed.open(f"/admin/queues/jobs/{job_id}")
+        assert ("Run now" in screen.text) is offered
+
+
+async def test_all_jobs_there_are_are_not_offered_to_be_changed_at_once(board: Board):
+    ad = await board.browser(Role.ADMIN)
+    screen = await ad.open("/admin/queues/bulk/new")
+    assert "Say which jobs are meant" in screen.text
+    assert "Do it to all of them" not in screen.text
+
+
+async def test_a_letter_asked_for_by_hand_is_checked_as_the_api_checks_it(board: Board):
+    ad = await board.browser(Role.ADMIN)
+    form = (await ad.open(f"/admin/queues/jobs/new?kind={Notification.kind}")).form("Ask for it")
+    args = '{"to": "nobody@x.example", "title": "Hi", "body": "", "link": null}'
+    screen = await ad.submit(form, args=args)
+    assert "to: Nobody with this address is known here." in screen.text
 
 
 async def test_a_job_runs_again_with_other_arguments_which_are_checked(board: Board):
@@ -172,7 +211,9 @@ async def test_a_queue_is_paused_and_goes_on_and_is_held_to_limits(board: Board)
     refused = await ad.submit(screen.form("limiting"), rate_count="5", max_running="0")
     assert "Enter a number from 1" in refused.text
     half = await ad.submit(screen.form("limiting"), rate_count="5")
-    assert "fill in both, or neither" in half.text
+    assert "fill in both, or leave" in half.text
+    alone = await ad.submit(half.form("limiting"), rate_count="", rate_burst="3")
+    assert alone.text.count("fill in both, or leave") == 4
     await ad.submit(screen.form("limiting"), rate_count="5", rate_seconds="60", max_running="2")
     async with board.database.transaction() as session:
         row = await session.get_one(QueueRow, "default")
@@ -180,6 +221,19 @@ async def test_a_queue_is_paused_and_goes_on_and_is_held_to_limits(board: Board)
     told = [action for action, _ in await board.written_down()]
     assert told == ["queue.paused", "queue.resumed", "queue.limited"]
     assert (await ad.open("/admin/queues/nowhere")).status == 404
+
+
+async def test_a_silent_queue_says_so_and_an_editor_ends_the_silence(board: Board):
+    job_id = await board.job(JobState.SCHEDULED)
+    async with board.database.transaction() as session:
+        await silence(session, "default", timedelta(minutes=5), job_id)
+    ed = await board.browser(Role.EDITOR)
+    screen = await ed.open("/admin/queues/default")
+    assert "Silent until" in screen.text
+    assert f"/admin/queues/jobs/{job_id}" in screen.response.text
+    screen = await ed.submit(screen.form("End the silence"))
+    assert "Silent until" not in screen.text
+    assert await board.written_down() == [("queue.silence_ended", "queue/default")]
 
 
 async def test_a_queue_keeps_what_has_finished_for_as_long_as_an_admin_says(board: Board):

@@ -96,10 +96,13 @@ async def test_the_page_of_a_job_tells_what_it_did_outside_to_those_who_may_know
         (2, CallState.UNKNOWN, Decimal(9), at),
         (3, CallState.FAILED, Decimal(0), at),
         (4, CallState.OK, Decimal(3), at - timedelta(hours=1)),  # of a job before
+        (5, CallState.OK, Decimal(3), at),  # of another job
     ]
     rows = [
         {"id": new_id(), "subject": subject, "attempt": number, "state": state, "cost_cents": cost}
         | {"reserved_cents": Decimal(9), "started_at": began, "finished_at": began, **asked}
+        # Those that do not say whose they are were made before calls said so.
+        | {"job_id": {1: job_id, 5: new_id()}.get(number)}
         for number, state, cost, began in calls
     ]
     async with board.database.transaction() as session:
@@ -112,7 +115,10 @@ async def test_the_page_of_a_job_tells_what_it_did_outside_to_those_who_may_know
     page = f"/admin/queues/jobs/{job_id}"
     broken = await board.job(JobState.DEAD, kind=SendLetter.kind, args={"email_id": "nonsense"})
     ed = await board.browser(Role.EDITOR)
-    assert "Outside effects" in (await ed.open(page)).text
+    screen = await ed.open(page)
+    assert "Outside effects" in screen.text
+    assert "Ok, for 3.0000 US cents." in screen.text
+    assert "At most 9.0000 US cents, which count as spent." in screen.text
     assert "Outside effects" not in (await ed.open(f"/admin/queues/jobs/{broken}")).text
     assert "Outside effects" not in (await (await board.browser(Role.ANALYST)).open(page)).text
 
@@ -163,12 +169,14 @@ async def test_whatever_may_have_happened_outside_is_listed_once_it_is_late(boar
             session.add(Refund(kind=name, created_at=at, **refund))
             lost = {"state": LetterState.UNKNOWN, "claimed_at": at}
             session.add(EmailMessage(key=f"{name} letter", **letter, **lost))
-        session.add(ModelCallRow(attempt=1, started_at=late, **call))
+        session.add(ModelCallRow(attempt=1, started_at=late, job_id=(asked_by := new_id()), **call))
         session.add(ModelCallRow(attempt=2, started_at=soon, **call))
     ed = await board.browser(Role.EDITOR)
     screen = await ed.open((await ed.open("/admin/queues")).link("Unknown outcomes"))
     for told in ("Refund of 49.00 EUR, late", "late letter", f"{call['subject']}/place_backlink/1"):
         assert told in screen.text
+    assert screen.link("the job that did it") == f"/admin/queues/jobs/{asked_by}"
+    assert "At most 9.0000 US cents, which count as spent." in screen.text
     for untold in ("EUR, soon", "soon letter", "place_backlink/2"):
         assert untold not in screen.text
     ana = await board.browser(Role.ANALYST)

@@ -2,15 +2,17 @@
 
 from datetime import timedelta
 
-from sqlalchemy import insert, select
+from sqlalchemy import insert, select, update
 
 from models.accounts.states import Role
 from models.accounts.tables import Person
 from models.base.clock import now
 from models.base.db import new_id
 from models.jobs import queries
-from models.jobs.states import JobState
-from models.jobs.tables import AttemptRow, LogRow, WorkerRow
+from models.jobs.bulk import begin, do_chunk
+from models.jobs.filter import Filter
+from models.jobs.states import BulkDeed, JobState
+from models.jobs.tables import AttemptRow, JobRow, LogRow, SnoozeRow, WorkerRow
 from models.notices.jobs import DeliverWebhook
 from models.orders.jobs import CreateOrder
 from tests.board.conftest import Board
@@ -71,6 +73,53 @@ async def test_what_a_job_wrote_long_ago_is_reached_page_by_page(board: Board):
     assert (await ana.open(f"/admin/queues/jobs/{job_id}/lines")).status == 404
 
 
+async def test_that_a_job_was_put_off_stands_in_its_time_line_with_the_reason(board: Board):
+    at = now()
+    job_id = await board.job(JobState.SCHEDULED, snoozes=38, run_at=at)
+    rare = {
+        "job_id": job_id,
+        "attempt": 1,
+        "first_at": at,
+        "at": at - timedelta(minutes=2),
+        "until": at,
+        "times": 1,
+    }
+    often = {"attempt": 2, "times": 37, "first_at": at - timedelta(hours=1), "at": at - timedelta(seconds=30)}
+    async with board.database.transaction() as session:
+        rows = [
+            rare | {"why": "model/writer was asked too often (429)."},
+            rare | often | {"why": "It rains."},
+        ]
+        await session.execute(insert(SnoozeRow), rows)
+    ed = await board.browser(Role.EDITOR)
+    screen = await ed.open(f"/admin/queues/jobs/{job_id}")
+    assert "Put off for 2 minutes" in screen.text
+    assert "model/writer was asked too often (429)." in screen.text
+    assert "Put off 37 times, at last for 30 seconds" in screen.text
+    assert "It rains. The first time was " in screen.text
+
+
+async def test_what_was_done_to_a_job_with_many_others_stands_in_its_time_line(board: Board):
+    job_id = await board.job(JobState.DEAD)
+    ad, ed = await board.browser(Role.ADMIN), await board.browser(Role.EDITOR)
+    async with board.database.transaction() as session:
+        asked_by = (await session.scalars(select(Person.id).where(Person.email == "admin@example.com"))).one()
+        bulk_id = await begin(session, Filter.read("state:dead args.name:ada"), BulkDeed.RETRY, asked_by)
+    # Nothing has been done to it yet.
+    assert "all that matched" not in (await ad.open(f"/admin/queues/jobs/{job_id}")).text
+    async with board.database.transaction() as session:
+        await session.execute(update(JobRow).where(JobRow.id == job_id).values(args={"name": "ada"}))
+        await do_chunk(session, bulk_id)
+    screen = await ad.open(f"/admin/queues/jobs/{job_id}")
+    assert screen.link("Run again, with all that matched") == f"/admin/queues/bulk/{bulk_id}"
+    assert "admin@example.com" in screen.text
+    told = (await ed.open(f"/admin/queues/jobs/{job_id}")).text
+    assert "Run again, with all that matched" in told
+    # What was searched for may be what jobs carry, and bulk actions are for admins.
+    assert "args.name:ada" not in told
+    assert str(bulk_id) not in told
+
+
 async def test_what_works_for_somebody_who_has_paid_is_not_offered_to_be_undone_but_explained(board: Board):
     ad = await board.browser(Role.ADMIN)
     waiting = await board.job(kind=CreateOrder.kind, is_held=True)
@@ -82,4 +131,19 @@ async def test_what_works_for_somebody_who_has_paid_is_not_offered_to_be_undone_
         assert button in offered
         assert not {"Cancel", "Delete"} & offered
         assert "works for somebody who has paid, so it cannot be cancelled or deleted" in screen.text
-    assert (await ad.open(f"/admin/queues/jobs/{done}")).form("Delete")
+    screen = await ad.open(f"/admin/queues/jobs/{done}")
+    assert screen.link("Delete…") == f"/admin/queues/jobs/{done}/deleting"
+
+
+async def test_a_job_that_was_asked_for_by_hand_and_cancelled_has_one_entry_for_each_click(board: Board):
+    ad = await board.browser(Role.ADMIN)
+    form = (await ad.open("/admin/queues/jobs/new?kind=orders.tend_reviews")).form("Ask for it")
+    screen = await ad.submit(form)
+    screen = await ad.submit(screen.form("Cancel"))
+    line = screen.text[screen.text.index("Time line") :]
+    places = [
+        line.index(words) for words in ("Cancelled Galley", "Cancellation asked for", "Asked for by hand")
+    ]
+    assert places == sorted(places)
+    assert "Asked to stop" not in line
+    assert line.count("Asked for") == 1

@@ -11,6 +11,7 @@ from models.jobs import board as glance
 from models.jobs.held import KeyView, full_keys, limits
 from models.jobs.limits import Limit, Rate, set_limit, slow_down
 from models.jobs.queues import limit_queue
+from models.jobs.rules import LONGEST_SILENCE
 from models.jobs.states import JobState
 from models.jobs.tables import GateRow
 from tests.board.conftest import Board
@@ -74,9 +75,26 @@ async def test_silence_is_told_of_a_key_without_a_limit_until_it_is_over(board: 
     assert list(found) == ["model/writer"]
     assert found["model/writer"].closed_at is not None
     assert found["model/writer"].closed_until is not None
-    page = (await (await board.browser(Role.ANALYST)).open("/admin/queues/limits")).text
+    page = (await (await board.browser(Role.EDITOR)).open("/admin/queues/limits")).text
     assert "model/writer" in page
     assert "The other side asked for silence" in page
+
+
+async def test_an_editor_ends_the_silence_of_a_key(board: Board):
+    async with board.database.transaction() as session:
+        await slow_down(session, "model/writer", timedelta(days=1))
+    closed_until = (await _full(board))["model/writer"].closed_until
+    assert closed_until is not None
+    assert closed_until <= now() + LONGEST_SILENCE
+    ann = await board.browser(Role.ANALYST)
+    assert "End the silence" not in (await ann.open("/admin/queues/limits")).text
+    ed = await board.browser(Role.EDITOR)
+    before = await ed.open("/admin/queues/limits")
+    after = await ed.submit(before.form("End the silence"))
+    assert "asked for silence" not in after.text
+    # Pressed again from a page of before, it does nothing.
+    await ed.submit(before.form("End the silence"))
+    assert await board.written_down() == [("limit.silence_ended", "limit/model/writer")]
 
 
 async def test_the_log_of_actions_keeps_a_limit_and_what_it_was(board: Board):
@@ -89,3 +107,11 @@ async def test_the_log_of_actions_keeps_a_limit_and_what_it_was(board: Board):
     async with board.database.transaction() as session:
         told = (await session.scalars(select(AuditEntry.detail).order_by(AuditEntry.id))).all()
     assert [(one["burst"], one["was"]) for one in told] == [(5, "no limit"), (9, was)] * 2
+
+
+async def test_the_limit_of_a_whole_queue_is_set_on_its_own_page(board: Board):
+    ad = await board.browser(Role.ADMIN)
+    form = (await ad.open("/admin/queues/limits")).form("/admin/queues/limits")
+    screen = await ad.submit(form, key="queue/mail", max_running="1")
+    assert screen.status == 422
+    assert "on its own page" in screen.text

@@ -56,6 +56,8 @@ async () => {
   (function look() { seen.places.add(scrollY); requestAnimationFrame(look); })();
 }
 """
+#: The jobs of the list, in their order.
+ROWS = "() => [...document.querySelectorAll('#jobs tbody tr')].map((one) => one.id).join()"
 TOLD = """
 () => ({
   places: [...seen.places], replaced: seen.replaced, shifted: seen.shifted,
@@ -138,6 +140,31 @@ async def test_fifty_changes_a_second_move_neither_the_page_nor_the_focus_and_do
     assert told["shifted"] < 0.01
     # Words change within what stands there; only a queue whose health changes gets another badge.
     assert told["replaced"] < 2 * QUEUES
+
+
+async def test_the_list_of_jobs_follows_fifty_changes_a_second_but_for_what_is_ticked_and_typed(
+    settings: Settings, database: Database, redis: Redis, chromium: Browser
+) -> None:
+    await fill(database)
+    given = {"database": database, "redis": redis}
+    async with (
+        served(settings.database.url, settings.redis.url, given=given) as (site, _),
+        live(site, chromium, "/admin/queues/jobs") as page,
+    ):
+        await page.locator("#q").fill("queue:queue-03")
+        before, box = await page.evaluate(ROWS), page.locator("[name=job]").nth(3)
+        async with changing(database):
+            await page.wait_for_function(f"(before) => ({ROWS})() !== before", arg=before)
+            await box.check()
+            ticked = await page.evaluate(ROWS)
+            await page.evaluate("scrollTo(0, 300)")
+            await page.wait_for_timeout(2_500)
+        assert await page.evaluate(ROWS) == ticked
+        assert await box.is_checked()
+        assert await page.evaluate("scrollY") == 300
+        assert await page.locator("#q").input_value() == "queue:queue-03"
+        await box.uncheck()
+        await page.wait_for_function(f"(ticked) => ({ROWS})() !== ticked", arg=ticked)
 
 
 async def test_what_is_typed_and_read_on_a_queues_page_stays_while_the_rest_moves_on(

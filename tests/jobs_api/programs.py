@@ -1,5 +1,6 @@
 """Programs that ask for jobs over the API, each in the name of a person, and the site that they ask."""
 
+import re
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -13,8 +14,32 @@ from models.base.clock import now
 from tasks.testing import run_everything
 from tasks.world import World
 from tests.web.site import Site
+from web.limits import Rate
+from web.openapi import document
+from web.reference import CHAPTERS
 
 BOTH = (Scope.JOBS_READ, Scope.JOBS_WRITE)
+PATHS = document("https://galley.example", CHAPTERS)["paths"]
+
+
+def described(method: str, address: str) -> dict[str, dict[str, Any]]:
+    """The answers that the description names for an operation, by their statuses."""
+    for path, methods in PATHS.items():
+        if method in methods and re.fullmatch(re.sub(r"{\w+}", "[^/]+", path), address.partition("?")[0]):
+            answers: dict[str, dict[str, Any]] = methods[method]["responses"]
+            return answers
+    raise LookupError(f"{method} {address}")
+
+
+def fits(answer: httpx2.Response, method: str, address: str) -> None:
+    """Check that this is one of the answers that the description names for the operation, headers and all."""
+    told = described(method, address).get(str(answer.status_code))
+    assert told is not None, (
+        f"{method} {address} answers {answer.status_code}, which nothing says: {answer.text}"
+    )
+    assert answer.headers["content-type"].partition(";")[0] in told["content"]
+    for name in told.get("headers", ()):
+        assert name in answer.headers, f"{method} {address}: {answer.status_code} without {name}"
 
 
 @dataclass(frozen=True)
@@ -25,10 +50,10 @@ class Program:
     client: httpx2.AsyncClient
 
     async def get(self, path: str, status: int = 200) -> Any:
-        return _json(await self.client.get(f"/api{path}"), status)
+        return _json(await self.client.get(f"/api{path}"), "get", f"/api{path}", status)
 
     async def post(self, path: str, body: Any = None, status: int = 200) -> Any:
-        return _json(await self.client.post(f"/api{path}", json=body), status)
+        return _json(await self.client.post(f"/api{path}", json=body), "post", f"/api{path}", status)
 
     async def ask(self, kind: str, **data: Any) -> str:
         """The id of a job that was asked for."""
@@ -37,10 +62,9 @@ class Program:
         return str(made["id"])
 
 
-def _json(answer: httpx2.Response, status: int) -> Any:
+def _json(answer: httpx2.Response, method: str, address: str, status: int) -> Any:
     assert answer.status_code == status, answer.text
-    kind = "application/problem+json" if status >= 400 else "application/json"
-    assert answer.headers["content-type"].startswith(kind)
+    fits(answer, method, address)
     return answer.json()
 
 
@@ -64,6 +88,13 @@ class Bureau:
             )
         browser = self.site.browser(Authorization=f"Bearer {secret}", Accept="application/json")
         return Program(person, browser.client)
+
+    async def exhaust(self, program: Program) -> None:
+        """Take all that the program's person may ask for within a minute."""
+        # As one request that costs as much as all of them.
+        whole = Rate(1, timedelta(minutes=1))
+        for name in ("jobs-read", "jobs-write"):
+            await self.site.app.state.limiter.take(name, str(program.person.id), whole)
 
     async def work(self, *, hurry: bool = False) -> None:
         """Let workers do what there is to do."""

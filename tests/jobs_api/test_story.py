@@ -5,10 +5,11 @@ from datetime import datetime, timedelta
 
 import orjson
 import pytest
-from sqlalchemy import func, select, text, update
+from sqlalchemy import delete, func, select, text, update
 
 from models.accounts.audit import history_of
 from models.accounts.states import Role, Scope
+from models.accounts.tables import AuditEntry
 from models.base.clock import now
 from models.base.db import new_id
 from models.exports.jobs import Report
@@ -83,6 +84,7 @@ async def test_a_job_is_nobodys_business_but_its_askers(bureau: Bureau):
         ({"type": "email", "data": {"to": "eve@example.com", "subject": "Hi", "body": "."}}, "data.to"),
         ({"type": "email", "data": {"to": "a@x.com, b@x.com", "subject": "Hi", "body": "."}}, "data.to"),
         ({"type": "notification", "data": {"title": "Hi", "link": "//evil.example"}}, "data.link"),
+        ({"type": "notification", "data": {"title": "Hi", "link": "/\t/evil.example"}}, "data.link"),
         ({"type": "notification", "data": {"title": "Hi", "to": "nobody@example.com"}}, "data.to"),
         ({"type": "report", "data": {"dataSet": "revenue"}}, "data.dataSet"),
         ({"type": "report", "data": {"dataSet": "my-orders", "format": "doc"}}, "data.format"),
@@ -116,6 +118,29 @@ async def test_a_request_with_a_key_is_done_once_and_its_key_is_no_other_request
             text("update accounts_idempotency_keys set created_at = now() - interval '25 hours'")
         )
     await ada.post("/jobs", body, 201)
+
+
+async def test_a_key_whose_job_is_gone_says_so_and_what_was_done_once_is_written_down_once(bureau: Bureau):
+    editor = await bureau.program("ed@example.com", Role.EDITOR)
+    letter = {"to": "ada@example.com", "subject": "Hi", "body": "."}
+    body = {"type": "email", "data": letter, "idempotencyKey": "hello-1"}
+    made = await editor.client.post("/api/jobs", json=body)
+    assert made.headers["location"] == f"/api/jobs/{made.json()['id']}"
+    await editor.post("/jobs", body, 200)
+    async with bureau.world.database.transaction() as session:
+        written = await session.scalars(select(AuditEntry.action).where(AuditEntry.action == "letter.asked"))
+        assert written.all() == ["letter.asked"]
+        await session.execute(delete(JobRow))
+    assert "idempotencyKey" in (await editor.post("/jobs", body, 410))["detail"]
+
+
+async def test_a_moment_that_has_passed_however_long_ago_is_now_and_goes_before_nobody(bureau: Bureau):
+    ada, run_at = await bureau.program("ada@example.com"), "0001-01-01T00:00:00+14:00"
+    first = await ada.ask("notification", title="First")
+    late = await ada.post("/jobs", {"type": "notification", "data": {"title": "Hi"}, "runAt": run_at}, 201)
+    async with bureau.world.database.transaction() as session:
+        line = (await session.scalars(select(JobRow).order_by(JobRow.rank_at, JobRow.id))).all()
+    assert [str(one.id) for one in line] == [first, late["id"]]
 
 
 async def test_a_job_for_later_is_cancelled_and_tried_again(bureau: Bureau):
@@ -227,6 +252,22 @@ async def test_a_stream_that_is_open_tells_the_beginning_progress_and_the_end_in
     ]
     assert told[2]["eta"] is not None
     assert told[3]["result"] == {"state": "told"}
+
+
+async def test_results_of_all_kinds_and_states_are_the_latest_in_one_order(bureau: Bureau):
+    ada = await bureau.program("ada@example.com")
+    ids = []
+    for number in range(6):
+        kind = {"dataSet": "my-orders"} if number % 2 else {"title": "Hi"}
+        ids.append(await ada.ask("report" if number % 2 else "notification", **kind))
+        if number in {1, 2}:
+            await ada.post(f"/jobs/{ids[-1]}/cancel")
+    first = await ada.get("/results?limit=2&offset=1")
+    assert [one["id"] for one in first["results"]] == [ids[4], ids[3]]
+    rest = await ada.get(f"/results?limit=100&cursor={first['nextCursor']}")
+    assert ([one["id"] for one in rest["results"]], rest["nextCursor"]) == ([ids[2], ids[1], ids[0]], None)
+    cancelled = await ada.get("/results?status=cancelled&jobType=report")
+    assert [one["id"] for one in cancelled["results"]] == [ids[1]]
 
 
 async def test_stats_count_ones_own_jobs_and_show_queues_to_editors_only(bureau: Bureau):

@@ -1,16 +1,49 @@
 """Junk, everywhere: nothing that an admin's browser can send to any form or address brings a fault to light."""
 
+import base64
 import re
+from typing import Any
 from urllib.parse import quote, urlsplit
 
+import orjson
 import pytest
 
 from infra.local.visitor import Browser, Form
+from models.accounts.states import Role, Scope
+from models.base.db import new_id
+from models.base.paging import encode_cursor
+from tests.jobs_api.programs import Bureau, fits
 from tests.orders.desk import Desk, open_desk
+from tests.web.site import lasting_site
+from web.openapi import Operation
+from web.reference import CHAPTERS
 
 pytestmark = pytest.mark.slow
 
 JUNK = ("\x00", "9" * 30, "https://[::1\u202e\u05e2 \U0001f600")
+#: Earlier than any moment in UTC.
+EARLY = "0001-01-01T00:00:00+14:00"
+#: As ours are made, of what ours are never made of.
+CURSORS = (
+    *(encode_cursor(*[value] * size) for value in (5, EARLY) for size in (1, 2, 3)),
+    encode_cursor(0, EARLY, "x"),
+    encode_cursor(2**40, "2026-01-01T00:00:00+00:00", "x"),
+    *(encode_cursor("2026-01-01T00:00:00+00:00", None, number, new_id()) for number in (2**62, 1e300)),
+    base64.urlsafe_b64encode(b"[" + b"9" * 40 + b"]").decode(),
+)
+#: What JSON can say, and what only looks like it.
+VALUES = (
+    b"null",
+    b"[]",
+    b"{}",
+    b"9" * 30,
+    b"1e400",
+    b'"\\u0000"',
+    b'"\\ud800"',
+    b'"\xff"',
+    b"[" * 9_000,
+    f'"{EARLY}"'.encode(),
+)
 #: Where links lead to everything from.
 DOORS = ("/", "/account", "/orders", "/admin", "/admin/queues", "/dev/mail")
 #: What is said in addresses.
@@ -69,4 +102,40 @@ async def test_no_form_and_no_address_breaks(desk: Desk):
                     seen = await browser.client.head(address)
                     if seen.status_code >= 500:
                         broken[kind_of(page)] = address[:100]
+        for cursor in CURSORS:
+            for page in pages:
+                seen = await browser.client.head(f"{page}?sort=longest&cursor={cursor}")
+                if seen.status_code >= 500:
+                    broken[kind_of(page)] = cursor
     assert broken == {}
+
+
+def bodies(one: Operation) -> list[bytes]:
+    """Whole bodies of junk, and each example with junk in the place of one of its values."""
+    found = list(VALUES)
+    for sent in one.sent.values():
+        text = orjson.dumps(sent)
+        values = [*sent.values(), *(sent["data"].values() if "data" in sent else ())]
+        found += [text.replace(orjson.dumps(value), junk, 1) for value in values for junk in VALUES]
+    return found
+
+
+async def test_no_query_and_no_body_breaks_the_interface_for_programs(world):
+    bureau = Bureau(world, await lasting_site(world.settings, world.database, world.redis))
+    program = await bureau.program("junk@example.com", Role.ADMIN, tuple(Scope))
+    for chapter in CHAPTERS:
+        for one in chapter.operations:
+            path = one.path.format(**chapter.ids)
+            asked: list[dict[str, Any]] = [
+                {"params": {name: junk}} for name in one.query for junk in (*JUNK, "-1", *CURSORS)
+            ]
+            if one.body is not None:
+                asked += [{"content": body} for body in bodies(one)]
+            for sent in asked:
+                await world.redis.delete(
+                    *(f"limit:jobs-{name}:{program.person.id}" for name in ("read", "write"))
+                )
+                headers = {"Content-Type": "application/json"}
+                fits(
+                    await program.client.request(one.method, path, headers=headers, **sent), one.method, path
+                )

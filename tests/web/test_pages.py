@@ -51,7 +51,9 @@ async def test_words_that_we_did_not_write_are_not_said(browser: Browser):
     assert "money to me" not in answer.text
 
 
-@pytest.mark.parametrize("path", ["https://evil.example", "//evil.example", "/\\evil.example", "evil"])
+@pytest.mark.parametrize(
+    "path", ["https://evil.example", "//evil.example", "/\\evil.example", "/\t/evil.example", "evil"]
+)
 def test_nobody_is_led_away(path: str):
     with pytest.raises(ValueError, match="not a path of ours"):
         redirect(path)

@@ -10,12 +10,13 @@ from typing import Any, Final
 from web.board.alerts import Alerts
 from web.board.asking import Asked
 from web.board.bulk import Bulk
-from web.board.effects import unsure_effects
+from web.board.effects import Effects
 from web.board.failures import Failures
 from web.board.flow import Flow
 from web.board.flows import Flows
 from web.board.job import OneJob
 from web.board.jobs import Jobs
+from web.board.kinds import Kinds
 from web.board.limits import Limits
 from web.board.overview import Overview
 from web.board.queue import Queue
@@ -34,9 +35,10 @@ handlers: Final[list[Any]] = [
     Flow,
     Flows,
     Failures,
+    Kinds,
     Workers,
     Schedules,
     Limits,
     Alerts,
-    unsure_effects,
+    Effects,
 ]

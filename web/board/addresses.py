@@ -10,6 +10,7 @@ ERRORS: Final = f"{BOARD}/errors"
 SCHEDULES: Final = f"{BOARD}/schedules"
 LIMITS: Final = f"{BOARD}/limits"
 ALERTS: Final = f"{BOARD}/alerts"
+KINDS: Final = f"{BOARD}/kinds"
 WORKERS: Final = f"{BOARD}/workers"
 EFFECTS: Final = f"{BOARD}/effects"
 

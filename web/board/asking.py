@@ -14,11 +14,13 @@ from models.base.errors import Conflict, Invalid, NotFound
 from models.jobs import queries
 from models.jobs.dead import check_args, duplicate, retry_edited
 from models.jobs.enqueue import enqueue
+from models.jobs.message import Job
 from models.jobs.tables import LogRow
 from web.board.addresses import JOBS
 from web.board.forms import Asking, Editing, at_args, by_hand, changes, example, pretty
 from web.forms import read, shown
 from web.guards import admin
+from web.jobs.types import OFFERS, TYPES
 from web.pages import page, redirect
 from web.params import Submitted, Transaction, Who
 from web.visitor import Visitor
@@ -46,11 +48,12 @@ class Asked(Controller):
         try:
             wish = read(Asking, form)
             check_args(message, wish.args)
+            wanted = await _allowed(session, visitor, message.read(wish.args))
         except Invalid as refusal:
             return _asking(visitor, kind, shown(form), at_args(refusal))
         job_id = await enqueue(
             session,
-            message.read(wish.args),
+            wanted,
             priority=wish.priority,
             run_at=wish.run_at,
             asked_by=visitor.somebody.id,
@@ -86,13 +89,25 @@ class Asked(Controller):
             typed = shown(form).get("args")
             return await _editing(session, visitor, job_id, typed, at_args(refusal))
         except Conflict as refusal:
-            return redirect(f"{JOBS}/{job_id}", notice=refusal.words)
+            return redirect(f"{JOBS}/{job_id}", refusal=refusal.words)
         # The audit log outlives people. What may name one stays with the job, for those who are shown what it carries.
         line = f"Other arguments. The former ones: {orjson.dumps(former).decode()}"
         session.add(LogRow(job_id=job_id, attempt=job.attempt, at=now(), line=line))
         changed = changes(former, args)
         await audit(session, visitor.somebody, "job.edited", f"job/{job_id}", kind=job.kind, changed=changed)
         return redirect(f"{JOBS}/{job_id}", notice="It waits for a worker again, with these arguments.")
+
+
+async def _allowed(session: AsyncSession, visitor: Visitor, wanted: Job) -> Job:
+    """What the API offers as well is allowed here as it is there. Raises `Invalid`, naming fields as `args.to`."""
+    name = TYPES.get(wanted.kind)
+    if name is None:
+        return wanted
+    try:
+        return await OFFERS[name].allow(session, visitor.somebody, wanted)
+    except Invalid as refusal:
+        fields = {f"args.{field}": words for field, words in refusal.fields.items()}
+        raise Invalid(fields, refusal.words) from refusal
 
 
 def _asking(visitor: Visitor, kind: str, typed: dict[str, str], problems: Any) -> Response[None]:

@@ -14,7 +14,7 @@ from sse_starlette import EventSourceResponse
 from models.accounts.audit import audit
 from models.base.errors import Conflict, Invalid
 from models.jobs.board import MOST_COUNTED
-from models.jobs.bulk import begin, bulk_action, bulk_actions, stop
+from models.jobs.bulk import begin, bulk_action, bulk_actions, refuse_everything, stop
 from models.jobs.filter import Filter
 from models.jobs.queries import counted
 from models.jobs.states import BulkDeed
@@ -122,7 +122,7 @@ class Bulk(Controller):
         try:
             await stop(session, bulk_id)
         except Conflict as refusal:
-            return redirect(f"{BULK}/{bulk_id}", notice=refusal.words)
+            return redirect(f"{BULK}/{bulk_id}", refusal=refusal.words)
         await audit(session, visitor.somebody, "jobs.bulk_stopped", f"bulk/{bulk_id}")
         return redirect(f"{BULK}/{bulk_id}", notice="It stops after what it is doing.")
 
@@ -142,7 +142,9 @@ async def _asking(
 ) -> Response[None]:
     line, count = printable(q).strip(), (0, True)
     try:
-        count = await counted(session, Filter.read(line), MOST_COUNTED, PATIENCE)
+        wanted = Filter.read(line)
+        refuse_everything(wanted)
+        count = await counted(session, wanted, MOST_COUNTED, PATIENCE)
     except Invalid as refusal:
         problems = refusal.fields
     return page(

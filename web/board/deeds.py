@@ -32,10 +32,12 @@ class Deed:
     action: str
     said: str
     role: Role = Role.EDITOR
+    #: What more is asked of a job, so that the deed changes anything.
+    fits: Callable[[JobRow], bool] = lambda _: True
 
     def is_offered(self, job: JobRow, visitor: Visitor) -> bool:
         """Whether this visitor may do it to the job as it is."""
-        return job.state in self.states and visitor.has_role(self.role)
+        return job.state in self.states and visitor.has_role(self.role) and self.fits(job)
 
     async def perform(self, session: AsyncSession, job_id: UUID, person: Person) -> None:
         """Do it, and write down who did and what job that was: it may be gone afterwards."""
@@ -63,7 +65,8 @@ DEEDS: Final = {
         frozenset({JobState.SCHEDULED, JobState.WAITING}),
         run_anyway,
         "job.promoted",
-        "It is the next of its queue.",
+        "It goes before all others of its queue, also while that is paused. Limits still hold it.",
+        fits=lambda job: not job.parents_left,
     ),
     "cancellation": Deed(
         "Cancel",

@@ -1,20 +1,26 @@
 """What goes wrong, like with like: a thousand jobs with one mistake are one thing to understand."""
 
 from dataclasses import dataclass
-from typing import Annotated
+from functools import partial
+from typing import Annotated, Any
 
-from litestar import Controller, Response, get, post
+from litestar import Controller, Request, Response, get, post
 from litestar.params import FromPath, FromQuery
+from sqlalchemy.ext.asyncio import AsyncSession
+from sse_starlette import EventSourceResponse
 
 from models.accounts.audit import audit
+from models.base.settings import Settings
 from models.jobs.errors import LONGEST_NOTE, groups, reopen, understand
 from web.board.addresses import ERRORS
+from web.board.fresh import RARELY, follow
 from web.board.payloads import sees_payload
 from web.forms import read, text
 from web.guards import analyst, editor
-from web.lists import listed
+from web.lists import address, listed
 from web.pages import page, redirect
-from web.params import Config, Submitted, Transaction, Who
+from web.params import Config, Submitted, Templates, Transaction, Who
+from web.visitor import Visitor
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,14 +38,28 @@ class Failures(Controller):
 
     @get()
     async def index(
-        self, session: Transaction, visitor: Who, settings: Config, cursor: FromQuery[str | None] = None
+        self, session: Transaction, visitor: Who, settings: Config, cursor: FromQuery[str] = ""
     ) -> Response[None]:
         """Each group, those that nobody has understood first."""
-        found = await groups(session, cursor=cursor or None)
-        sees = sees_payload(visitor, settings)
         return page(
-            "board/errors.html", visitor=visitor, sees_payload=sees, **listed(found, ERRORS, cursor or None)
+            "board/errors.html",
+            visitor=visitor,
+            events=address(f"{ERRORS}/events", cursor=cursor),
+            **await _seen(settings, visitor, cursor, session),
         )
+
+    @get("/events")
+    async def events(
+        self,
+        request: Request[Any, Any, Any],
+        visitor: Who,
+        settings: Config,
+        pages: Templates,
+        cursor: FromQuery[str] = "",
+    ) -> EventSourceResponse:
+        """The same, as they change."""
+        seen = partial(_seen, settings, visitor, cursor)
+        return follow(request, visitor, pages, "board/_errors.html", seen, every=RARELY)
 
     @post("/{fingerprint:str}/note", guards=[editor])
     async def note(
@@ -56,3 +76,8 @@ class Failures(Controller):
         await reopen(session, fingerprint)
         await audit(session, visitor.somebody, "error.reopened", f"error/{fingerprint}")
         return redirect(ERRORS, notice="It is open again.")
+
+
+async def _seen(settings: Settings, visitor: Visitor, cursor: str, session: AsyncSession) -> dict[str, Any]:
+    found = await groups(session, cursor=cursor or None)
+    return {"sees_payload": sees_payload(visitor, settings), **listed(found, ERRORS, cursor or None)}

@@ -75,7 +75,7 @@ class Flow(Controller):
         try:
             await do(session, flow_id)
         except Conflict as refusal:
-            return redirect(f"{FLOWS}/{flow_id}", notice=refusal.words)
+            return redirect(f"{FLOWS}/{flow_id}", refusal=refusal.words)
         await audit(session, visitor.somebody, action, f"flow/{flow_id}")
         return redirect(f"{FLOWS}/{flow_id}", notice=said)
 

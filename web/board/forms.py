@@ -79,10 +79,14 @@ class Limiting:
 
     def problems(self) -> dict[str, str]:
         """What single fields cannot show."""
-        if (self.rate_count is None) == (self.rate_seconds is None):
-            return {}
-        missing = "rate_seconds" if self.rate_seconds is None else "rate_count"
-        return {missing: "A rate is so many jobs in so many seconds: fill in both, or neither."}
+        rate = {"rate_count": self.rate_count, "rate_seconds": self.rate_seconds}
+        missing = [name for name, number in rate.items() if number is None]
+        if len(missing) == 1 or (missing and self.rate_burst is not None):
+            words = (
+                "A rate is so many jobs in so many seconds: fill in both, or leave all three fields empty."
+            )
+            return dict.fromkeys(missing, words)
+        return {}
 
     @property
     def limit(self) -> Limit | None:

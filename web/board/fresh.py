@@ -14,6 +14,8 @@ from web.visitor import Visitor
 #: A page looks again so often, however much happens: what changes fifty times a second is read as quickly as what
 #: changes twice, and nothing has to tell it.
 EVERY: Final = 1.0
+#: So often if it changes rarely, or looking takes more than indexes.
+RARELY: Final = 5.0
 
 
 def follow(
@@ -25,8 +27,9 @@ def follow(
     *,
     topics: Sequence[str] = (),
     is_over: Callable[[dict[str, Any]], bool] = lambda _: False,
+    every: float = EVERY,
 ) -> EventSourceResponse:
-    """The fragment `template` with what is `seen`, as that changes, until it `is_over`.
+    """The fragment `template` with what is `seen`, as that changes, until it `is_over`; looked at `every` so many seconds.
 
     `seen` is what the page itself is made of, so both show the same. What people type into stands outside of it.
     """
@@ -35,4 +38,4 @@ def follow(
         found = await seen(session)
         return Moment(pages.render(template, visitor=visitor, **found), is_last=is_over(found))
 
-    return stream(request, topics, look, visitor=visitor, every=EVERY)
+    return stream(request, topics, look, visitor=visitor, every=every)

@@ -1,19 +1,25 @@
 """What happened to a job, from when it was asked for until now, and how patient its kind is."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
 from models.accounts.tables import AuditEntry
+from models.base.clock import moment_words
+from models.jobs.board_tables import BulkRow
 from models.jobs.message import Backoff, Job
 from models.jobs.queries import Record
 from models.jobs.rules import in_words
-from models.jobs.states import JobState
+from models.jobs.states import BulkDeed, JobState
+from models.jobs.tables import SnoozeRow
+from web.board.addresses import BULK
 
 #: What was due so soon after it was asked for was due at once.
 SOON: Final = timedelta(seconds=1)
+#: What does not run is cancelled by the statement that asks for it.
+AT_ONCE: Final = timedelta(milliseconds=10)
 ENDS: Final = {
     JobState.COMPLETED: ("Done", "good", "check-circle"),
     JobState.DEAD: ("Given up", "bad", "cross-circle"),
@@ -27,6 +33,12 @@ DEEDS: Final = {
     "job.promoted": "Run now",
     "job.cancelled": "Cancellation asked for",
     "job.duplicated": "Duplicated",
+}
+BULK_DEEDS: Final = {
+    BulkDeed.RETRY: "Run again",
+    BulkDeed.CANCEL: "Cancellation asked for",
+    BulkDeed.PROMOTE: "Run now",
+    BulkDeed.PRIORITY: "Given another priority",
 }
 
 
@@ -82,10 +94,37 @@ def patience(message: type[Job]) -> str:
     return f"{words} Each may take {in_words(message.timeout)}."
 
 
-def told(record: Record, deeds: Sequence[AuditEntry]) -> list[dict[str, Any]]:
-    """The events of a job, latest first, as the shell's time line wants them."""
-    job = record.job
-    events = [_event(job.created_at, "Asked for", "neutral", "circle")]
+def put_off(snoozes: Sequence[SnoozeRow], *, tells_why: bool) -> list[dict[str, Any]]:
+    """That it was to come back later, as one event for each attempt, at the last time. Why may name whom it asked."""
+    events = []
+    for one in snoozes:
+        wait, words = in_words(one.until - one.at), one.why if tells_why else ""
+        title = f"Put off for {wait}"
+        if one.times > 1:
+            title = f"Put off {one.times:,} times, at last for {wait}"
+            words += f" The first time was {moment_words(one.first_at)}."
+        events.append(_event(one.at, title, "neutral", "clock") | {"text": words})
+    return events
+
+
+def in_bulk(done: Sequence[tuple[BulkRow, datetime]], emails: Mapping[UUID, str]) -> list[dict[str, Any]]:
+    """What was done to it with all that a search found. Those whose addresses are told may look at that action."""
+    events = []
+    for one, at in done:
+        event = _event(at, f"{BULK_DEEDS[one.deed]}, with all that matched", "accent", "person", "admin")
+        if one.asked_by in emails:
+            event |= {"actor": emails[one.asked_by], "text": one.filter, "href": f"{BULK}/{one.id}"}
+        events.append(event)
+    return events
+
+
+def told(
+    record: Record, deeds: Sequence[AuditEntry], others: Iterable[dict[str, Any]]
+) -> list[dict[str, Any]]:
+    """The events of a job, with `others`, latest first, as the shell's time line wants them."""
+    job, events = record.job, []
+    if all(one.action != "job.asked" for one in deeds):
+        events.append(_event(job.created_at, "Asked for", "neutral", "circle"))
     if job.run_at - job.created_at > SOON and not job.attempt:
         events.append(_event(job.run_at, "Due", "neutral", "clock"))
     for one in record.attempts:
@@ -97,14 +136,23 @@ def told(record: Record, deeds: Sequence[AuditEntry]) -> list[dict[str, Any]]:
     seen = {one.attempt for one in record.attempts}
     if job.started_at is not None and job.attempt not in seen:
         events.append(_event(job.started_at, f"Attempt {job.attempt} began", "accent", "arrow-circle"))
-    if job.cancel_asked_at is not None:
-        events.append(_event(job.cancel_asked_at, "Asked to stop", "warn", "minus-circle"))
-    if job.finished_at is not None:
-        events.append(_event(job.finished_at, *ENDS[job.state]))
+    asked_at, ended_at = job.cancel_asked_at, job.finished_at
+    if asked_at is not None and (ended_at is None or ended_at - asked_at > AT_ONCE):
+        events.append(_event(asked_at, "Asked to stop", "warn", "minus-circle"))
+    if ended_at is not None:
+        events.append(_event(ended_at, *ENDS[job.state]))
     events += [
-        _event(one.at, DEEDS.get(one.action, one.action), "accent", "person", one.actor) for one in deeds
+        _event(_told_at(one, ended_at), DEEDS.get(one.action, one.action), "accent", "person", one.actor)
+        for one in deeds
     ]
-    return sorted(events, key=lambda one: one["at"], reverse=True)
+    return sorted([*events, *others], key=lambda one: one["at"], reverse=True)
+
+
+def _told_at(deed: AuditEntry, ended_at: datetime | None) -> datetime:
+    """When people did it. A cancellation that ended the job is written down a moment later, and comes before its end."""
+    if deed.action == "job.cancelled" and ended_at is not None and ended_at < deed.at < ended_at + SOON:
+        return ended_at
+    return deed.at
 
 
 def _event(at: datetime, title: str, tone: str, icon: str, actor: str = "Galley") -> dict[str, Any]:

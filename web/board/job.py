@@ -1,5 +1,6 @@
 """The page of one job, and what can be done about it."""
 
+from collections.abc import Collection
 from datetime import timedelta
 from functools import partial
 from typing import Any, Final
@@ -8,6 +9,7 @@ from uuid import UUID
 import msgspec
 from litestar import Controller, Request, Response, get, post
 from litestar.params import FromPath, FromQuery
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sse_starlette import EventSourceResponse
 
@@ -18,6 +20,7 @@ from models.base.errors import Conflict, NotFound
 from models.base.settings import Settings
 from models.everything import EFFECTS
 from models.jobs import board, queries
+from models.jobs.bulk import done_to
 from models.jobs.dead import refuse_held
 from models.jobs.effects import Effect
 from models.jobs.flows import drawing
@@ -31,9 +34,9 @@ from web.board.deeds import DEEDS
 from web.board.drawing import draw
 from web.board.forms import pretty
 from web.board.fresh import follow
-from web.board.history import patience, told, tries
+from web.board.history import in_bulk, patience, put_off, told, tries
 from web.board.payloads import sees_payload
-from web.guards import analyst, editor
+from web.guards import admin, analyst, editor
 from web.lists import listed
 from web.pages import page, redirect
 from web.params import Config, Templates, Transaction, Who
@@ -97,6 +100,22 @@ class OneJob(Controller):
         listing = listed(found, f"{JOBS}/{job_id}/lines", cursor or None)
         return page("board/lines.html", visitor=visitor, job=job, **listing)
 
+    @get("/deleting", guards=[admin])
+    async def ask_to_delete(
+        self, session: Transaction, visitor: Who, job_id: FromPath[UUID]
+    ) -> Response[None]:
+        """What deleting means, and the button."""
+        await queries.record(session, job_id)
+        here = f"{JOBS}/{job_id}"
+        return page(
+            "board/deleting.html",
+            visitor=visitor,
+            ids=[job_id],
+            url=f"{here}/deletion",
+            looked=None,
+            back=here,
+        )
+
     @post("/{deed:str}", guards=[editor])
     async def act(
         self, session: Transaction, visitor: Who, job_id: FromPath[UUID], deed: FromPath[str]
@@ -107,7 +126,7 @@ class OneJob(Controller):
         try:
             await DEEDS[deed].perform(session, job_id, visitor.somebody)
         except Conflict as refusal:
-            return redirect(f"{JOBS}/{job_id}", notice=refusal.words)
+            return redirect(f"{JOBS}/{job_id}", refusal=refusal.words)
         there = JOBS if deed == "deletion" else f"{JOBS}/{job_id}"
         return redirect(there, notice=DEEDS[deed].said)
 
@@ -121,12 +140,13 @@ async def _seen(settings: Settings, visitor: Visitor, job_id: UUID, session: Asy
     attempts = tries(record)
     kind, workers = kinds().get(job.kind), {one.worker_id for one in attempts if one.worker_id}
     kept = _kept(job)
+    done = await done_to(session, job_id)
     return {
         "job": job,
         "args": pretty(job.args),
         "effects": await _effects(session, job) if is_shown else [],
         "result": None if job.result is None else pretty(job.result),
-        "reasons": await why_waiting(session, job, lease) if is_waiting else [],
+        "reasons": await why_waiting(session, job, lease, tells_key=is_shown) if is_waiting else [],
         "left": await queries.time_left(session, job, job.done, job.total),
         "attempts": attempts,
         "workers": await board.names_of(session, workers),
@@ -134,7 +154,16 @@ async def _seen(settings: Settings, visitor: Visitor, job_id: UUID, session: Asy
         "asked_by": await _asked_by(session, job, visitor),
         "lines": record.lines[-LINES_HERE:],
         "has_more_lines": len(record.lines) > LINES_HERE,
-        "events": told(record, await history_of(session, f"job/{job_id}")),
+        "events": told(
+            record,
+            await history_of(session, f"job/{job_id}"),
+            [
+                *put_off(
+                    await queries.snoozes_of(session, job_id) if job.snoozes else (), tells_why=is_shown
+                ),
+                *in_bulk(done, await _emails_of(session, {one.asked_by for one, _ in done}, visitor)),
+            ],
+        ),
         "flow": draw(await drawing(session, job.flow_id)) if job.flow_id else None,
         "deeds": {
             name: one
@@ -162,6 +191,16 @@ async def _asked_by(session: AsyncSession, job: JobRow, visitor: Visitor) -> Per
     if job.asked_by is None or not visitor.has_role(Role.ADMIN):
         return None
     return await session.get(Person, job.asked_by)
+
+
+async def _emails_of(
+    session: AsyncSession, person_ids: Collection[UUID], visitor: Visitor
+) -> dict[UUID, str]:
+    """The addresses of these people. For admins, who may look at them."""
+    if not person_ids or not visitor.has_role(Role.ADMIN):
+        return {}
+    rows = await session.execute(select(Person.id, Person.email).where(Person.id.in_(person_ids)))
+    return {row.id: row.email for row in rows}
 
 
 async def _effects(session: AsyncSession, job: JobRow) -> list[Effect]:

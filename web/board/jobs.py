@@ -1,27 +1,32 @@
 """The list of jobs: by state, searched by qualifiers, page by page, and what is done to those that are ticked."""
 
+from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 from uuid import UUID
 
-from litestar import Controller, Response, get, post
+from litestar import Controller, Request, Response, get, post
 from litestar.params import FromQuery
 from sqlalchemy.ext.asyncio import AsyncSession
+from sse_starlette import EventSourceResponse
 
 from models.base.errors import Invalid, Refusal
-from models.base.paging import Page
+from models.base.settings import Settings
 from models.jobs import board, queries
 from models.jobs.filter import Filter
 from models.jobs.queries import Sort
 from models.jobs.states import JobState
-from models.jobs.tables import JobRow
 from web.board.addresses import BULK, JOBS, place_of
 from web.board.deeds import DEEDS
+from web.board.fresh import EVERY, follow
 from web.board.payloads import sees_payload
 from web.board.searching import PATIENCE, completions, offered, understood, without
+from web.forms import shown
 from web.guards import analyst, editor
 from web.lists import address, listed, printable
 from web.pages import fragment, page, redirect
-from web.params import Config, Submitted, Transaction, Who
+from web.params import Config, Submitted, Templates, Transaction, Who
+from web.visitor import Visitor
 
 #: The states in the order of what needs somebody.
 STATES: Final = {
@@ -32,6 +37,31 @@ STATES: Final = {
     JobState.COMPLETED: "Done",
     JobState.CANCELLED: "Cancelled",
 }
+
+#: What no index knows is looked for again after so many seconds: each time may take `PATIENCE`.
+SLOWLY: Final = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Looked:
+    """Which jobs are looked at: those that were asked for, in an order, from a place on."""
+
+    asked: str
+    sort: Sort
+    cursor: str
+
+    @property
+    def sort_asked(self) -> str:
+        """The order as an address says it: the usual one is left out."""
+        return "" if self.sort is Sort.NEWEST else self.sort.value
+
+    def address(self, path: str) -> str:
+        """`path` for the same jobs."""
+        return address(path, q=self.asked, sort=self.sort_asked, cursor=self.cursor)
+
+
+def _order(sort: str) -> Sort:
+    return next((one for one in Sort if one.value == sort), Sort.NEWEST)
 
 
 class Jobs(Controller):
@@ -48,38 +78,50 @@ class Jobs(Controller):
         settings: Config,
         q: FromQuery[str] = "",
         sort: FromQuery[str] = "",
-        cursor: FromQuery[str | None] = None,
+        cursor: FromQuery[str] = "",
     ) -> Response[None]:
         """A page of jobs. What cannot be understood of a search is said at its field, and nothing is searched for."""
-        asked, problem, wanted = printable(q).strip(), None, Filter()
-        sees = sees_payload(visitor, settings)
+        sees, problem = sees_payload(visitor, settings), None
+        looked = _Looked(printable(q).strip(), _order(sort), cursor)
         try:
-            wanted = understood(asked, sees_payload=sees)
+            seen = await _seen(settings, visitor, looked, session)
         except Invalid as refusal:
-            problem = refusal.fields["q"]
-        order = next((one for one in Sort if one.value == sort), Sort.NEWEST)
-        sort = "" if order is Sort.NEWEST else order.value
-        found: Page[JobRow] = Page((), None)
-        if problem is None:
-            found = await queries.jobs(session, wanted, sort=order, cursor=cursor or None, patience=PATIENCE)
+            if "q" not in refusal.fields:
+                raise
+            problem, seen = refusal.fields["q"], {"asked": looked.asked}
         return page(
             "board/jobs.html",
             visitor=visitor,
             status=422 if problem else 200,
-            asked=asked,
             problem=problem,
-            tabs=await _tabs(session, wanted, asked, sort),
-            sort=order.value,
-            by_age=address(JOBS, q=asked, sort="" if sort else Sort.OLDEST.value),
-            by_time=address(JOBS, q=asked, sort=Sort.LONGEST.value),
-            suggestions=completions(f"{asked} ".lstrip(), sees_payload=sees),
-            bulk=address(f"{BULK}/new", q=asked),
+            suggestions=completions(f"{looked.asked} ".lstrip(), sees_payload=sees),
             qualifiers=offered(sees_payload=sees),
-            sees_payload=sees,
-            deeds={name: one.words for name, one in DEEDS.items() if visitor.has_role(one.role)},
-            place=place_of,
-            stretch=queries.STRETCH,
-            **listed(found, JOBS, cursor, q=asked, sort=sort),
+            events=looked.address(f"{JOBS}/events"),
+            **seen,
+        )
+
+    @get("/events")
+    async def events(
+        self,
+        request: Request[Any, Any, Any],
+        visitor: Who,
+        settings: Config,
+        pages: Templates,
+        q: FromQuery[str] = "",
+        sort: FromQuery[str] = "",
+        cursor: FromQuery[str] = "",
+    ) -> EventSourceResponse:
+        """The same jobs, as they change; less often where looking takes more than an index."""
+        looked = _Looked(printable(q).strip(), _order(sort), cursor)
+        wanted = understood(looked.asked, sees_payload=sees_payload(visitor, settings))
+        is_quick = wanted.is_indexed and looked.sort is not Sort.LONGEST
+        return follow(
+            request,
+            visitor,
+            pages,
+            "board/_jobs.html",
+            partial(_seen, settings, visitor, looked),
+            every=EVERY if is_quick else SLOWLY,
         )
 
     @get("/completions")
@@ -91,10 +133,15 @@ class Jobs(Controller):
     @post("/selection", guards=[editor])
     async def act(self, session: Transaction, visitor: Who, form: Submitted) -> Response[None]:
         """Do one thing to each job that was ticked. Those that it comes too late for are left alone, and counted."""
-        deed, done, refused = DEEDS.get(form.get("deed", [""])[0]), 0, 0
-        back = address(JOBS, q=printable(form.get("q", [""])[0]))
+        sent = shown(form)
+        looked = _Looked(printable(sent.get("q", "")), _order(sent.get("sort", "")), sent.get("cursor", ""))
+        name, back, done, refused = sent.get("deed", ""), looked.address(JOBS), 0, 0
+        deed = DEEDS.get(name)
         if deed is None or not visitor.has_role(deed.role) or not (ticked := _ids(form.get("job", ()))):
-            return redirect(back, notice="Tick the jobs first, then choose what to do.")
+            return redirect(back, refusal="Tick the jobs first, then choose what to do.")
+        if name == "deletion" and "sure" not in sent:
+            url = f"{JOBS}/selection"
+            return page("board/deleting.html", visitor=visitor, ids=ticked, url=url, looked=looked, back=back)
         for job_id in ticked:
             try:
                 async with session.begin_nested():
@@ -104,6 +151,28 @@ class Jobs(Controller):
                 refused += 1
         rest = f" {refused} had changed meanwhile and were left alone." if refused else ""
         return redirect(back, notice=f"{deed.words}: {done} of {len(ticked)}.{rest}")
+
+
+async def _seen(
+    settings: Settings, visitor: Visitor, looked: _Looked, session: AsyncSession
+) -> dict[str, Any]:
+    sees = sees_payload(visitor, settings)
+    asked, order = looked.asked, looked.sort
+    wanted, sort = understood(asked, sees_payload=sees), looked.sort_asked
+    found = await queries.jobs(session, wanted, sort=order, cursor=looked.cursor or None, patience=PATIENCE)
+    return {
+        "looked": looked,
+        "asked": asked,
+        "tabs": await _tabs(session, wanted, asked, sort),
+        "by_age": address(JOBS, q=asked, sort="" if sort else Sort.OLDEST.value),
+        "by_time": address(JOBS, q=asked, sort=Sort.LONGEST.value),
+        "bulk": address(f"{BULK}/new", q=asked),
+        "sees_payload": sees,
+        "deeds": {name: one.words for name, one in DEEDS.items() if visitor.has_role(one.role)},
+        "place": place_of,
+        "stretch": queries.STRETCH,
+        **listed(found, JOBS, looked.cursor or None, q=asked, sort=sort),
+    }
 
 
 async def _tabs(

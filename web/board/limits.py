@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated, Any, Final
 
 from litestar import Controller, Request, Response, get, post
@@ -11,23 +12,33 @@ from sse_starlette import EventSourceResponse
 
 from models.accounts.audit import audit
 from models.base.errors import Conflict, Invalid
+from models.base.settings import Settings
 from models.jobs import held
-from models.jobs.limits import set_limit, told
+from models.jobs.limits import end_silence, set_limit, told
 from web.board.addresses import LIMITS
 from web.board.forms import LIMIT, Limiting, filled
 from web.board.fresh import follow
+from web.board.payloads import sees_payload
 from web.forms import read, shown, text
-from web.guards import admin, analyst
+from web.guards import admin, analyst, editor
 from web.pages import page, redirect
-from web.params import Submitted, Templates, Transaction, Who
+from web.params import Config, Submitted, Templates, Transaction, Who
 from web.visitor import Visitor
 
 _KEY: Final = re.compile(r"[a-z_]+/(\*|[^\s*]+)")
 
 
+def _sort_of(key: str) -> str:
+    """A key without the name in it, which may be a customer's site."""
+    sort, _, name = key.partition("/")
+    return key if name == "*" else f"{sort}/…"
+
+
 def _key(typed: str) -> str:
     if _KEY.fullmatch(typed) is None:
         raise ValueError("Write a sort and a name, like host/example.com, or host/* for each host by itself.")
+    if typed.startswith("queue/"):
+        raise ValueError("A whole queue is held to a limit on its own page: choose it in the overview.")
     return typed
 
 
@@ -45,33 +56,45 @@ class Limits(Controller):
     guards = [analyst]  # noqa: RUF012 - Litestar reads it as a class attribute
 
     @get()
-    async def index(self, session: Transaction, visitor: Who, key: FromQuery[str] = "") -> Response[None]:
+    async def index(
+        self, session: Transaction, visitor: Who, settings: Config, key: FromQuery[str] = ""
+    ) -> Response[None]:
         """Every limit, with what it does now; that of `key` is filled into the form."""
-        return await _shown(session, visitor, {"key": key}, {})
+        return await _shown(session, visitor, settings, {"key": key}, {})
 
     @get("/events")
     async def events(
-        self, request: Request[Any, Any, Any], visitor: Who, pages: Templates
+        self, request: Request[Any, Any, Any], visitor: Who, settings: Config, pages: Templates
     ) -> EventSourceResponse:
         """Every limit, as what it does changes."""
-        return follow(request, visitor, pages, "board/_limits.html", _seen)
+        return follow(request, visitor, pages, "board/_limits.html", partial(_seen, settings, visitor))
 
     @post(guards=[admin])
-    async def change(self, session: Transaction, visitor: Who, form: Submitted) -> Response[None]:
+    async def change(
+        self, session: Transaction, visitor: Who, settings: Config, form: Submitted
+    ) -> Response[None]:
         """Hold a key to a limit. With every other field empty, it has none any more."""
         try:
             key, wish = read(Key, form).key, read(Limiting, form)
         except Invalid as refusal:
-            return await _shown(session, visitor, shown(form), refusal.fields)
+            return await _shown(session, visitor, settings, shown(form), refusal.fields)
         try:
             async with session.begin_nested():
                 await set_limit(session, key, wish.limit, seen=wish.seen)
         except Conflict as refusal:
-            return await _shown(session, visitor, shown(form), {"limiting": refusal.words})
+            return await _shown(session, visitor, settings, shown(form), {"limiting": refusal.words})
         await audit(session, visitor.somebody, "limit.set", f"limit/{key}", **changed(wish))
         return redirect(
             LIMITS, notice=f"{key} is held to this from now on." if wish.limit else f"{key} has no limit now."
         )
+
+    @post("/silence-end", guards=[editor])
+    async def break_silence(self, session: Transaction, visitor: Who, form: Submitted) -> Response[None]:
+        """Let a key go on before the time for which the other side asked."""
+        key = read(Key, form).key
+        if await end_silence(session, key):
+            await audit(session, visitor.somebody, "limit.silence_ended", f"limit/{key}")
+        return redirect(LIMITS, notice=f"{key} goes on.")
 
 
 def changed(wish: Limiting) -> dict[str, int | str | None]:
@@ -88,9 +111,9 @@ def changed(wish: Limiting) -> dict[str, int | str | None]:
 
 
 async def _shown(
-    session: AsyncSession, visitor: Visitor, typed: dict[str, str], problems: Any
+    session: AsyncSession, visitor: Visitor, settings: Settings, typed: dict[str, str], problems: Any
 ) -> Response[None]:
-    seen = await _seen(session)
+    seen = await _seen(settings, visitor, session)
     there = next((one for one in seen["rows"] if one.key == typed.get("key")), None)
     return page(
         "board/limits.html",
@@ -103,8 +126,9 @@ async def _shown(
     )
 
 
-async def _seen(session: AsyncSession) -> dict[str, Any]:
+async def _seen(settings: Settings, visitor: Visitor, session: AsyncSession) -> dict[str, Any]:
     return {
+        "named": str if sees_payload(visitor, settings) else _sort_of,
         "rows": await held.limits(session),
         "full": await held.full_keys(session),
         "most": held.KEYS_SHOWN,

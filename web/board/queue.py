@@ -15,7 +15,7 @@ from models.base.settings import Settings
 from models.jobs import board, limits, retention
 from models.jobs.board import QueueView
 from models.jobs.metrics import Span, history
-from models.jobs.queues import limit_queue, pause, resume
+from models.jobs.queues import end_silence, limit_queue, pause, resume
 from models.jobs.retention import set_keep_days
 from web.board.addresses import BOARD, JOBS, place_of
 from web.board.charts import charts, chosen, span_tabs
@@ -82,6 +82,16 @@ class Queue(Controller):
         await _the_queue(session, settings, queue)
         await resume(session, queue)
         await audit(session, visitor.somebody, "queue.resumed", f"queue/{queue}")
+        return redirect(f"{BOARD}/{queue}", notice="It goes on.")
+
+    @post("/silence-end", guards=[editor])
+    async def break_silence(
+        self, session: Transaction, visitor: Who, settings: Config, queue: FromPath[str]
+    ) -> Response[None]:
+        """Let it go on before the time for which the other side asked."""
+        await _the_queue(session, settings, queue)
+        await end_silence(session, queue)
+        await audit(session, visitor.somebody, "queue.silence_ended", f"queue/{queue}")
         return redirect(f"{BOARD}/{queue}", notice="It goes on.")
 
     @post("/limit", guards=[admin])

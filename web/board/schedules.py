@@ -4,9 +4,10 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Final
 
-from litestar import Controller, Response, get, post
+from litestar import Controller, Request, Response, get, post
 from litestar.params import FromPath
 from sqlalchemy.ext.asyncio import AsyncSession
+from sse_starlette import EventSourceResponse
 
 from models.accounts.audit import audit
 from models.base.clock import now
@@ -19,11 +20,12 @@ from models.jobs.queries import latest_of
 from models.jobs.schedules import Schedule, ScheduleView, subject_of
 from web.board.addresses import JOBS, SCHEDULES
 from web.board.forms import arguments, at_args, by_hand, changes, example, pretty
+from web.board.fresh import RARELY, follow
 from web.board.rhythm import in_words
 from web.forms import read, shown, text
 from web.guards import admin, analyst
 from web.pages import page, redirect
-from web.params import Submitted, Transaction, Who
+from web.params import Submitted, Templates, Transaction, Who
 from web.visitor import Visitor
 
 #: The next moments that a schedule's page tells.
@@ -83,10 +85,14 @@ class Schedules(Controller):
     @get()
     async def index(self, session: Transaction, visitor: Who) -> Response[None]:
         """Each, with when it happens next."""
-        found = await schedules.all_schedules(session, KNOWN, now())
-        latest = await latest_of(session, [subject_of(one.name) for one in found])
-        rows = [(one, in_words(one), latest.get(subject_of(one.name))) for one in found]
-        return page("board/schedules.html", visitor=visitor, rows=rows)
+        return page("board/schedules.html", visitor=visitor, **await _seen(session))
+
+    @get("/events")
+    async def events(
+        self, request: Request[Any, Any, Any], visitor: Who, pages: Templates
+    ) -> EventSourceResponse:
+        """The same, as it changes."""
+        return follow(request, visitor, pages, "board/_schedules.html", _seen, every=RARELY)
 
     @get("/new", guards=[admin])
     async def describe(self, visitor: Who) -> Response[None]:
@@ -151,7 +157,7 @@ class Schedules(Controller):
         """Let it happen now, beside what the clock says."""
         job_id = await schedules.run_now(session, KNOWN, name, visitor.somebody.id)
         if job_id is None:
-            return redirect(SCHEDULES, notice=f"A job of {name} waits or runs already.")
+            return redirect(SCHEDULES, refusal=f"A job of {name} waits or runs already.")
         await audit(session, visitor.somebody, "schedule.run", f"schedule/{name}")
         return redirect(f"{JOBS}/{job_id}", notice="It waits for a worker.")
 
@@ -166,9 +172,15 @@ class Schedules(Controller):
         try:
             await do(session, KNOWN, name)
         except Conflict as refusal:
-            return redirect(SCHEDULES, notice=refusal.words)
+            return redirect(SCHEDULES, refusal=refusal.words)
         await audit(session, visitor.somebody, action, f"schedule/{name}")
         return redirect(SCHEDULES, notice=said)
+
+
+async def _seen(session: AsyncSession) -> dict[str, Any]:
+    found = await schedules.all_schedules(session, KNOWN, now())
+    latest = await latest_of(session, [subject_of(one.name) for one in found])
+    return {"rows": [(one, in_words(one), latest.get(subject_of(one.name))) for one in found]}
 
 
 async def _the_schedule(session: AsyncSession, name: str) -> ScheduleView:

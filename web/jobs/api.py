@@ -16,10 +16,11 @@ from models.accounts.audit import audit
 from models.accounts.idempotency import claim_key
 from models.accounts.states import Role, Scope
 from models.base.clock import now
-from models.base.errors import Invalid
+from models.base.db import new_id
+from models.base.errors import Gone, Invalid, NotFound
 from models.jobs import Wish, enqueue_all, progress, queries
 from models.jobs.asked import Looked, asked_counts, asked_job, asked_jobs
-from models.jobs.board import queues
+from models.jobs.board import MOST_COUNTED, queues
 from models.jobs.cancelling import cancel
 from models.jobs.dead import retry
 from models.jobs.states import JobState
@@ -35,10 +36,15 @@ AnyRequest = Request[Any, Any, Any]
 News = NamedDependency[Redis]
 
 MINUTE: Final = timedelta(minutes=1)
-#: How often a stream looks again, in seconds: that a job was begun is told to nobody.
+#: How often a stream looks again, in seconds. That a job runs is told once it has run for a moment; that it has ended is
+#: told to nobody if it was completed together with many others, which are spared a word each.
 EVERY: Final = 2.0
 #: How far ahead a job may be put.
 FARTHEST: Final = timedelta(days=365)
+SPENT: Final = (
+    "This idempotencyKey has asked for a job within the last 24 hours, which is deleted or forgotten by now."
+    " Give another request a key of its own."
+)
 
 READS: Final = [scope(Scope.JOBS_READ), limited_person("jobs-read", 600, MINUTE)]
 WRITES: Final = [scope(Scope.JOBS_WRITE), limited_person("jobs-write", 60, MINUTE)]
@@ -51,29 +57,32 @@ class Jobs(Controller):
 
     @post("/jobs", guards=WRITES)
     async def ask(self, request: AnyRequest, session: Transaction, visitor: Who) -> Response[dict[str, Any]]:
-        """Ask for a job: 201, or 200 for one that this key has asked for already."""
+        """Ask for a job: 201, or 200 for one that this key has asked for already, or 410 if that one is no more."""
         person = visitor.somebody
         wanted = await json_body(request, JobWanted)
-        _check(wanted.run_at)
-        message = await wanted.message(session, person)
+        run_at = _later(wanted.run_at)
+        job_id = new_id()
+        # Before anything is made of the request and written down: this may be the second time.
+        if wanted.idempotency_key is not None:
+            body = await request.body()
+            made = await claim_key(session, person.id, wanted.idempotency_key, body, job_id, now())
+            if made != job_id:
+                try:
+                    job = await asked_job(session, person.id, made, TYPES)
+                except NotFound as error:
+                    raise Gone(SPENT) from error
+                return _asked(job.id, job.state, 200)
         wish = Wish(
-            message,
-            run_at=wanted.run_at,
+            await wanted.message(session, person),
+            id=job_id,
+            run_at=run_at,
             priority=wanted.priority,
             asked_by=person.id,
             share=f"person/{person.id}",
             limit=f"person/{person.id}",
         )
-        if wanted.idempotency_key is not None:
-            body = await request.body()
-            made = await claim_key(session, person.id, wanted.idempotency_key, body, wish.id, now())
-            if made != wish.id:
-                job = await asked_job(session, person.id, made, TYPES)
-                return Response(_answer(job.id, job.state), status_code=200)
         await enqueue_all(session, [wish])
-        is_later = wanted.run_at is not None and wanted.run_at > now()
-        state = JobState.SCHEDULED if is_later else JobState.WAITING
-        return Response(_answer(wish.id, state), headers={"Location": f"/api/jobs/{wish.id}"})
+        return _asked(job_id, JobState.SCHEDULED if run_at else JobState.WAITING, 201)
 
     @get("/jobs/{job_id:uuid}", guards=READS)
     async def show(
@@ -136,7 +145,7 @@ class Jobs(Controller):
         person = visitor.somebody
         jobs = dict.fromkeys(STATUSES.values(), 0)
         for state, count in (await asked_counts(session, person.id, TYPES)).items():
-            jobs[STATUSES[state]] += count
+            jobs[STATUSES[state]] = min(jobs[STATUSES[state]] + count, MOST_COUNTED + 1)
         if not person.role.includes(Role.EDITOR):
             return {"jobs": jobs}
         found = await queues(session, timedelta(seconds=settings.jobs.lease_seconds))
@@ -154,9 +163,19 @@ class Jobs(Controller):
         return {"jobs": jobs, "queues": shown}
 
 
-def _check(run_at: datetime | None) -> None:
-    if run_at is not None and run_at > now() + FARTHEST:
+def _later(run_at: datetime | None) -> datetime | None:
+    """The moment until which a job is put off. One that has passed is now: it does not go before who came first."""
+    at = now()
+    if run_at is None or run_at <= at:
+        return None
+    if run_at > at + FARTHEST:
         raise Invalid({"runAt": f"A job can be put off by {FARTHEST.days} days at most."})
+    return run_at
+
+
+def _asked(job_id: UUID, state: JobState, status: int) -> Response[dict[str, Any]]:
+    headers = {"Location": f"/api/jobs/{job_id}"}
+    return Response(_answer(job_id, state), status_code=status, headers=headers)
 
 
 def _answer(job_id: UUID, state: JobState) -> dict[str, Any]:

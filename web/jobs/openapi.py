@@ -6,6 +6,7 @@ from msgspec.json import schema_components
 
 from models.accounts.states import Scope
 from models.jobs.rules import PRIORITIES
+from web.jobs.api import SPENT
 from web.jobs.types import OFFERS, JobType, JobWanted, Status
 from web.openapi import COUNT, ID, MOMENT, TEXT, Chapter, Operation, object_of, or_null
 
@@ -57,33 +58,34 @@ _EVENTS: Final = (
     'id: 5f0c…\ndata: {"id": "0192f1c6-…", "status": "processing", …}\n\nevent: done\ndata: done\n\n'
 )
 
-_READ: Final = (401, 403, 404, 429)
-_WRITE: Final = (401, 403, 404, 409, 429)
+_LIMITED: Final = (429,)
 _ONE: Final = "/api/jobs/{jobId}"
 
 OPERATIONS: Final = (
     Operation(
         "post", "/api/jobs", "askForJob",
-        "Ask for a job. 200, with the id and the present status, for one that its idempotencyKey has asked for already",
-        Scope.JOBS_WRITE, "JobAsked", _ANSWER, (401, 403, 422, 429), JobWanted, _SENT, 201,
+        "Ask for a job, once if it has an idempotencyKey",
+        Scope.JOBS_WRITE, "JobAsked", _ANSWER, (410, 429), JobWanted, _SENT, 201,
+        likewise={200: "Its idempotencyKey has asked for this job already; this is its present status"},
+        location="Where the job is",
     ),
-    Operation("get", _ONE, "getJob", "One job, with its data and result", Scope.JOBS_READ, "Job", _JOB, _READ),
+    Operation("get", _ONE, "getJob", "One job, with its data and result", Scope.JOBS_READ, "Job", _JOB, _LIMITED),
     Operation(
         "get", f"{_ONE}/events", "followJob",
         "The same now and after each change, as server-sent events; the last one is named `done`",
-        Scope.JOBS_READ, None, _EVENTS, _READ, media_type="text/event-stream",
+        Scope.JOBS_READ, None, _EVENTS, _LIMITED, media_type="text/event-stream",
     ),
     Operation(
         "post", f"{_ONE}/retry", "retryJob", "Let a job that failed or was cancelled run again",
-        Scope.JOBS_WRITE, "JobAsked", _ANSWER, _WRITE,
+        Scope.JOBS_WRITE, "JobAsked", _ANSWER, (409, 429),
     ),
     Operation(
         "post", f"{_ONE}/cancel", "cancelJob", "Cancel a job; one that runs is asked to stop",
-        Scope.JOBS_WRITE, "JobAsked", _ANSWER | {"status": "cancelled"}, _WRITE,
+        Scope.JOBS_WRITE, "JobAsked", _ANSWER | {"status": "cancelled"}, (409, 429),
     ),
     Operation(
         "get", "/api/results", "listJobs", "The jobs that you asked for, the latest first",
-        Scope.JOBS_READ, "Jobs", {"results": [_JOB], "nextCursor": _CURSOR}, (401, 403, 422, 429),
+        Scope.JOBS_READ, "Jobs", {"results": [_JOB], "nextCursor": _CURSOR}, _LIMITED,
         query={
             "status": {"enum": list(get_args(Status))},
             "jobType": {"enum": list(get_args(JobType))},
@@ -94,11 +96,11 @@ OPERATIONS: Final = (
     ),
     Operation(
         "get", "/api/reports/{reportId}", "downloadReport", "The file of a report; its id is that of its job",
-        Scope.JOBS_READ, None, "kind,queue,state,jobs\r\n…", _READ, media_type="text/csv",
+        Scope.JOBS_READ, None, "kind,queue,state,jobs\r\n…", _LIMITED, media_type="text/csv",
     ),
     Operation(
         "get", "/api/queue/stats", "getStats", "How many of your jobs are where; for editors, every queue besides",
-        Scope.JOBS_READ, "Stats", {"jobs": _COUNTS, "queues": [_QUEUE]}, (401, 403, 429),
+        Scope.JOBS_READ, "Stats", {"jobs": _COUNTS, "queues": [_QUEUE]}, _LIMITED,
     ),
 )  # fmt: skip
 
@@ -111,6 +113,7 @@ _MADE["JobWanted"]["properties"]["data"] = {
 _MAYBE_COUNT: Final = {"type": ["integer", "null"]}
 _MAYBE_TEXT: Final = {"type": ["string", "null"]}
 _STATUS: Final = {"enum": list(get_args(Status))}
+_MOST: Final = COUNT | {"description": "10,001 stands for more than 10,000"}
 _SCHEMAS: Final[dict[str, Any]] = {
     "JobAsked": object_of({"id": ID, "status": _STATUS}),
     "Job": object_of(
@@ -142,13 +145,13 @@ _SCHEMAS: Final[dict[str, Any]] = {
     ),
     "Stats": object_of(
         {
-            "jobs": object_of(dict.fromkeys(get_args(Status), COUNT)),
+            "jobs": object_of(dict.fromkeys(get_args(Status), _MOST)),
             "queues": {
                 "type": "array",
                 "items": object_of(
                     {
                         "name": TEXT,
-                        "waiting": COUNT | {"description": "10,001 stands for more than 10,000"},
+                        "waiting": _MOST,
                         "processing": COUNT,
                         "slots": COUNT,
                         "oldestWaitingAt": or_null(MOMENT),
@@ -168,5 +171,6 @@ CHAPTER: Final = Chapter(
     {
         404: "You asked for no such job, or it was done long ago and is forgotten.",
         409: "This job has ended already.",
+        410: SPENT,
     },
 )

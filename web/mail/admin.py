@@ -94,7 +94,7 @@ class MailDesk(Controller):
         try:
             letter = await send_again(session, letter_id)
         except Conflict as refusal:
-            return redirect(f"{LETTERS}/{letter_id}", notice=refusal.words)
+            return redirect(f"{LETTERS}/{letter_id}", refusal=refusal.words)
         subject = letter.about or f"letter/{letter_id}"
         await audit(session, visitor.somebody, "letter.sent_again", subject, letter=str(letter_id))
         return redirect(f"{LETTERS}/{letter_id}", notice="It is sent once more.")

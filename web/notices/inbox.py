@@ -8,6 +8,7 @@ from litestar.params import FromPath, FromQuery
 from sqlalchemy.ext.asyncio import AsyncSession
 from sse_starlette import EventSourceResponse
 
+from models.base.paths import is_ours
 from models.notices.actions import inbox, mark_read
 from models.notices.queries import notice_of, notices_of, unread
 from web.guards import signed_in
@@ -61,7 +62,7 @@ class Inbox(Controller):
         """One of them is read; on to where it leads."""
         notice = await notice_of(session, visitor.somebody.id, notice_id)
         await mark_read(session, visitor.somebody.id, notice_id)
-        return redirect(notice.link or INBOX)
+        return redirect(notice.link if notice.link and is_ours(notice.link) else INBOX)
 
 
 async def _facts(session: AsyncSession, person_id: UUID, cursor: str | None) -> dict[str, Any]:

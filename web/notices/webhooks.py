@@ -1,6 +1,6 @@
 """The systems that hear of events: adding them, their secrets, and what was sent to each. For admins."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Final
 from uuid import UUID
@@ -11,7 +11,10 @@ from litestar.params import FromPath, FromQuery
 from models.accounts.audit import audit
 from models.base.clock import now
 from models.base.errors import Conflict, Invalid
-from models.jobs.queries import records_of
+from models.jobs.queries import Record, records_of
+from models.jobs.queues import run_anyway
+from models.jobs.states import JobState
+from models.jobs.tables import JobRow
 from models.notices import endpoints
 from models.notices.actions import about, send, send_again
 from models.notices.deliveries import under_way
@@ -185,23 +188,39 @@ class Webhooks(Controller):
         """What was sent, and what was answered."""
         sent, endpoint = await delivery(session, delivery_id)
         jobs = await records_of(session, [about(delivery_id)])
-        return page("notices/delivery.html", visitor=visitor, sent=sent, endpoint=endpoint, jobs=jobs[::-1])
+        return page(
+            "notices/delivery.html",
+            visitor=visitor,
+            sent=sent,
+            endpoint=endpoint,
+            jobs=jobs[::-1],
+            is_backing_off=_waiting(jobs) is not None,
+        )
 
     @post("/deliveries/{delivery_id:uuid}/sending")
     async def again(self, session: Transaction, visitor: Who, delivery_id: FromPath[UUID]) -> Response[None]:
-        """Send it once more. Pressed twice, it shows how it stands."""
+        """Send it once more, or at once if it waits for its next attempt. Pressed twice, it shows how it stands."""
         sent, endpoint = await under_way(session, delivery_id)
         there = f"{LIST}/deliveries/{delivery_id}"
         if endpoint.disabled_at is not None:
-            return redirect(there, notice="The endpoint is off. Switch it on first.")
+            return redirect(there, refusal="The endpoint is off. Switch it on first.")
+        said = "It is sent once more."
         try:
             await send_again(session, sent, endpoint)
         except Conflict:
-            return redirect(there, notice="It is on its way already.")
+            if (job := _waiting(await records_of(session, [about(sent.id)]))) is None:
+                return redirect(there, refusal="It is on its way already.")
+            await run_anyway(session, job.id)
+            said = "It is sent now."
         await audit(
             session, visitor.somebody, "webhook.sent_again", f"webhook/{endpoint.id}", delivery=str(sent.id)
         )
-        return redirect(there, notice="It is sent once more.")
+        return redirect(there, notice=said)
+
+
+def _waiting(records: Sequence[Record]) -> JobRow | None:
+    """The job that waits for its next attempt, if one does."""
+    return next((one.job for one in records if one.job.state is JobState.SCHEDULED), None)
 
 
 def _wanted(form: FormData) -> endpoints.Wanted:
