@@ -25,6 +25,8 @@ from models.base.clock import now
 MAX_REDIRECTS: Final = 5
 MAX_BYTES: Final = 2_000_000
 DEADLINE: Final = 10.0
+#: For a page, how long nothing may happen.
+PATIENCE: Final = 5.0
 PORTS: Final = frozenset({80, 443})
 AGENT: Final = "GalleyBot/1.0 (link check)"
 SENDER: Final = "Galley-Webhooks/1.0"
@@ -139,8 +141,13 @@ async def _resolve(host: str, port: int) -> list[str]:
 
 
 @asynccontextmanager
-async def open_client(allowed: Collection[str] = ()) -> AsyncIterator[httpx2.AsyncClient]:
-    """An HTTP client that only reaches what is public. The environment's proxies are ignored: they would connect for us."""
+async def open_client(
+    allowed: Collection[str] = (), patience: float = PATIENCE
+) -> AsyncIterator[httpx2.AsyncClient]:
+    """An HTTP client that only reaches what is public, and waits `patience` seconds for each thing to happen.
+
+    The environment's proxies are ignored: they would connect for us.
+    """
     transport = httpx2.AsyncHTTPTransport(trust_env=False)
     await transport._pool.aclose()  # noqa: SLF001 - the transport has no other door for a network backend; a test guards it
     transport._pool = httpcore2.AsyncConnectionPool(  # noqa: SLF001
@@ -154,7 +161,7 @@ async def open_client(allowed: Collection[str] = ()) -> AsyncIterator[httpx2.Asy
         "accept-encoding": "gzip, deflate",
     }
     async with httpx2.AsyncClient(
-        transport=transport, trust_env=False, follow_redirects=False, timeout=5.0, headers=headers
+        transport=transport, trust_env=False, follow_redirects=False, timeout=patience, headers=headers
     ) as client:
         yield client
 
@@ -176,7 +183,8 @@ async def post(
     sent = {"content-type": "application/json", "accept": "*/*", "user-agent": SENDER, **headers}
     async with (
         _explained(deadline),
-        open_client(allowed) as client,
+        # Who is told of something may think about it for as long as the deadline says.
+        open_client(allowed, patience=deadline) as client,
         client.stream("POST", url, content=body, headers=sent) as answer,
     ):
         start = b""

@@ -48,6 +48,10 @@ class Invalid(Refusal):
         super().__init__(words)
         self.fields = dict(fields)
 
+    def __str__(self) -> str:
+        """All of it, for logs and for the rows of jobs that died of it."""
+        return " ".join((self.words, *(f"{name}: {problem}" for name, problem in self.fields.items())))
+
 
 class TooMany(Refusal):
     """It was asked too often. It may be asked again after `retry_after`, and not sooner."""

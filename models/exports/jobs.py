@@ -14,7 +14,7 @@ from models.jobs.schedules import Schedule
 FileFormat = Literal["csv", "xlsx", "pdf"]
 
 MEDIA_TYPES: Final[Mapping[str, str]] = {
-    "csv": "text/csv; charset=utf-8",
+    "csv": "text/csv",
     "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
     "pdf": "application/pdf",
 }

@@ -17,6 +17,16 @@ from cronsim import CronSim, CronSimError
 from models.base.errors import Invalid
 
 FIELDS = 5
+#: Of crontab(5).
+_NICKNAMES = {
+    "@hourly": "0 * * * *",
+    "@daily": "0 0 * * *",
+    "@midnight": "0 0 * * *",
+    "@weekly": "0 0 * * 0",
+    "@monthly": "0 0 1 * *",
+    "@yearly": "0 0 1 1 *",
+    "@annually": "0 0 1 1 *",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +39,7 @@ class Cron:
     @classmethod
     def read(cls, expression: str, zone: str) -> Self:
         """The rhythm that is written so. Raises `Invalid` naming `cron` or `zone` for what is not understood."""
-        parts = expression.upper().split()
+        parts = _NICKNAMES.get(expression.strip().lower(), expression).upper().split()
         if len(parts) != FIELDS:
             raise Invalid(
                 {"cron": "Give five fields: minute, hour, day of the month, month, day of the week."}
@@ -48,7 +58,11 @@ class Cron:
         try:
             next(found.after(datetime(2024, 1, 1, tzinfo=UTC)))
         except CronSimError as error:
-            raise Invalid({"cron": f"{error}: crontab(5) knows no such value."}) from error
+            is_never = _is_well(" ".join((*parts[:3], "*", *parts[4:])), zone) and _is_well(
+                f"0 0 1 {parts[3]} *", zone
+            )
+            words = "This day never comes." if is_never else f"{error}: crontab(5) knows no such value."
+            raise Invalid({"cron": words}) from error
         except StopIteration:
             raise Invalid({"cron": "This day never comes."}) from None
         return found
@@ -61,6 +75,14 @@ class Cron:
         """Its moments after `at`, in UTC, one after the other for as long as somebody asks."""
         for moment in CronSim(self.expression, at.astimezone(ZoneInfo(self.zone))):
             yield moment.astimezone(UTC)
+
+
+def _is_well(expression: str, zone: str) -> bool:
+    try:
+        CronSim(expression, datetime(2024, 1, 1, tzinfo=ZoneInfo(zone)))
+    except CronSimError:
+        return False
+    return True
 
 
 @lru_cache(maxsize=512)

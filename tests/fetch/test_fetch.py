@@ -24,6 +24,7 @@ from tasks.fetch import (
     fetch,
     is_public,
     open_client,
+    post,
     retry_after,
 )
 from tasks.targets import problem_of
@@ -76,6 +77,10 @@ class Site(BaseHTTPRequestHandler):
             except OSError:
                 return
             time.sleep(0.05)
+
+    def do_POST(self) -> None:
+        time.sleep(5.2)
+        self.answer(204)
 
     def page_gone(self) -> None:
         self.answer(410)
@@ -220,6 +225,11 @@ async def test_a_bomb_and_a_dripping_answer_are_cut_off(host: str) -> None:
     with pytest.raises(NotFetched, match="did not answer within"):
         await get(host, "/slow", deadline=0.5)
     assert time.monotonic() - began < 10
+
+
+@pytest.mark.slow
+async def test_who_is_told_of_something_may_think_longer_than_a_page(host: str) -> None:
+    assert (await post(f"http://{host}/hook", b"{}", {}, (host,))).status == 204
 
 
 async def test_the_guard_is_where_the_connections_are_made() -> None:

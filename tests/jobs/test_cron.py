@@ -35,6 +35,10 @@ def test_an_expression_means_what_crontab_says(expression: str, expected: list[s
     assert fires(expression, "UTC", "2026-01-05T00:00", 4) == expected
 
 
+def test_the_nicknames_of_crontab_are_understood() -> None:
+    assert Cron.read("@Daily", "UTC") == Cron.read("0 0 * * *", "UTC")
+
+
 def test_a_local_time_that_does_not_exist_fires_once() -> None:
     # In Berlin 2026-03-29 02:00 is followed by 03:00.
     found = fires("30 2 * * *", BERLIN, "2026-03-28T12:00", 3)
@@ -73,7 +77,10 @@ def test_the_latest_moment_is_the_last_one_of_those_that_come(expression: str, z
         ("* * * foo *", "UTC", "cron", "Bad month"),
         ("*/0 * * * *", "UTC", "cron", "Bad minute"),
         ("* 5- * * *", "UTC", "cron", "Bad hour"),
-        ("0 0 31 2 *", "UTC", "cron", "Bad day-of-month"),
+        ("0 0 32 2 *", "UTC", "cron", "Bad day-of-month"),
+        ("0 0 31 2 *", "UTC", "cron", "never comes"),
+        ("0 0 31 4 *", "UTC", "cron", "never comes"),
+        ("@often", "UTC", "cron", "five fields"),
         ("* * * * * *", "UTC", "cron", "five fields"),
         ("* * * * *", "Europe/Nowhere", "zone", "no time zone"),
         ("* * * * *", "../zone.tab", "zone", "no time zone"),

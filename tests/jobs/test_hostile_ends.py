@@ -18,6 +18,7 @@ from structlog.testing import capture_logs
 
 from models.base.away import is_away
 from models.base.db import Database, fetch, new_id
+from models.base.errors import Invalid
 from models.jobs import Backoff, Job, enqueue
 from models.jobs.actions import rescue
 from models.jobs.cancelling import cancel
@@ -330,6 +331,11 @@ async def test_a_worker_that_cannot_complete_any_more_ends(world: World) -> None
                 return receiver.settler.gives_back
 
             await until(is_ending)
+
+
+def test_what_is_wrong_with_each_field_is_told_to_whoever_looks_after_jobs() -> None:
+    refused = Invalid({"dataSet": "There is no data set 'nope'."})
+    assert str(refused) == "There is a problem with what you entered. dataSet: There is no data set 'nope'."
 
 
 async def refusal(asked: Awaitable[Any]) -> BaseException:

@@ -234,3 +234,12 @@ async def test_the_pages_of_the_foot_are_there(shop: Shop):
             found = await reader.open(path)
             assert found.status == 200
             assert found.heading
+
+
+async def test_a_second_space_is_squeezed_and_a_long_note_is_told_its_one_limit(shop: Shop) -> None:
+    async with shop.site.browser() as ada:
+        await shop.site.sign_in(ada, OWNER)
+        long = await shop.order_form(ada, notes="a" * 45_000)
+        assert (long.status, "Shorten the notes to 1000 characters" in long.text) == (422, True)
+        kept = await shop.order_form(ada, anchor_text="a simple  mineral recipe")
+        assert "a simple mineral recipe" in kept.text

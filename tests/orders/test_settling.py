@@ -71,6 +71,7 @@ async def test_while_a_bank_settles_nothing_is_offered_for_payment_and_nothing_c
         assert "You do not need to pay again" in (await press(ada, path)).text
         refused = await rewrite(ada, edit)
         assert refused.path == f"{path}/order"
+        assert 'class="flash" data-tone="warn"' in refused.html
         assert "You do not need to pay again" in refused.text
 
         orders = await ada.open("/orders")

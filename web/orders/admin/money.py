@@ -105,7 +105,7 @@ class Money(Controller):
             await audit(session, person, "money.exported", "money/orders")
         return Stream(
             _csv(database),
-            media_type="text/csv; charset=utf-8",
+            media_type="text/csv",
             headers={
                 "Content-Disposition": 'attachment; filename="orders.csv"',
                 "Cache-Control": "no-store",
