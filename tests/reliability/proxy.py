@@ -6,7 +6,10 @@ from collections import Counter
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
+
+#: How long a server takes at most for a request that arrives late, in seconds.
+ANSWERED_WITHIN: Final = 5.0
 
 Connect = Callable[[], Coroutine[Any, Any, tuple[asyncio.StreamReader, asyncio.StreamWriter]]]
 
@@ -86,7 +89,10 @@ class Wire:
         for late in self._late:
             answers, requests = await self._connect()
             requests.write(late)
-            await answers.readuntil(b"\r\n\r\n")
+            # What was cut off with its sender, after its head and before its body, is no request: nobody answers it.
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(ANSWERED_WITHIN):
+                    await answers.readuntil(b"\r\n\r\n")
             requests.close()
 
 
