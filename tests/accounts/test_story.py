@@ -83,20 +83,6 @@ async def test_ada_reads_her_letter_on_the_phone_and_types_the_code_at_her_desk(
     assert session_of(phone) is None
 
 
-async def test_ada_presses_in_a_second_tab_when_the_first_has_signed_her_in(
-    browsers: Browsers, database: Database, keys: Keys
-) -> None:
-    ada = browsers()
-    code = await ask(ada, "ada@example.com")
-    (letter,) = await letters(database, keys)
-    link = await ada.open(letter.path)
-    asking = await ada.open("/sign-in")
-    await ada.submit(code.form("code-form"), code=letter.code)
-    for form in (link.form("/sign-in/confirm"), code.form("code-form"), asking.form("sign-in")):
-        came = await ada.submit(form)
-        assert (came.status, came.path) == (200, "/orders")
-
-
 async def test_ada_signs_in_on_the_phone_with_link_and_code(
     browsers: Browsers, database: Database, keys: Keys
 ) -> None:

@@ -29,14 +29,12 @@ from models.base.settings import Settings
 from web.accounts.forms import Asking, Proving
 from web.accounts.onward import HOMES, LINK, PASSKEY_STEP, let_in
 from web.cookies import CookieJar
-from web.csrf import StaleForm
-from web.errors import on_stale_form
 from web.forms import read, shown
 from web.guards import wanted_page
 from web.limits import seconds
 from web.pages import page, redirect
 from web.params import Config, KeyRing, Submitted, Transaction, Who
-from web.visitor import Visitor, stranger
+from web.visitor import Visitor
 
 AnyRequest = Request[Any, Any, Any]
 
@@ -50,19 +48,11 @@ ANOTHER: Final = "We wrote you another letter. Only the newest one works."
 RUN_OUT: Final = "Your letter has run out, or was used. Enter your address for another."
 
 
-def _lead_on(request: AnyRequest, stale: StaleForm) -> Response[Any]:
-    """From a page that was opened before somebody signed in in another tab: what it asks for is there already."""
-    if stranger(request).session_token is None:
-        return on_stale_form(request, stale)
-    return redirect(request.url.path)
-
-
 class SignIn(Controller):
     """The form for an address, and the form for a code."""
 
     path = "/sign-in"
     opt = PRIVATE
-    exception_handlers = {StaleForm: _lead_on}  # noqa: RUF012 - Litestar reads it as a class attribute
 
     @get()
     async def ask(
