@@ -46,7 +46,7 @@ JOBS_RUN_SECONDS = Histogram(
 
 # The whole installation, told by the one dispatcher that acts: `tasks/gauges.py`.
 JOBS_WAITING = Gauge(
-    "jobs_waiting", "Jobs that could be claimed now, counted to 10,001.", ["queue"], registry=REGISTRY
+    "jobs_waiting", "Jobs that could be claimed now, counted to 5,001.", ["queue"], registry=REGISTRY
 )
 JOBS_OLDEST_WAITING_SECONDS = Gauge(
     "jobs_oldest_waiting_seconds", "How long the first of them has been due.", ["queue"], registry=REGISTRY

@@ -13,7 +13,7 @@ from models.base.errors import Invalid
 
 T = TypeVar("T")
 
-PAGE_SIZE = 50
+PAGE_SIZE = 25
 #: What fits PostgreSQL's bigint.
 _LARGEST = 2**63 - 1
 

@@ -12,18 +12,16 @@ from uuid import UUID
 
 from sqlalchemy import and_, func, literal, select, text, true, union_all
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import aliased, load_only
-from sqlalchemy.orm.interfaces import ORMOption
 
 from models.base.clock import now
 from models.jobs.message import kinds
-from models.jobs.queries import arms_of
+from models.jobs.queries import UNREAD, arms_of
 from models.jobs.states import JobState
 from models.jobs.stepping import CLAIMABLE, queues_with
 from models.jobs.tables import JobRow, WorkerRow
 
 #: A longer line is not counted to its end.
-MOST_COUNTED: Final = 10_000
+MOST_COUNTED: Final = 5_000
 #: A queue whose oldest job has waited for so long is not well, whatever else is true of it.
 TOO_LONG: Final = timedelta(minutes=5)
 #: Of the jobs that a worker runs, and of the latest of a queue, so many are told one by one.
@@ -141,12 +139,21 @@ class QueueView:
 
 
 @dataclass(frozen=True, slots=True)
+class Running:
+    """What of a running job is told beside its worker."""
+
+    id: UUID
+    kind: str
+    started_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class WorkerView:
     """A worker, how many jobs it runs, and the first of them. One that is silent for a lease is taken for dead."""
 
     row: WorkerRow
     count: int
-    running: Sequence[JobRow]
+    running: Sequence[Running]
     is_alive: bool
 
 
@@ -166,11 +173,11 @@ async def workers(session: AsyncSession, lease: timedelta) -> list[WorkerView]:
     held = (JobRow.worker_id == WorkerRow.id, JobRow.state == JobState.ACTIVE)
     count = select(func.count()).select_from(JobRow).where(*held).scalar_subquery()
     rows = (await session.execute(select(WorkerRow, count, is_alive).order_by(WorkerRow.started_at))).all()
-    first = aliased(JobRow, select(JobRow).where(*held).order_by(JobRow.id).limit(RUNNING_SHOWN).lateral())
-    running: dict[UUID | None, list[JobRow]] = {}
-    query = select(first).select_from(WorkerRow).join(first, true()).options(_told(first))
-    for job in await session.scalars(query):
-        running.setdefault(job.worker_id, []).append(job)
+    told = select(JobRow.worker_id, JobRow.id, JobRow.kind, JobRow.started_at)
+    first = told.where(*held).order_by(JobRow.id).limit(RUNNING_SHOWN).lateral()
+    running: dict[UUID, list[Running]] = {}
+    for worker_id, *job in await session.execute(select(first).select_from(WorkerRow).join(first, true())):
+        running.setdefault(worker_id, []).append(Running(*job))
     return [WorkerView(row, number, running.get(row.id, ()), alive) for row, number, alive in rows]
 
 
@@ -190,14 +197,8 @@ async def latest(session: AsyncSession, queue: str) -> Sequence[JobRow]:
         select(JobRow.id).where(mine, JobRow.finished_at.is_not(None)).order_by(JobRow.finished_at.desc()),
     )
     ids = union_all(*(select(one.limit(LATEST_SHOWN).subquery().c.id) for one in places))
-    query = select(JobRow).options(_told(JobRow)).where(JobRow.id.in_(ids)).order_by(JobRow.id.desc())
+    query = select(JobRow).options(*UNREAD).where(JobRow.id.in_(ids)).order_by(JobRow.id.desc())
     return (await session.scalars(query.limit(LATEST_SHOWN))).all()
-
-
-def _told(job: type[JobRow]) -> ORMOption:
-    """What a line about a job tells: arguments and results may be large."""
-    names = (job.kind, job.queue, job.state, job.subject, job.worker_id, job.created_at, job.started_at)
-    return load_only(*names, raiseload=True)
 
 
 async def counts(

@@ -16,7 +16,7 @@ from models.jobs.gates import rooms_of_keys
 from models.jobs.stepping import limits_that_block
 
 #: Full keys that are told one by one, and how many of those that hold jobs back are looked at for it.
-KEYS_SHOWN: Final = 50
+KEYS_SHOWN: Final = 25
 _KEYS_SEEN: Final = 200
 
 #: A key by itself is one step into an index; only one that stands for its whole kind looks along all that is parked.

@@ -46,7 +46,7 @@ FEW = STRETCH // 20
 #: The states that are found in the order of age: two by their index, and the one that most jobs are in.
 _BY_AGE = frozenset({JobState.DEAD, JobState.CANCELLED, JobState.COMPLETED})
 #: What a list does not show, and what may be large.
-_UNREAD = tuple(
+UNREAD = tuple(
     defer(one, raiseload=True) for one in (JobRow.args, JobRow.result, JobRow.when_dead, JobRow.secret)
 )
 
@@ -92,7 +92,7 @@ async def jobs(
     end = decode_cursor(cursor, UUID)[0] if cursor is not None else None
     while True:
         places, end = await _stretch(session, wanted, end, is_oldest_first=sort is Sort.OLDEST)
-        query = select(JobRow).options(*_UNREAD).where(*places, *wanted.conditions()).order_by(age)
+        query = select(JobRow).options(*UNREAD).where(*places, *wanted.conditions()).order_by(age)
         rows += (await session.scalars(query.limit(PAGE_SIZE + 1 - len(rows)))).all()
         if len(rows) > PAGE_SIZE or end is None or monotonic() > until:
             break
@@ -184,7 +184,7 @@ async def _longest(session: AsyncSession, wanted: Filter, cursor: str | None) ->
     ended_at = func.coalesce(JobRow.finished_at, at)
     took = cast(func.extract("epoch", ended_at - JobRow.started_at) * 1_000_000, BigInteger)
     query = (
-        select(JobRow, took).options(*_UNREAD).where(*places, *wanted.conditions(), JobRow.started_at <= at)
+        select(JobRow, took).options(*UNREAD).where(*places, *wanted.conditions(), JobRow.started_at <= at)
     )
     if after_id is not None:
         query = query.where(tuple_(took, JobRow.id) < (after_took, after_id))
@@ -245,7 +245,7 @@ async def latest_of(session: AsyncSession, subjects: Sequence[str]) -> dict[str,
     one = aliased(JobRow)
     latest = select(one.id).where(one.subject == wanted.c.subject).order_by(one.id.desc()).limit(1)
     ids = select(latest.correlate(wanted).scalar_subquery()).select_from(wanted)
-    rows = await session.scalars(select(JobRow).options(*_UNREAD).where(JobRow.id.in_(ids)))
+    rows = await session.scalars(select(JobRow).options(*UNREAD).where(JobRow.id.in_(ids)))
     return {str(row.subject): row for row in rows}
 
 

@@ -11,6 +11,7 @@ from sqlalchemy import insert, text, update
 from models.accounts.states import Role
 from models.base.clock import now
 from models.base.db import new_id
+from models.base.paging import PAGE_SIZE
 from models.jobs import board as glance
 from models.jobs import queries
 from models.jobs.board import Health
@@ -124,11 +125,11 @@ async def test_the_first_page_tells_of_queues_workers_and_what_they_run(board: B
 
 
 async def test_jobs_are_found_by_state_and_qualifiers_page_by_page(board: Board):
-    await board.jobs(60, JobState.SCHEDULED)
+    await board.jobs(PAGE_SIZE + 10, JobState.SCHEDULED)
     await board.job(JobState.DEAD, kind="orders.create_order", error="The disk was full.")
     ed = await board.browser(Role.EDITOR)
     screen = await ed.open("/admin/queues/jobs?q=state:scheduled")
-    assert screen.html.count("orders.tend_reviews</a>") == 50
+    assert screen.html.count("orders.tend_reviews</a>") == PAGE_SIZE
     assert screen.html.count("<option") > 10
     screen = await ed.open(screen.link("More jobs"))
     assert screen.html.count("orders.tend_reviews</a>") == 10
@@ -187,7 +188,7 @@ async def test_the_page_of_a_job_tells_what_went_wrong_and_what_it_wrote(board: 
 
 async def test_flows_are_found_by_how_they_do_page_by_page(board: Board):
     async with board.database.transaction() as session:
-        for _ in range(51):
+        for _ in range(PAGE_SIZE + 1):
             await enqueue_batch(session, "letters", [TendReviews(), TendReviews()])
         sad = await enqueue_batch(session, "import", [TendReviews()])
         await session.execute(update(FlowRow).where(FlowRow.id == sad).values(failed=1, finished_at=now()))
@@ -196,7 +197,7 @@ async def test_flows_are_found_by_how_they_do_page_by_page(board: Board):
         await pause_flow(session, await enqueue_batch(session, "held", [TendReviews()]))
     ana = await board.browser(Role.ANALYST)
     screen = await ana.open((await ana.open("/admin/queues")).link("Flows"))
-    assert screen.html.count("letters</a>") == 47
+    assert screen.html.count("letters</a>") == PAGE_SIZE - 3
     assert (await ana.open(screen.link("More flows"))).html.count("letters</a>") == 4
     for words, name in (("With failures", "import"), ("Done", "export"), ("Paused", "held")):
         found = await ana.open(screen.link(words))

@@ -178,12 +178,14 @@ async def _seen(
 async def _tabs(
     session: AsyncSession, wanted: Filter, asked: str, sort: str
 ) -> list[tuple[str, str, bool, int | None]]:
-    """The states, each with its number of jobs unless something else is searched for: that is not counted."""
+    """The states, each with its number of jobs unless something else is searched for: that is not counted, nor are those
+    that are done, of which no index knows and which are many.
+    """
     rest = without(asked, "state")
     tabs: list[tuple[str, str, bool, int | None]] = [
         ("All", address(JOBS, q=rest, sort=sort), not wanted.states, None)
     ]
-    numbers = {} if rest else await board.counts(session)
+    numbers = {} if rest else await board.counts(session, STATES.keys() - {JobState.COMPLETED})
     for state, words in STATES.items():
         there = address(JOBS, q=f"state:{state.value} {rest}".strip(), sort=sort)
         tabs.append((words, there, wanted.states == (state,), numbers.get(state)))
