@@ -97,6 +97,20 @@ _ROWS: Final = (
            (select array_agg(b % 5::bigint) as spread from generate_series(0, {len(BUCKETS)}) b) histogram
     """,
     f"""
+    insert into job_kind_minutes (minute, kind, asked, completed, failed, dead, waits, runs)
+    select minute, kind, 2, 2, 0, 0, spread, spread
+      from generate_series(date_trunc('minute', now()) - interval '2 hours', now(), interval '1 minute') minute,
+           (select distinct kind from week) named,
+           (select array_agg(b % 5::bigint) as spread from generate_series(0, {len(BUCKETS)}) b) histogram
+    """,
+    f"""
+    insert into job_kind_hours (at, kind, asked, completed, failed, dead, waits, runs)
+    select at, kind, 90, 90, 10, 0, spread, spread
+      from generate_series(date_trunc('hour', now()) - interval '8 days', now(), interval '1 hour') at,
+           (select distinct kind from week) named,
+           (select array_agg(b % 5::bigint) as spread from generate_series(0, {len(BUCKETS)}) b) histogram
+    """,
+    f"""
     insert into job_limits (key, max_running) select 'host/host' || n || '.example', 2 from generate_series(1, {LIMITS - 1}) n
      union all select 'host/*', 2
     """,
@@ -110,6 +124,15 @@ _ROWS: Final = (
     insert into job_bulk_actions (id, deed, filter, asked_by, total, done, created_at, finished_at)
     select {_id("at", "'bulk' || n")}, 'retry', 'state:dead', gen_random_uuid(), 900, 900, at, at + interval '1 minute'
       from (select n, now() - interval '20 minutes' * n as at from generate_series(1, {BULK_ACTIONS}) n) one
+    """,
+    """
+    insert into job_bulk_chunks (bulk_id, last_id, job_ids, at)
+    select bulk.id, chunks.last_id, job_ids, bulk.finished_at
+      from job_bulk_actions bulk,
+           (select (array_agg(id order by id desc))[1] as last_id, array_agg(id order by id) as job_ids
+              from (select id, (row_number() over (order by id) - 1) / 100 as chunk
+                      from jobs where state = 'dead' order by id limit 900) first
+             group by chunk) chunks
     """,
     "vacuum analyze",
 )  # fmt: skip
