@@ -41,6 +41,8 @@ JOBS_SHOWN = 40
 LINES_SHOWN = 500
 #: How many jobs are asked at once whether they fit what no index knows, or how long they took.
 STRETCH = 5_000
+#: After so long, whoever has found some does not look for more.
+SOON = timedelta(milliseconds=20)
 #: If fewer of a stretch are in the states that are wanted, these are looked for by themselves.
 FEW = STRETCH // 20
 #: The states that are found in the order of age: two by their index, and the one that most jobs are in.
@@ -78,10 +80,12 @@ async def jobs(
 ) -> Page[JobRow]:
     """A page of jobs. Raises `Invalid` for a cursor that we did not make.
 
-    What no index knows is asked of `STRETCH` jobs at a time until the page is full or `patience` is over: a page that
-    found less than it can hold has a `next_cursor` all the same while there are jobs left to ask.
+    What no index knows is asked of `STRETCH` jobs at a time until the page is full, some are found and it is not `SOON`
+    any more, or `patience` is over: a page that found less than it can hold has a `next_cursor` all the same while there
+    are jobs left to ask.
     """
-    until = monotonic() + patience.total_seconds()
+    began = monotonic()
+    until = began + patience.total_seconds()
     if sort is Sort.LONGEST:
         found = await _longest(session, wanted, cursor)
         while not found.items and found.next_cursor and monotonic() < until:
@@ -94,7 +98,8 @@ async def jobs(
         places, end = await _stretch(session, wanted, end, is_oldest_first=sort is Sort.OLDEST)
         query = select(JobRow).options(*UNREAD).where(*places, *wanted.conditions()).order_by(age)
         rows += (await session.scalars(query.limit(PAGE_SIZE + 1 - len(rows)))).all()
-        if len(rows) > PAGE_SIZE or end is None or monotonic() > until:
+        patient_until = min(until, began + SOON.total_seconds()) if rows else until
+        if len(rows) > PAGE_SIZE or end is None or monotonic() > patient_until:
             break
     page = page_of(rows, PAGE_SIZE, lambda one: [one.id])
     if page.next_cursor is None and end is not None:
