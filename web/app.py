@@ -37,7 +37,7 @@ from web.cookies import CookieJar
 from web.csrf import CsrfCheck
 from web.edge import Application
 from web.forms import FormData, submitted
-from web.limits import Limiter
+from web.limits import Limiter, tell_standing
 from web.live import EventHub
 from web.orders import admin
 from web.pages import Entry, Pages
@@ -72,7 +72,7 @@ NAVIGATION: Final = (
 #: The most that a form may weigh; a handler that takes more says so with `request_max_body_size`.
 LARGEST_FORM: Final = 64 * 1024
 #: What handlers may ask for by its name, beside `session`, `visitor`, `form` and `keys`.
-GIVEN: Final = ("settings", "database", "redis", "hub", "pages", "limiter")
+GIVEN: Final = ("settings", "database", "redis", "pages", "limiter")
 
 
 def create_app(
@@ -124,6 +124,7 @@ def create_app(
         },
         middleware=[CsrfCheck()],
         exception_handlers=errors.handlers,
+        before_send=[tell_standing],
         request_max_body_size=LARGEST_FORM,
         lifespan=[
             _life(hub, used_database if database is None else None, used_redis if redis is None else None)

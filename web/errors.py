@@ -84,7 +84,7 @@ STATUSES: Final[dict[int, Trouble]] = {
     413: Trouble(
         413,
         "That is too large",
-        "What you sent is larger than we take here. Nothing was changed.",
+        "",
         "Go back and send less of it at once.",
         "Go back",
     ),
@@ -105,7 +105,7 @@ ADVICE: Final = {
     409: "Ask how it stands by now.",
     410: "It does not come back.",
     413: "Send less of it at once.",
-    415: "Send JSON, with the header Content-Type: application/json.",
+    415: "Send JSON as it is, not compressed, with the header Content-Type: application/json.",
     422: "Nothing was changed.",
 }
 
@@ -173,7 +173,11 @@ def on_http_error(request: AnyRequest, error: HTTPException) -> Response[Any]:
         return on_fault(request, error)
     trouble = STATUSES.get(status) or replace(STATUSES[400], status=status)
     if status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
-        trouble = replace(trouble, href=_came_from(request))
+        most = request.route_handler.resolve_request_max_body_size() or 0
+        words = (
+            f"What you sent is larger than the {most // 1024:,} KiB that are taken here. Nothing was changed."
+        )
+        trouble = replace(trouble, happened=words, href=_came_from(request))
     headers = {name: value for name, value in (error.headers or {}).items() if name.lower() == "allow"}
     return answer(request, trouble, headers=headers)
 
@@ -209,7 +213,7 @@ def on_token_wanted(request: AnyRequest, error: TokenWanted) -> Response[Any]:
 def on_too_many(request: AnyRequest, error: TooMany) -> Response[Any]:
     """Too often: when it may be asked again."""
     wait = seconds(error.retry_after)
-    span = f"{wait} seconds" if wait <= EASILY_COUNTED else f"{-(-wait // 60)} minutes"
+    span = f"{wait} second{'s' * (wait > 1)}" if wait <= EASILY_COUNTED else f"{-(-wait // 60)} minutes"
     trouble = replace(REFUSALS[TooMany], happened=error.words, todo=f"Wait {span} and try again.")
     return answer(request, trouble, headers={"Retry-After": str(wait)})
 

@@ -1,7 +1,10 @@
-"""Bodies of the JSON API: read into a typed struct, or refused with what is wrong and where."""
+"""Bodies and queries of the JSON API: read into a typed struct, or refused with each field that is wrong and what to
+send instead, all at once.
+"""
 
 import re
 from collections.abc import Mapping
+from itertools import islice
 from typing import Any, Final, TypeVar
 
 import msgspec
@@ -10,46 +13,101 @@ from litestar.exceptions import HTTPException
 
 from models.base.errors import Invalid
 
-T = TypeVar("T")
+T = TypeVar("T", bound=msgspec.Struct)
+AnyRequest = Request[Any, Any, Any]
 
-#: The escape of U+0000, which no text of PostgreSQL can hold; a backslash before it would make it six characters.
-_NOTHING: Final = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
+#: How many fields that there are not are named, so that no answer is much longer than what was sent.
+MOST_UNKNOWN: Final = 20
+WORDS: Final = "The fields are not as they should be."
 #: What the body may be called: JSON, by itself or as the syntax of something.
 _JSON: Final = re.compile(r"application/(?:[\w.!#$&^-]+\+)?json")
 
 
-async def json_body(request: Request[Any, Any, Any], kind: type[T]) -> T:
-    """The request's JSON as a `kind`; raise `Invalid` with what is wrong with it, or answer 415 if it is no JSON."""
-    if not _JSON.fullmatch(request.content_type[0].lower()):
+async def json_body(request: AnyRequest, kind: type[T]) -> T:
+    """The request's JSON as a `kind`; raise `Invalid` with all that is wrong with it, or answer 415 if it is no JSON."""
+    return _right(*read(await json_object(request), kind))
+
+
+async def json_object(request: AnyRequest) -> dict[str, Any]:
+    """The request's JSON object; raise `Invalid` if it is none, or answer 415 if it does not say that it is JSON."""
+    is_plain = request.headers.get("content-encoding", "identity") == "identity"
+    if not is_plain or not _JSON.fullmatch(request.content_type[0].lower()):
         raise HTTPException(status_code=415)
-    body = await request.body()
-    if _NOTHING.search(body):
-        raise Invalid({"body": "Leave out the character U+0000."}, "The body could not be read.")
-    return decoded(body, kind)
-
-
-def decoded(body: bytes | msgspec.Raw, kind: type[T], within: str = "") -> T:
-    """JSON as a `kind`; raise `Invalid` with what is wrong with it. `within` is the field that it is the value of."""
+    words = "The body could not be read."
     try:
-        return msgspec.json.decode(body, type=kind)
-    except msgspec.ValidationError as error:
-        raise _refused(error, within) from error
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise Invalid({"body": "Send a JSON object in UTF-8."}, "The body could not be read.") from error
+        sent = msgspec.json.decode(await request.body())
+    except msgspec.DecodeError as error:
+        raise Invalid({"body": f"Send a JSON object in UTF-8: {error}."}, words) from error
+    except (UnicodeDecodeError, RecursionError) as error:
+        raise Invalid({"body": "Send a JSON object in UTF-8."}, words) from error
+    if not isinstance(sent, dict):
+        raise Invalid({"body": "Send a JSON object: { … }."}, words)
+    return sent
 
 
-def query_as(request: Request[Any, Any, Any], kind: type[T]) -> T:
-    """The query of the address as a `kind`; raise `Invalid` with what is wrong with it."""
-    fields: Mapping[str, str] = dict(request.query_params.items())
-    try:
-        return msgspec.convert(fields, kind, strict=False)
-    except msgspec.ValidationError as error:
-        raise _refused(error) from error
+def query_as(request: AnyRequest, kind: type[T]) -> T:
+    """The query of the address as a `kind`; raise `Invalid` with all that is wrong with it."""
+    sent = request.query_params.dict()
+    found, faults = read({name: values[0] for name, values in sent.items()}, kind, is_text=True)
+    twice = {name: "Give this once." for name, values in sent.items() if len(values) > 1}
+    return _right(found, twice | faults)
 
 
-def _refused(error: msgspec.ValidationError, within: str = "") -> Invalid:
-    words, _, where = str(error).partition(" - at `$.")
-    field = where.rstrip("`") or next(iter(words.split("`")[1::2]), "body")
-    return Invalid(
-        {".".join(filter(None, (within, field))): f"{words}."}, "The fields are not as they should be."
-    )
+def read(sent: Mapping[str, Any], kind: type[T], *, is_text: bool = False) -> tuple[T, dict[str, str]]:
+    """What was sent as a `kind`, and what is wrong with each field, by the name that its sender knows.
+
+    A field that is wrong has its default, or is an empty text if it has none. In a query everything `is_text`.
+    """
+    fields = {one.encode_name: one for one in msgspec.structs.fields(kind)}
+    there_are = f"There is no such field. There are: {', '.join(fields)}."
+    faults = dict.fromkeys(islice((name for name in sent if name not in fields), MOST_UNKNOWN), there_are)
+    right: dict[str, Any] = {}
+    for name, field in fields.items():
+        if field.required:
+            right[field.name] = ""
+        if name not in sent:
+            if field.required:
+                faults[name] = f"This is missing. {_wanted(field.type)}"
+        elif isinstance(sent[name], str) and "\x00" in sent[name]:
+            faults[name] = "Leave out the character U+0000."
+        else:
+            try:
+                right[field.name] = msgspec.convert(sent[name], field.type, strict=not is_text)
+            except msgspec.ValidationError:
+                faults[name] = _wanted(field.type)
+            # `null` in a query is what a program writes that forgot to fill its variable.
+            if is_text and right.get(field.name, "") is None:
+                faults[name] = _wanted(field.type)
+    return kind(**right), faults
+
+
+def _right(found: T, faults: Mapping[str, str]) -> T:
+    if faults:
+        raise Invalid(faults, WORDS)
+    return found
+
+
+def _wanted(kind: Any) -> str:
+    """What a field of this type takes, as its description says it to programs."""
+    whole = msgspec.json.schema(kind)
+    shape = whole.get("anyOf", [whole])[0]
+    match whole["$defs"][shape["$ref"].rpartition("/")[2]] if "$ref" in shape else shape:
+        case {"enum": [*words]}:
+            wanted = f"one of these: {', '.join(words)}"
+        case {"type": "integer", "minimum": least, "maximum": most}:
+            wanted = f"a whole number from {least:,} to {most:,}"
+        case {"format": "date-time"}:
+            wanted = "a moment with its time zone, as 2026-03-02T09:30:00+01:00"
+        case {"format": "uuid"}:
+            wanted = "an id, as 0192f1c6-0f02-7d10-a0c4-52a0c1b7e9aa"
+        case {"type": "string", "minLength": least, "maxLength": most}:
+            wanted = f"a text of {least:,} to {most:,} characters"
+        case {"type": "string", "maxLength": most}:
+            wanted = f"a text of at most {most:,} characters"
+        case {"type": "string"}:
+            wanted = "a text"
+        case {"type": "object"}:
+            wanted = "an object"
+        case _:
+            wanted = "what the description names"
+    return f"Send {wanted}."

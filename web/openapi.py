@@ -18,6 +18,8 @@ TEXT: Final[Schema] = {"type": "string"}
 ID: Final[Schema] = {"type": "string", "format": "uuid"}
 MOMENT: Final[Schema] = {"type": "string", "format": "date-time"}
 COUNT: Final[Schema] = {"type": "integer"}
+#: Server-sent events.
+STREAM: Final = "text/event-stream"
 
 #: What a problem's `detail` says, by its status.
 DETAILS: Final[Mapping[int, str]] = {
@@ -27,8 +29,9 @@ DETAILS: Final[Mapping[int, str]] = {
     405: "This address does not take that. The header Allow names what it takes.",
     409: "It is in another state by now.",
     410: "There was such a thing. It does not come back.",
-    413: "What you sent is larger than we take here. Nothing was changed.",
-    415: "What you sent is of a kind that is not taken here. Send JSON, with the header Content-Type: application/json.",
+    413: "What you sent is larger than the 64 KiB that are taken here. Nothing was changed. Send less of it at once.",
+    415: "What you sent is of a kind that is not taken here. Send JSON as it is, not compressed, "
+    "with the header Content-Type: application/json.",
     422: "The fields are not as they should be.",
     429: "This was asked for too often in your name. Wait 12 seconds and try again.",
 }
@@ -38,6 +41,17 @@ _HEADERS: Final[Mapping[int, tuple[str, str, Schema]]] = {
     405: ("Allow", "The methods that this address takes", TEXT),
     429: ("Retry-After", "Seconds to wait", COUNT),
 }
+#: The headers of every answer where requests are counted, but for those that are refused before they are.
+_STANDING: Final = (
+    (
+        "RateLimit-Limit",
+        "How many requests of this sort you may send at once, and again in each minute",
+        COUNT,
+    ),
+    ("RateLimit-Remaining", "How many of them are left", COUNT),
+    ("RateLimit-Reset", "Seconds until all of them are left again; they come back one by one", COUNT),
+)
+_BEFORE_COUNTING: Final = frozenset({401, 403, 405})
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +74,14 @@ class Operation:
     status: int = 200
     #: What may stand in the query, each with its schema.
     query: Mapping[str, Schema] = field(default_factory=dict)
-    media_type: str = "application/json"
+    #: What the answer may be, the example's kind first.
+    media_types: tuple[str, ...] = ("application/json",)
     #: Other statuses of the same answer, each with what it says.
     likewise: Mapping[int, str] = field(default_factory=dict)
     #: What the header Location names.
     location: str | None = None
+    #: An example of what is said of fields that are wrong.
+    faults: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def refusals(self) -> list[int]:
@@ -120,7 +137,8 @@ def document(public_url: str, chapters: Iterable[Chapter]) -> dict[str, Any]:
             "version": "1",
             "description": "Orders and jobs of the person who is signed in, or whose token is shown. Tokens are made on "
             "the account page, with the scopes that each operation names. Without a token, requests that change "
-            "something carry the session's form token in the header `X-CSRF-Token`.",
+            "something carry the session's form token in the header `X-CSRF-Token`. Fields of a body that "
+            "are not described here are refused, and so are parameters of a list.",
         },
         "servers": [{"url": public_url}],
         "security": [{"token": []}, {"session": []}],
@@ -156,6 +174,9 @@ def _parameters(one: Operation, chapter: Chapter) -> list[dict[str, Any]]:
         for name in re.findall(r"{(\w+)}", one.path)
     ]
     found += [{"name": name, "in": "query", "schema": schema} for name, schema in one.query.items()]
+    if STREAM in one.media_types:
+        seen = {"name": "Last-Event-ID", "in": "header", "required": False, "schema": TEXT}
+        found.append(seen | {"description": "The `id` of what was told last, which is not told again"})
     if one.method == "post":
         token = {"name": "X-CSRF-Token", "in": "header", "required": False, "schema": TEXT}
         found.append(token | {"description": "With a session only"})
@@ -164,10 +185,10 @@ def _parameters(one: Operation, chapter: Chapter) -> list[dict[str, Any]]:
 
 def _responses(one: Operation, chapter: Chapter) -> dict[str, Any]:
     schema = {"$ref": f"#/components/schemas/{one.answer}"} if one.answer else TEXT
-    good = {one.media_type: {"schema": schema, "example": one.example}}
-    located = {"headers": _header("Location", one.location, TEXT)} if one.location else {}
+    good: Schema = {kind: {"schema": schema} for kind in one.media_types}
+    good[one.media_types[0]]["example"] = one.example
     found: dict[str, Any] = {
-        str(status): {"description": words, "content": good} | located
+        str(status): {"description": words, "content": good} | _headers(one, status)
         for status, words in {one.status: "Done", **one.likewise}.items()
     }
     for status in one.refusals:
@@ -179,15 +200,25 @@ def _responses(one: Operation, chapter: Chapter) -> dict[str, Any]:
             "detail": chapter.details.get(status, DETAILS[status]),
             "reference": "3f2a9c1d5e7b8a60",
         }
+        if status == HTTPStatus.UNPROCESSABLE_ENTITY and one.faults:
+            problem["fields"] = dict(one.faults)
         shape = {"schema": {"$ref": "#/components/schemas/Problem"}, "example": problem}
-        found[str(status)] = {"description": title, "content": {"application/problem+json": shape}}
-        if status in _HEADERS:
-            found[str(status)]["headers"] = _header(*_HEADERS[status])
+        content = {"application/problem+json": shape}
+        found[str(status)] = {"description": title, "content": content} | _headers(one, status)
     return found
 
 
-def _header(name: str, words: str, schema: Schema) -> dict[str, Any]:
-    return {name: {"description": words, "required": True, "schema": schema}}
+def _headers(one: Operation, status: int) -> Schema:
+    """The headers that come with this status, if there are any."""
+    named = [_HEADERS[status]] if status in _HEADERS else []
+    if one.location and status not in one.refusals:
+        named.append(("Location", one.location, TEXT))
+    if HTTPStatus.TOO_MANY_REQUESTS in one.problems and status not in _BEFORE_COUNTING:
+        named += _STANDING
+    headers = {
+        name: {"description": words, "required": True, "schema": schema} for name, words, schema in named
+    }
+    return {"headers": headers} if headers else {}
 
 
 _PROBLEM: Final = object_of(
@@ -197,7 +228,11 @@ _PROBLEM: Final = object_of(
         "status": COUNT,
         "detail": TEXT,
         "reference": {"type": ["string", "null"]},
-        "fields": {"type": "object", "additionalProperties": TEXT},
+        "fields": {
+            "type": "object",
+            "additionalProperties": TEXT,
+            "description": "With 422: each field that is wrong, as it was sent (`data.to`), and what to send instead",
+        },
     },
     "fields",
 )

@@ -14,7 +14,6 @@ from models.base.db import Database
 from models.base.settings import Settings
 from web.forms import FormData
 from web.limits import Limiter
-from web.live import EventHub
 from web.pages import Pages
 from web.visitor import Visitor
 
@@ -27,6 +26,5 @@ Submitted: TypeAlias = NamedDependency[FormData]
 Config: TypeAlias = NamedDependency[Settings]
 Data: TypeAlias = NamedDependency[Database]
 KeyRing: TypeAlias = NamedDependency[Keys]
-Hub: TypeAlias = NamedDependency[EventHub]
 Templates: TypeAlias = NamedDependency[Pages]
 Limits: TypeAlias = NamedDependency[Limiter]

@@ -17,6 +17,9 @@ MOST_OF_A_PERSON: Final = 30
 #: An office, or a mobile network's customers, share an address.
 MOST_OF_A_NETWORK: Final = 200
 _NONE_LEFT: Final = "You have too many pages open that change by themselves. Close some, or reload this one."
+_NO_STREAM_LEFT: Final = (
+    "As many streams are open in your name as anybody may have. Close those that are not read."
+)
 _AGAIN: Final = timedelta(seconds=15)
 
 
@@ -29,7 +32,7 @@ class Seats:
     def check(self, visitor: Visitor) -> None:
         """Raise `TooMany` if this visitor has as many as anybody may. Their pages work on, without news."""
         if any(self._taken[name] >= most for name, most in _names(visitor)):
-            raise TooMany(_NONE_LEFT, _AGAIN)
+            raise TooMany(_NO_STREAM_LEFT if visitor.token_id else _NONE_LEFT, _AGAIN)
 
     @asynccontextmanager
     async def taken(self, visitor: Visitor) -> AsyncIterator[None]:

@@ -23,15 +23,19 @@ async def allowed_email(session: AsyncSession, asker: Person, wanted: Email) -> 
 
 
 async def allowed_notification(session: AsyncSession, asker: Person, wanted: Notification) -> Notification:
-    """The notification as `asker` may have it shown. Raises `Invalid`, naming the field."""
-    link = wanted.link
-    if link is not None and not is_ours(link):
-        raise Invalid({"link": "Give a path of this site that begins with one /, percent-encoded."})
-    to = _recipient(asker, wanted.to or asker.email)
+    """The notification as `asker` may have it shown. Raises `Invalid`, naming each field."""
+    faults = {}
+    if wanted.link is not None and not is_ours(wanted.link):
+        faults["link"] = "Give a path of this site that begins with one /, percent-encoded."
     try:
+        to = _recipient(asker, wanted.to or asker.email)
         person = await person_at(session, to)
+    except Invalid as error:
+        faults |= error.fields
     except NotFound as error:
-        raise Invalid({"to": error.words}) from error
+        faults["to"] = error.words
+    if faults:
+        raise Invalid(faults)
     if to != asker.email:
         await audit(session, asker, "notification.asked", f"person/{person.id}")
     return replace(wanted, to=to)

@@ -1,28 +1,32 @@
-"""The program in docs/jobs-api.md works as it stands there, and the page names what there is."""
+"""The programs in docs/jobs-api.md work as they stand there, and the page names what there is."""
 
 import asyncio
 import os
 import re
 import socket
 import sys
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from models.base.clock import now
 from models.everything import DATA_SETS
+from models.notices.events import EVENTS
 from models.notices.rules import PATIENCE
+from models.notices.signing import headers, new_secret
 from tasks.testing import working
 from tests.jobs_api.programs import Bureau
 from tests.web.site import serving
 from web.jobs.types import OFFERS
 
 GUIDE = (Path(__file__).parents[2] / "docs" / "jobs-api.md").read_text("utf-8")
+FOLLOWING, VERIFYING = re.findall(r"```python\n(.*?)```", GUIDE, re.DOTALL)
 
 
 @pytest.mark.slow
 async def test_the_program_of_the_guide_makes_a_report(bureau: Bureau):
-    (program,) = re.findall(r"```python\n(.*?)```", GUIDE, re.DOTALL)
     ada = await bureau.program("ada@example.com")
     secret = ada.client.headers["authorization"].removeprefix("Bearer ")
     given: dict[str, Any] = {"database": bureau.world.database, "redis": bureau.world.redis}
@@ -31,7 +35,7 @@ async def test_the_program_of_the_guide_makes_a_report(bureau: Bureau):
         url = f"http://127.0.0.1:{listening.getsockname()[1]}"
         env = {"PATH": os.environ["PATH"], "GALLEY_URL": url, "GALLEY_TOKEN": secret}
         async with serving(bureau.world.settings, listening, **given), working(bureau.world):
-            said, status = await _run(program, env)
+            said, status = await _run(FOLLOWING, env)
 
     assert status == 0
     assert said.splitlines() == ["completed 0 rows", ",".join(DATA_SETS["my-orders"].columns)]
@@ -45,7 +49,24 @@ async def _run(program: str, env: dict[str, str]) -> tuple[str, int | None]:
     return said.decode(), running.returncode
 
 
-def test_the_guide_names_every_type_and_every_set_of_data():
-    for name in (*OFFERS, *DATA_SETS):
+def test_the_receiver_of_the_guide_takes_what_we_sign_and_nothing_else():
+    names: dict[str, Any] = {}
+    exec(VERIFYING, names)
+    verified, secret, body, at = names["verified"], new_secret(), b'{"type": "report.ready"}', now()
+    signed = headers("an id", at, body, [new_secret(), secret])
+
+    assert verified(signed, body, secret) == {"type": "report.ready"}
+    for other in (
+        (signed, body + b" ", secret),
+        (signed, body, new_secret()),
+        (signed | {"webhook-id": "another"}, body, secret),
+        (headers("an id", at - timedelta(minutes=6), body, [secret]), body, secret),
+    ):
+        with pytest.raises(ValueError, match="This"):
+            verified(*other)
+
+
+def test_the_guide_names_every_type_every_set_of_data_and_every_event():
+    for name in (*OFFERS, *DATA_SETS, *EVENTS):
         assert f"`{name}`" in GUIDE
     assert PATIENCE.days == 5

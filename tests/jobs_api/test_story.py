@@ -2,7 +2,9 @@
 
 import asyncio
 from datetime import datetime, timedelta
+from typing import Any
 
+import httpx2
 import orjson
 import pytest
 from sqlalchemy import delete, func, select, text, update
@@ -79,7 +81,7 @@ async def test_a_job_is_nobodys_business_but_its_askers(bureau: Bureau):
     [
         ({"type": "fax", "data": {}}, "type"),
         ({"type": "email"}, "data"),
-        ({"type": "notification", "data": {"title": "a\x00b"}}, "body"),
+        ({"type": "notification", "data": {"title": "a\x00b"}}, "data.title"),
         ({"type": "email", "data": {"to": "ada@example.com", "subject": "Hi"}}, "data.body"),
         ({"type": "email", "data": {"to": "eve@example.com", "subject": "Hi", "body": "."}}, "data.to"),
         ({"type": "email", "data": {"to": "a@x.com, b@x.com", "subject": "Hi", "body": "."}}, "data.to"),
@@ -99,6 +101,86 @@ async def test_a_refusal_names_the_field(bureau: Bureau, body: dict[str, object]
     assert list(problem["fields"]) == [field]
     async with bureau.world.database.transaction() as session:
         assert await session.scalar(select(func.count()).select_from(JobRow)) == 0
+
+
+async def test_all_that_is_wrong_is_told_at_once_with_what_to_send_instead(bureau: Bureau):
+    ada = await bureau.program("ada@example.com")
+    letter = {"to": "eve@example.com", "subject": "", "Body": "."}
+    wrong = {"type": "email", "data": letter, "priority": "high", "runAt": "2999-03-02T09:30:00Z", "key": "1"}
+    assert (await ada.post("/jobs", wrong, 422))["fields"] == {
+        "key": "There is no such field. There are: type, data, priority, runAt, idempotencyKey.",
+        "priority": "Send a whole number from 0 to 9.",
+        "runAt": "A job can be put off by 365 days at most.",
+        "data.to": "You can have this sent to yourself alone, ada@example.com.",
+        "data.subject": "Send a text of 1 to 200 characters.",
+        "data.Body": "There is no such field. There are: to, subject, body.",
+        "data.body": "This is missing. Send a text of 1 to 20,000 characters.",
+    }
+    wrong = {"type": "notification", "data": {"title": "Hi", "link": "no path", "to": "nobody@example.com"}}
+    assert set((await ada.post("/jobs", wrong, 422))["fields"]) == {"data.link", "data.to"}
+    types = "Send one of these: email, notification, report."
+    assert (await ada.post("/jobs", {"type": "fax", "data": []}, 422))["fields"] == {
+        "type": types,
+        "data": "Send an object.",
+    }
+    assert (await ada.post("/jobs", {}, 422))["fields"]["type"] == f"This is missing. {types}"
+    assert (await ada.post("/jobs", [], 422))["fields"] == {"body": "Send a JSON object: { … }."}
+
+
+async def test_a_body_that_cannot_be_read_says_why(bureau: Bureau):
+    ada = await bureau.program("ada@example.com")
+
+    async def refused(body: bytes, status: int, **headers: str) -> Any:
+        headers = {"Content-Type": "application/json", **headers}
+        answer = await ada.client.post("/api/jobs", content=body, headers=headers)
+        assert answer.status_code == status
+        return answer.json()
+
+    assert "(byte 5)" in (await refused(b'{"a":,}', 422))["fields"]["body"]
+    assert (await refused(b'{"a": "\xff"}', 422))["fields"] == {"body": "Send a JSON object in UTF-8."}
+    assert "64 KiB" in (await refused(b" " * 70_000, 413))["detail"]
+    assert "not compressed" in (await refused(b"{}", 415, **{"Content-Encoding": "gzip"}))["detail"]
+
+
+async def test_a_query_that_is_not_understood_is_refused_and_not_answered_with_everything(bureau: Bureau):
+    ada = await bureau.program("ada@example.com")
+    problem = await ada.get("/results?stauts=failed&status=done&jobType=null&limit=1&limit=2&offset=no", 422)
+    assert problem["fields"] == {
+        "stauts": "There is no such field. There are: status, jobType, limit, offset, cursor.",
+        "status": "Send one of these: cancelled, completed, failed, pending, processing.",
+        "jobType": "Send one of these: email, notification, report.",
+        "limit": "Give this once.",
+        "offset": "Send a whole number from 0 to 10,000.",
+    }
+    boss = await bureau.program("boss@example.com", Role.ADMIN, (Scope.ADMIN_READ,))
+    assert set((await boss.get("/v1/admin/orders?stauts=FAILED&payment=no", 422))["fields"]) == {
+        "stauts",
+        "payment",
+    }
+
+
+async def test_every_answer_says_how_many_requests_are_left(bureau: Bureau):
+    ada = await bureau.program("ada@example.com")
+    body = {"type": "notification", "data": {"title": "Hi"}}
+    made = [await ada.client.post("/api/jobs", json=one) for one in (body, {}, body)]
+    job = f"/api/jobs/{made[0].json()['id']}"
+    await ada.post(f"/jobs/{job.rpartition('/')[2]}/cancel")
+    read = [await ada.client.get(path) for path in (job, f"{job}/events", f"/api/jobs/{new_id()}")]
+    read.append(await ada.client.head("/api/results"))
+    hasty = await bureau.program("hasty@example.com")
+    await bureau.exhaust(hasty)
+    refused = await hasty.client.get(job)
+
+    def standing(answer: httpx2.Response) -> tuple[int, ...]:
+        return tuple(int(answer.headers[f"ratelimit-{name}"]) for name in ("limit", "remaining", "reset"))
+
+    assert [one.status_code for one in (*made, *read, refused)] == [201, 422, 201, 200, 200, 404, 200, 429]
+    assert standing(made[0]) == (60, 59, 1)
+    # They come back one by one meanwhile.
+    assert all(one[0] == 60 and 57 <= one[1] <= 59 and 1 <= one[2] <= 3 for one in map(standing, made[1:]))
+    assert all(one[0] == 600 and 596 <= one[1] <= 599 and one[2] == 1 for one in map(standing, read))
+    assert standing(refused)[:2] == (600, 0)
+    assert 60 < standing(refused)[2] <= 120
 
 
 async def test_a_request_with_a_key_is_done_once_and_its_key_is_no_other_requests(bureau: Bureau):
@@ -151,7 +233,10 @@ async def test_a_job_for_later_is_cancelled_and_tried_again(bureau: Bureau):
         "runAt": (now() + timedelta(days=1)).isoformat(),
     }
     job_id = (await ada.post("/jobs", later, 201))["id"]
-    await ada.post(f"/jobs/{job_id}/retry", status=409)
+    refused = await ada.post(f"/jobs/{job_id}/retry", status=409)
+    assert refused["detail"].startswith(
+        "This job is pending. One that failed or was cancelled can run again."
+    )
     assert (await ada.post(f"/jobs/{job_id}/cancel"))["status"] == "cancelled"
     await ada.post(f"/jobs/{job_id}/cancel", status=409)
     assert (await ada.post(f"/jobs/{job_id}/retry"))["status"] == "pending"
@@ -290,4 +375,5 @@ async def test_a_token_needs_the_scope_and_has_a_rate(bureau: Bureau):
         await limiter.take("jobs-write", str(writer.person.id), Rate(60, timedelta(minutes=1)))
     answer = await writer.client.post("/api/jobs", json=body)
     assert answer.status_code == 429
-    assert int(answer.headers["retry-after"]) >= 1
+    assert answer.headers["retry-after"] == "1"
+    assert "Wait 1 second and" in answer.json()["detail"]

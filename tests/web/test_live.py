@@ -18,6 +18,7 @@ from models.accounts import sessions
 from models.accounts.tables import Person
 from models.base.clock import now
 from models.base.db import Database, changed
+from models.base.errors import TooMany
 from models.base.news import CHANNEL
 from tests.web.conftest import with_probe_templates
 from tests.web.probes import PROBES
@@ -303,6 +304,8 @@ async def test_who_has_too_many_streams_open_gets_no_more_until_one_ends(served_
                 assert (refused.status_code, refused.headers["retry-after"]) == (429, "15")
                 assert b"reload this one" in await refused.aread()
                 assert let_in.status_code == 200
+            with pytest.raises(TooMany, match="Close those that are not read"):
+                seats.check(replace(colleague, person=person, token_id=person.id))
         async with opened(ada.client) as response:
             assert response.status_code == 200
         for _ in range(MOST_OF_A_NETWORK):

@@ -5,6 +5,7 @@ import re
 import msgspec
 
 from models.base.settings import Settings
+from models.exports.jobs import MEDIA_TYPES
 from web.app import create_app
 from web.openapi import document
 from web.reference import CHAPTERS
@@ -49,6 +50,16 @@ def test_what_is_sent_in_examples_is_taken():
                 msgspec.json.decode(msgspec.json.encode(sent), type=operation.body)
 
 
-def test_a_job_has_the_data_of_one_of_the_types():
-    kinds = {one["$ref"].rpartition("/")[2] for one in SCHEMAS["JobWanted"]["properties"]["data"]["oneOf"]}
-    assert kinds == {"Email", "Notification", "Report"}
+def test_what_is_not_json_is_described_as_what_it_is():
+    report = DESCRIBED["paths"]["/api/reports/{reportId}"]["get"]["responses"]["200"]
+    assert set(report["content"]) == set(MEDIA_TYPES.values())
+    events = DESCRIBED["paths"]["/api/jobs/{jobId}/events"]["get"]["parameters"]
+    assert [one["name"] for one in events] == ["jobId", "Last-Event-ID"]
+
+
+def test_a_job_has_the_data_of_its_type():
+    kinds = {
+        one["properties"]["type"]["const"]: one["properties"]["data"]["$ref"].rpartition("/")[2]
+        for one in SCHEMAS["JobWanted"]["oneOf"]
+    }
+    assert kinds == {"email": "Email", "notification": "Notification", "report": "Report"}

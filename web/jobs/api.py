@@ -17,7 +17,7 @@ from models.accounts.idempotency import claim_key
 from models.accounts.states import Role, Scope
 from models.base.clock import now
 from models.base.db import new_id
-from models.base.errors import Gone, Invalid, NotFound
+from models.base.errors import Conflict, Gone, NotFound
 from models.jobs import Wish, enqueue_all, progress, queries
 from models.jobs.asked import Looked, asked_counts, asked_job, asked_jobs
 from models.jobs.board import MOST_COUNTED, queues
@@ -26,8 +26,8 @@ from models.jobs.dead import retry
 from models.jobs.states import JobState
 from models.jobs.tables import JobRow
 from web.guards import scope
-from web.jobs.types import OFFERS, STATUSES, TYPES, JobsLooked, JobWanted
-from web.json_bodies import json_body, query_as
+from web.jobs.types import OFFERS, STATUSES, TYPES, Asking, JobsLooked
+from web.json_bodies import json_object, query_as
 from web.limits import limited_person
 from web.live import Moment, stream
 from web.params import Config, Transaction, Who
@@ -39,8 +39,6 @@ MINUTE: Final = timedelta(minutes=1)
 #: How often a stream looks again, in seconds. That a job runs is told once it has run for a moment; that it has ended is
 #: told to nobody if it was completed together with many others, which are spared a word each.
 EVERY: Final = 2.0
-#: How far ahead a job may be put.
-FARTHEST: Final = timedelta(days=365)
 SPENT: Final = (
     "This idempotencyKey has asked for a job within the last 24 hours, which is deleted or forgotten by now."
     " Give another request a key of its own."
@@ -59,11 +57,11 @@ class Jobs(Controller):
     async def ask(self, request: AnyRequest, session: Transaction, visitor: Who) -> Response[dict[str, Any]]:
         """Ask for a job: 201, or 200 for one that this key has asked for already, or 410 if that one is no more."""
         person = visitor.somebody
-        wanted = await json_body(request, JobWanted)
-        run_at = _later(wanted.run_at)
+        asking = Asking.of(await json_object(request))
+        wanted = asking.wanted
         job_id = new_id()
         # Before anything is made of the request and written down: this may be the second time.
-        if wanted.idempotency_key is not None:
+        if wanted.idempotency_key is not None and not asking.faults:
             body = await request.body()
             made = await claim_key(session, person.id, wanted.idempotency_key, body, job_id, now())
             if made != job_id:
@@ -72,8 +70,11 @@ class Jobs(Controller):
                 except NotFound as error:
                     raise Gone(SPENT) from error
                 return _asked(job.id, job.state, 200)
+        message = await asking.allowed(session, person)
+        # A moment that has passed is now: nothing goes before who came first.
+        run_at = wanted.run_at if wanted.run_at is not None and wanted.run_at > now() else None
         wish = Wish(
-            await wanted.message(session, person),
+            message,
             id=job_id,
             run_at=run_at,
             priority=wanted.priority,
@@ -126,6 +127,9 @@ class Jobs(Controller):
         """Let a job that failed or was cancelled run again."""
         person = visitor.somebody
         job = await asked_job(session, person.id, job_id, TYPES)
+        if job.state not in {JobState.DEAD, JobState.CANCELLED}:
+            words = f"This job is {STATUSES[job.state]}. One that failed or was cancelled can run again."
+            raise Conflict(words)
         await retry(session, job_id)
         await audit(session, person, "job.retried", f"job/{job_id}", kind=job.kind, by="api")
         return _answer(job_id, JobState.WAITING)
@@ -161,16 +165,6 @@ class Jobs(Controller):
             for one in found
         ]
         return {"jobs": jobs, "queues": shown}
-
-
-def _later(run_at: datetime | None) -> datetime | None:
-    """The moment until which a job is put off. One that has passed is now: it does not go before who came first."""
-    at = now()
-    if run_at is None or run_at <= at:
-        return None
-    if run_at > at + FARTHEST:
-        raise Invalid({"runAt": f"A job can be put off by {FARTHEST.days} days at most."})
-    return run_at
 
 
 def _asked(job_id: UUID, state: JobState, status: int) -> Response[dict[str, Any]]:

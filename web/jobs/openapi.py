@@ -5,10 +5,12 @@ from typing import Any, Final, get_args
 from msgspec.json import schema_components
 
 from models.accounts.states import Scope
+from models.exports.jobs import MEDIA_TYPES
+from models.jobs.board import MOST_COUNTED
 from models.jobs.rules import PRIORITIES
 from web.jobs.api import SPENT
 from web.jobs.types import OFFERS, JobType, JobWanted, Status
-from web.openapi import COUNT, ID, MOMENT, TEXT, Chapter, Operation, object_of, or_null
+from web.openapi import COUNT, ID, MOMENT, STREAM, TEXT, Chapter, Operation, object_of, or_null
 
 EXAMPLE_JOB: Final = "0192f1c6-0f02-7d10-a0c4-52a0c1b7e9aa"
 _CURSOR: Final = "WyIwMTkyZjFjNi0wZjAyLTdkMTAtYTBjNC01MmEwYzFiN2U5YWEiXQ"
@@ -68,12 +70,16 @@ OPERATIONS: Final = (
         Scope.JOBS_WRITE, "JobAsked", _ANSWER, (410, 429), JobWanted, _SENT, 201,
         likewise={200: "Its idempotencyKey has asked for this job already; this is its present status"},
         location="Where the job is",
+        faults={
+            "priority": "Send a whole number from 0 to 9.",
+            "data.to": "You can have this sent to yourself alone, ada@example.com.",
+        },
     ),
     Operation("get", _ONE, "getJob", "One job, with its data and result", Scope.JOBS_READ, "Job", _JOB, _LIMITED),
     Operation(
         "get", f"{_ONE}/events", "followJob",
         "The same now and after each change, as server-sent events; the last one is named `done`",
-        Scope.JOBS_READ, None, _EVENTS, _LIMITED, media_type="text/event-stream",
+        Scope.JOBS_READ, None, _EVENTS, _LIMITED, media_types=(STREAM,),
     ),
     Operation(
         "post", f"{_ONE}/retry", "retryJob", "Let a job that failed or was cancelled run again",
@@ -93,10 +99,11 @@ OPERATIONS: Final = (
             "offset": COUNT | {"minimum": 0, "maximum": 10_000, "default": 0},
             "cursor": {"type": "string", "description": "The `nextCursor` of the page before; faster than an offset"},
         },
+        faults={"status": f"Send one of these: {', '.join(sorted(get_args(Status)))}."},
     ),
     Operation(
         "get", "/api/reports/{reportId}", "downloadReport", "The file of a report; its id is that of its job",
-        Scope.JOBS_READ, None, "kind,queue,state,jobs\r\n…", _LIMITED, media_type="text/csv",
+        Scope.JOBS_READ, None, "kind,queue,state,jobs\r\n…", _LIMITED, media_types=tuple(MEDIA_TYPES.values()),
     ),
     Operation(
         "get", "/api/queue/stats", "getStats", "How many of your jobs are where; for editors, every queue besides",
@@ -106,14 +113,20 @@ OPERATIONS: Final = (
 
 _KINDS: Final = [JobWanted, *(offer.message for offer in OFFERS.values())]
 _, _MADE = schema_components(_KINDS, ref_template="#/components/schemas/{name}")
-# What `data` holds is read for the type alone, so its schema is told here.
-_MADE["JobWanted"]["properties"]["data"] = {
-    "oneOf": [{"$ref": f"#/components/schemas/{offer.message.__name__}"} for offer in OFFERS.values()]
-}
+# What `data` holds depends on the type, which the struct does not say.
+_MADE["JobWanted"]["oneOf"] = [
+    {
+        "properties": {
+            "type": {"const": name},
+            "data": {"$ref": f"#/components/schemas/{offer.message.__name__}"},
+        }
+    }
+    for name, offer in OFFERS.items()
+]
 _MAYBE_COUNT: Final = {"type": ["integer", "null"]}
 _MAYBE_TEXT: Final = {"type": ["string", "null"]}
 _STATUS: Final = {"enum": list(get_args(Status))}
-_MOST: Final = COUNT | {"description": "10,001 stands for more than 10,000"}
+_MOST: Final = COUNT | {"description": f"{MOST_COUNTED + 1:,} stands for more than {MOST_COUNTED:,}"}
 _SCHEMAS: Final[dict[str, Any]] = {
     "JobAsked": object_of({"id": ID, "status": _STATUS}),
     "Job": object_of(
@@ -170,7 +183,7 @@ CHAPTER: Final = Chapter(
     {"jobId": EXAMPLE_JOB, "reportId": EXAMPLE_JOB},
     {
         404: "You asked for no such job, or it was done long ago and is forgotten.",
-        409: "This job has ended already.",
+        409: "This job is completed already.",
         410: SPENT,
     },
 )

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import msgspec
 from litestar import Controller, Request, Response, get, post
-from litestar.params import FromPath, FromQuery
+from litestar.params import FromPath
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -23,9 +23,8 @@ from models.orders.tables import Order, Site
 from models.orders.writing.commissions import commission
 from models.payments.states import PaymentState
 from web.guards import RECENT, SignInWanted, scope
-from web.json_bodies import json_body
-from web.orders.admin.forms import filter_of
-from web.orders.forms import first_values
+from web.json_bodies import json_body, query_as
+from web.lists import searched
 from web.params import Config, Transaction, Who
 from web.visitor import Visitor
 
@@ -77,18 +76,27 @@ def decider(visitor: Visitor) -> Person:
     return visitor.somebody
 
 
+class OrdersLooked(msgspec.Struct):
+    """Which orders are looked for."""
+
+    q: str = ""
+    site: str = ""
+    status: OrderStatus | None = None
+    payment: PaymentState | None = None
+    cursor: str | None = None
+
+
 class AdminOrders(Controller):
     """Every order, and those that editors place themselves."""
 
     path = "/api/v1/admin"
 
     @get("/orders", guards=[scope(Scope.ADMIN_READ)])
-    async def index(
-        self, request: AnyRequest, session: Transaction, cursor: FromQuery[str | None] = None
-    ) -> dict[str, Any]:
+    async def index(self, request: AnyRequest, session: Transaction) -> dict[str, Any]:
         """A page of the orders that were searched for, the latest first."""
-        wanted: Filter = filter_of(first_values(request.query_params.multi_items()))
-        found = await found_orders(session, wanted, cursor or None)
+        looked = query_as(request, OrdersLooked)
+        wanted = Filter(searched(looked.q), looked.status, looked.payment, searched(looked.site))
+        found = await found_orders(session, wanted, looked.cursor or None)
         return {"orders": [_row(one) for one in found.items], "nextCursor": found.next_cursor}
 
     @post("/article-orders", status_code=201, guards=[scope(Scope.ADMIN_WRITE)])
