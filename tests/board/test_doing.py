@@ -4,6 +4,7 @@ import re
 from datetime import timedelta
 from typing import Any
 
+import orjson
 from sqlalchemy import select
 
 from models.accounts.states import Role
@@ -32,7 +33,7 @@ async def test_a_dead_job_runs_again_when_somebody_says_so_and_only_once(board: 
     assert "It waits for a worker again." in (await ed.submit(form)).text
     job = await board.row(job_id)
     assert (job.state, job.attempt, job.max_attempts) == (JobState.WAITING, 3, 6)
-    assert "This job is not dead any more" in (await ed.submit(form)).text
+    assert "can run again; this one is waiting." in (await ed.submit(form)).text
     assert await board.written_down() == [("job.retried", f"job/{job_id}")]
     assert "Run again" in (await ed.open(f"/admin/queues/jobs/{job_id}")).text
 
@@ -83,36 +84,6 @@ async def test_a_letter_that_was_not_sent_is_taken_back_with_its_job_and_written
         assert await write_own_letter(session, **letter) != first
 
 
-async def test_what_is_ticked_is_done_and_what_came_too_late_is_counted(board: Board):
-    dead = await board.jobs(2, JobState.DEAD)
-    done = await board.job(JobState.COMPLETED)
-    ed = await board.browser(Role.EDITOR)
-    screen = await ed.open("/admin/queues/jobs")
-    fields: dict[str, Any] = screen.form("selection").fields | {
-        "job": [str(one) for one in (*dead, done)],
-        "deed": "retry",
-    }
-    screen = await ed.send("/admin/queues/jobs/selection", "post", fields)
-    assert "Run again: 2 of 3. 1 had changed meanwhile" in screen.text
-    assert [(await board.row(one)).state for one in dead] == [JobState.WAITING] * 2
-    assert len(await board.written_down()) == 2
-
-
-async def test_deleting_what_is_ticked_is_asked_first_and_leads_back_to_where_one_was(board: Board):
-    done = await board.jobs(60, JobState.COMPLETED)
-    ad = await board.browser(Role.ADMIN)
-    screen = await ad.open("/admin/queues/jobs?q=state:completed&sort=oldest")
-    screen = await ad.open(screen.link("More jobs"))
-    fields: dict[str, Any] = screen.form("selection").fields | {"job": str(done[-1]), "deed": "deletion"}
-    there = screen.path
-    asked = await ad.send("/admin/queues/jobs/selection", "post", fields)
-    assert "Delete 1 job?" in asked.text
-    assert (await board.row(done[-1])).state is JobState.COMPLETED
-    screen = await ad.submit(asked.form("Delete for good"))
-    assert "Delete: 1 of 1." in screen.text
-    assert screen.path == there
-
-
 async def test_a_step_that_waits_for_others_is_not_offered_to_run_now(board: Board):
     ed = await board.browser(Role.EDITOR)
     for waits, offered in ((0, True), (1, False)):
@@ -134,6 +105,20 @@ async def test_a_letter_asked_for_by_hand_is_checked_as_the_api_checks_it(board:
     args = '{"to": "nobody@x.example", "title": "Hi", "body": "", "link": null}'
     screen = await ad.submit(form, args=args)
     assert "to: Nobody with this address is known here." in screen.text
+
+
+async def test_a_notification_runs_again_to_nobody_whom_the_api_would_refuse(board: Board):
+    args = {"to": "ada@example.com", "title": "Hi", "body": "", "link": None}
+    job_id = await board.job(JobState.DEAD, kind=Notification.kind, args=args)
+    ad = await board.browser(Role.ADMIN)
+    form = (await ad.open(f"/admin/queues/jobs/{job_id}/arguments")).form("editing")
+    refused = await ad.submit(form, args=orjson.dumps(args | {"to": "nobody@x.example"}).decode())
+    assert refused.status == 422
+    assert "to: Nobody with this address is known here." in refused.text
+    assert await board.written_down() == []
+    await ad.submit(form, args=orjson.dumps(args | {"to": "ADMIN@example.com"}).decode())
+    job = await board.row(job_id)
+    assert (job.state, job.args["to"]) == (JobState.WAITING, "admin@example.com")
 
 
 async def test_a_job_runs_again_with_other_arguments_which_are_checked(board: Board):

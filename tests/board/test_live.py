@@ -20,6 +20,7 @@ from models.base.settings import Settings
 from models.jobs.board_tables import MetricRow
 from models.jobs.metrics import BUCKETS
 from models.jobs.queues import pause
+from models.jobs.states import JobState
 from models.jobs.tables import JobRow
 from tests.browser.conftest import chromium
 from tests.web.site import Site, served
@@ -99,6 +100,15 @@ async def changing(database: Database) -> AsyncIterator[None]:
             await task
 
 
+async def died(database: Database, fingerprint: str, error: str) -> None:
+    """A job that died of this."""
+    at = now()
+    row = {"id": new_id(), "kind": "orders.tend_reviews", "queue": "default", "args": {}, "priority": 5}
+    row |= {"rank_at": at, "run_at": at, "max_attempts": 1, "state": JobState.DEAD, "finished_at": at}
+    async with database.transaction() as session:
+        await session.execute(insert(JobRow), [row | {"error": error, "fingerprint": fingerprint}])
+
+
 async def waiting_in(page: Page, queue: str) -> str:
     return await page.locator("tr", has=page.get_by_text(queue, exact=True)).locator("td").nth(2).inner_text()
 
@@ -165,6 +175,51 @@ async def test_the_list_of_jobs_follows_fifty_changes_a_second_but_for_what_is_t
         assert await page.locator("#q").input_value() == "queue:queue-03"
         await box.uncheck()
         await page.wait_for_function(f"(ticked) => ({ROWS})() !== ticked", arg=ticked)
+
+
+async def test_one_box_ticks_all_jobs_of_the_page_and_shows_whether_they_are(
+    settings: Settings, database: Database, redis: Redis, chromium: Browser
+) -> None:
+    await fill(database)
+    given = {"database": database, "redis": redis}
+    async with (
+        served(settings.database.url, settings.redis.url, given=given) as (site, _),
+        live(site, chromium, "/admin/queues/jobs") as page,
+    ):
+        boxes, ticks = page.locator("[name=job]"), page.get_by_label("Tick all on this page")
+        await ticks.focus()
+        await page.keyboard.press("Space")
+        assert await page.locator("[name=job]:checked").count() == await boxes.count() == 25
+        await boxes.nth(3).uncheck()
+        assert not await ticks.is_checked()
+        assert await ticks.evaluate("(box) => box.indeterminate")
+        await boxes.nth(3).check()
+        assert await ticks.is_checked()
+        await page.get_by_role("button", name="Cancel").click()
+        await page.get_by_text("Cancel: 25 of 25.").wait_for()
+
+
+async def test_a_note_that_is_being_written_stays_while_others_are_not_shown(
+    settings: Settings, database: Database, redis: Redis, chromium: Browser
+) -> None:
+    given = {"database": database, "redis": redis}
+    await died(database, "f00d", "OSError: the disk was full")
+    async with (
+        served(settings.database.url, settings.redis.url, given=given) as (site, _),
+        live(site, chromium, "/admin/queues/errors") as page,
+    ):
+        await page.get_by_text("Say what it is").click()
+        note = page.get_by_label("What is known")
+        await note.fill("A larger one")
+        await died(database, "cafe", "ValueError: no such colour")
+        async with page.expect_event("console", lambda said: said.text == "looked"):
+            await page.evaluate(
+                "addEventListener('htmx:sse:before:message', () => console.log('looked'), { once: true })"
+            )
+        assert await note.input_value() == "A larger one"
+        assert await page.get_by_text("no such colour").count() == 0
+        await page.get_by_text("Say what it is").click()
+        await page.get_by_text("no such colour").wait_for()
 
 
 async def test_what_is_typed_and_read_on_a_queues_page_stays_while_the_rest_moves_on(

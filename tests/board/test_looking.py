@@ -11,7 +11,7 @@ from sqlalchemy import insert, text, update
 from models.accounts.states import Role
 from models.base.clock import now
 from models.base.db import new_id
-from models.base.paging import PAGE_SIZE
+from models.base.paging import PAGE_SIZE, encode_cursor
 from models.jobs import board as glance
 from models.jobs import queries
 from models.jobs.board import Health
@@ -125,7 +125,7 @@ async def test_the_first_page_tells_of_queues_workers_and_what_they_run(board: B
 
 
 async def test_jobs_are_found_by_state_and_qualifiers_page_by_page(board: Board):
-    await board.jobs(PAGE_SIZE + 10, JobState.SCHEDULED)
+    oldest = (await board.jobs(PAGE_SIZE + 10, JobState.SCHEDULED))[0]
     await board.job(JobState.DEAD, kind="orders.create_order", error="The disk was full.")
     ed = await board.browser(Role.EDITOR)
     screen = await ed.open("/admin/queues/jobs?q=state:scheduled")
@@ -133,6 +133,9 @@ async def test_jobs_are_found_by_state_and_qualifiers_page_by_page(board: Board)
     assert screen.html.count("<option") > 10
     screen = await ed.open(screen.link("More jobs"))
     assert screen.html.count("orders.tend_reviews</a>") == 10
+    # Also from behind the end, where nothing is left meanwhile.
+    screen = await ed.open(f"/admin/queues/jobs?q=state:scheduled&cursor={encode_cursor(oldest)}")
+    assert screen.link("Back to the beginning") == "/admin/queues/jobs?q=state%3Ascheduled"
     found = await ed.open("/admin/queues/jobs?q=error:disk+kind:orders.create_order")
     assert "The disk was full." in found.text
     assert "No such jobs" in (await ed.open("/admin/queues/jobs?q=state:cancelled")).text

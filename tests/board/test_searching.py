@@ -29,6 +29,8 @@ async def test_a_line_that_is_too_long_is_refused_and_none_is_cut(board: Board):
         refused = await ad.open(f"/admin/queues/{path}?q={too_long}")
         assert refused.status == 422, path
         assert f"This takes {len(too_long)} characters; keep it below 500." in refused.text
+    refused = await ad.open("/admin/queues/jobs?q=colour:red")
+    assert refused.link("Dead 0") == "/admin/queues/jobs?q=state%3Adead"
     form = (await ad.open(f"/admin/queues/bulk/new?q={longest}")).form("bulk")
     await ad.submit(form, deed="delete")
     refused = await ad.send(f"/admin/queues/bulk/new?q={too_long}", "post", form.fields | {"deed": "delete"})

@@ -2,6 +2,8 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import timedelta
+from typing import Any
 
 import pytest
 from sqlalchemy import update
@@ -10,14 +12,18 @@ from infra.local.visitor import Browser
 from models.accounts.states import Role
 from models.base.clock import now
 from models.base.db import Database, new_id
-from models.jobs.board_tables import AlertRow
+from models.jobs.board_tables import AlertRow, KindMinuteRow
 from models.jobs.bulk import begin, stop
 from models.jobs.filter import Filter
 from models.jobs.flows import enqueue_batch, pause_flow
 from models.jobs.limits import Limit, set_limit
+from models.jobs.metrics import BUCKETS
 from models.jobs.queues import pause
-from models.jobs.states import AlertKind, BulkDeed
+from models.jobs.schedules import create
+from models.jobs.states import AlertKind, BulkDeed, JobState
 from models.jobs.tables import JobRow, WorkerRow
+from models.mail.states import LetterState
+from models.mail.tables import EmailMessage
 from models.orders.jobs import TendReviews
 from tests.board.conftest import Board
 from tests.web.site import Site
@@ -76,6 +82,45 @@ async def _a_bulk_action(database: Database) -> None:
         await begin(session, Filter.read("kind:orders.of_tomorrow"), BulkDeed.RETRY, new_id())
 
 
+async def _an_error(database: Database) -> None:
+    async with database.transaction() as session:
+        session.add(
+            JobRow(
+                kind=TendReviews.kind,
+                queue="default",
+                args={},
+                state=JobState.DEAD,
+                priority=5,
+                rank_at=now(),
+                run_at=now(),
+                max_attempts=1,
+                finished_at=now(),
+                error="OSError: the disk was full",
+                fingerprint="f00d",
+            )
+        )
+
+
+async def _a_schedule(database: Database) -> None:
+    rhythm: dict[str, Any] = {"cron": "0 6 * * *", "zone": "UTC", "made_by": new_id()}
+    async with database.transaction() as session:
+        await create(session, (), "reviews.early", kind=TendReviews.kind, args={}, **rhythm)
+
+
+async def _a_lost_letter(database: Database) -> None:
+    letter: dict[str, Any] = {"kind": "orders.ready", "to_address": "ada@example.com", "facts": {}}
+    letter |= {"state": LetterState.UNKNOWN, "claimed_at": now() - timedelta(hours=1), "about": "order/1"}
+    async with database.transaction() as session:
+        session.add(EmailMessage(key="a lost letter", **letter))
+
+
+async def _a_job_that_ended(database: Database) -> None:
+    at, times = now().replace(second=0, microsecond=0), [0] * (len(BUCKETS) + 1)
+    counts: dict[str, Any] = {"minute": at, "completed": 1, "waits": times, "runs": times}
+    async with database.transaction() as session:
+        session.add(KindMinuteRow(kind="orders.of_tomorrow", **counts))
+
+
 @pytest.mark.parametrize(
     ("path", "change", "told"),
     [
@@ -85,6 +130,10 @@ async def _a_bulk_action(database: Database) -> None:
         ("/alerts", _an_alert, "More than 100 jobs wait."),
         ("/flows?show=open", _a_flow, "letters</a>"),
         ("/bulk", _a_bulk_action, "kind:orders.of_tomorrow"),
+        ("/errors", _an_error, "the disk was full"),
+        ("/schedules", _a_schedule, "reviews.early"),
+        ("/effects", _a_lost_letter, "a lost letter"),
+        ("/kinds", _a_job_that_ended, "orders.of_tomorrow"),
     ],
 )
 async def test_a_page_of_the_board_shows_what_changes_while_it_is_open(

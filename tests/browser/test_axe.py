@@ -37,8 +37,20 @@ PHONE: Final[ViewportSize] = {"width": 390, "height": 844}
 NIGHTLY: Final = TendReviews()
 #: Addresses have no place to break at, and stand in headings.
 BOSS = "somebody.with.quite.a.long.name@department.of.the.firm.example.com"
+#: So has what people look for, such as a pasted one.
+PASTED = f"/?q=https://example.com/{'x' * 60}"
 
-STRANGERS = ("/", ARTICLE, f"{ARTICLE}/order", "/sign-in", "/help", "/terms", "/privacy", "/no/such/page")
+STRANGERS = (
+    "/",
+    PASTED,
+    ARTICLE,
+    f"{ARTICLE}/order",
+    "/sign-in",
+    "/help",
+    "/terms",
+    "/privacy",
+    "/no/such/page",
+)
 CUSTOMERS = (
     "/orders",
     "/account",
@@ -69,6 +81,7 @@ ADMINS = (
     "/admin/queues/effects",
     "/admin/queues/flows",
     "/admin/queues/errors",
+    "/admin/queues/kinds",
     "/admin/queues/schedules",
     "/admin/queues/schedules/new",
     "/admin/queues/limits",

@@ -14,7 +14,7 @@ from models.base.errors import Conflict, Invalid, NotFound
 from models.jobs import queries
 from models.jobs.dead import check_args, duplicate, retry_edited
 from models.jobs.enqueue import enqueue
-from models.jobs.message import Job
+from models.jobs.message import Job, kinds
 from models.jobs.tables import LogRow
 from web.board.addresses import JOBS
 from web.board.forms import Asking, Editing, at_args, by_hand, changes, example, pretty
@@ -80,11 +80,17 @@ class Asked(Controller):
         self, session: Transaction, visitor: Who, form: Submitted, job_id: FromPath[UUID]
     ) -> Response[None]:
         """Let it run again with these."""
+        job = (await queries.record(session, job_id)).job
+        former = job.args
         try:
             args = read(Editing, form).args
-            job = (await queries.record(session, job_id)).job
-            former = job.args
-            await retry_edited(session, job_id, args)
+            # What is refused leaves nothing in the audit log.
+            async with session.begin_nested():
+                if job.kind in TYPES:
+                    message = kinds()[job.kind]
+                    check_args(message, args)
+                    args = (await _allowed(session, visitor, message.read(args))).args()
+                await retry_edited(session, job_id, args)
         except Invalid as refusal:
             typed = shown(form).get("args")
             return await _editing(session, visitor, job_id, typed, at_args(refusal))

@@ -14,7 +14,7 @@ from models.jobs.limits import Limit, Rate
 from models.jobs.message import MAX_ARGS_BYTES, Job, kinds
 from models.jobs.retention import LONGEST_DAYS
 from web.forms import text, whole
-from web.jobs.api import FARTHEST
+from web.jobs.types import FARTHEST
 
 _MOST = 1_000_000
 #: The fields of a limit.

@@ -88,7 +88,9 @@ class Jobs(Controller):
         except Invalid as refusal:
             if "q" not in refusal.fields:
                 raise
-            problem, seen = refusal.fields["q"], {"asked": looked.asked}
+            problem = refusal.fields["q"]
+            tabs = await _tabs(session, None, "", looked.sort_asked)
+            seen = {"asked": looked.asked, "tabs": tabs}
         return page(
             "board/jobs.html",
             visitor=visitor,
@@ -132,10 +134,11 @@ class Jobs(Controller):
 
     @post("/selection", guards=[editor])
     async def act(self, session: Transaction, visitor: Who, form: Submitted) -> Response[None]:
-        """Do one thing to each job that was ticked. Those that it comes too late for are left alone, and counted."""
+        """Do one thing to each job that was ticked. Those that refuse it are left alone, and counted with a reason."""
         sent = shown(form)
         looked = _Looked(printable(sent.get("q", "")), _order(sent.get("sort", "")), sent.get("cursor", ""))
-        name, back, done, refused = sent.get("deed", ""), looked.address(JOBS), 0, 0
+        name, back, done = sent.get("deed", ""), looked.address(JOBS), 0
+        refusals: list[str] = []
         deed = DEEDS.get(name)
         if deed is None or not visitor.has_role(deed.role) or not (ticked := _ids(form.get("job", ()))):
             return redirect(back, refusal="Tick the jobs first, then choose what to do.")
@@ -147,9 +150,12 @@ class Jobs(Controller):
                 async with session.begin_nested():
                     await deed.perform(session, job_id, visitor.somebody)
                 done += 1
-            except Refusal:
-                refused += 1
-        rest = f" {refused} had changed meanwhile and were left alone." if refused else ""
+            except Refusal as refusal:
+                refusals.append(refusal.words)
+        rest = ""
+        if refusals:
+            was = "was" if len(refusals) == 1 else "were"
+            rest = f" {len(refusals)} could not, and {was} left alone: {refusals[0]}"
         return redirect(back, notice=f"{deed.words}: {done} of {len(ticked)}.{rest}")
 
 
@@ -168,7 +174,11 @@ async def _seen(
         "by_time": address(JOBS, q=asked, sort=Sort.LONGEST.value),
         "bulk": address(f"{BULK}/new", q=asked),
         "sees_payload": sees,
-        "deeds": {name: one.words for name, one in DEEDS.items() if visitor.has_role(one.role)},
+        "deeds": {
+            name: one.words
+            for name, one in DEEDS.items()
+            if any(one.is_offered(job, visitor) for job in found.items)
+        },
         "place": place_of,
         "stretch": queries.STRETCH,
         **listed(found, JOBS, looked.cursor or None, q=asked, sort=sort),
@@ -176,19 +186,20 @@ async def _seen(
 
 
 async def _tabs(
-    session: AsyncSession, wanted: Filter, asked: str, sort: str
+    session: AsyncSession, wanted: Filter | None, asked: str, sort: str
 ) -> list[tuple[str, str, bool, int | None]]:
     """The states, each with its number of jobs unless something else is searched for: that is not counted, nor are those
-    that are done, of which no index knows and which are many.
+    that are done, of which no index knows and which are many. None of them is chosen by what was not understood.
     """
     rest = without(asked, "state")
     tabs: list[tuple[str, str, bool, int | None]] = [
-        ("All", address(JOBS, q=rest, sort=sort), not wanted.states, None)
+        ("All", address(JOBS, q=rest, sort=sort), wanted is not None and not wanted.states, None)
     ]
     numbers = {} if rest else await board.counts(session, STATES.keys() - {JobState.COMPLETED})
+    states = wanted.states if wanted else ()
     for state, words in STATES.items():
         there = address(JOBS, q=f"state:{state.value} {rest}".strip(), sort=sort)
-        tabs.append((words, there, wanted.states == (state,), numbers.get(state)))
+        tabs.append((words, there, states == (state,), numbers.get(state)))
     return tabs
 
 

@@ -32,7 +32,7 @@ def lines_of(form: FormData, *names: str) -> dict[str, str]:
         try:
             values[name] = clean(_LINE_ENDS.sub(" ", (form.get(name) or [""])[0].strip()))
         except ValueError as error:
-            problems[name] = f"{error}."
+            problems[name] = str(error)
     if problems:
         raise Invalid(problems)
     return values

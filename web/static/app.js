@@ -115,6 +115,16 @@ function restart(element, status) {
 for (const name of ["htmx:before:request", "htmx:sse:error", "htmx:sse:before:connection"]) document.addEventListener(name, doubt);
 for (const name of ["htmx:sse:after:connection", "htmx:sse:after:message", "htmx:sse:close"]) document.addEventListener(name, trust);
 
+/** One box ticks all the others, and shows whether they are. */
+document.addEventListener("change", ({ target }) => {
+  const all = document.querySelector("[data-ticks]");
+  if (!all) return;
+  const boxes = [...document.getElementsByName(all.dataset.ticks)];
+  if (target === all) for (const box of boxes) box.checked = all.checked;
+  all.checked = boxes.every((box) => box.checked);
+  all.indeterminate = !all.checked && boxes.some((box) => box.checked);
+});
+
 /** What is live stays as it is while something in it is ticked or written. What it missed is shown afterwards. */
 const IN_USE = "[name=job]:checked, [open] textarea";
 let missed = null;
