@@ -1,5 +1,6 @@
 """What somebody is about to order: kept on the server, through sign-in, until it is paid for."""
 
+import hashlib
 from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
@@ -124,7 +125,8 @@ async def save_draft(
         await enqueue(
             session,
             CheckTarget(draft_id=draft.id),
-            unique=f"check-target/{draft.id}/{draft.target_url}",
+            # By digest: the key is shown to whoever looks after jobs, the address is not, and it may be long.
+            unique=f"check-target/{draft.id}/{hashlib.sha256(draft.target_url.encode()).hexdigest()}",
             limit=host_key(draft.target_url),
         )
     await session.flush()
@@ -167,9 +169,9 @@ async def was_taken(session: AsyncSession, draft: Draft) -> bool:
     return draft.ordered_at is not None or bool(await session.scalar(query))
 
 
-def is_taken() -> ColumnElement[bool]:
-    """The same for the drafts of a query, of those that have not become orders yet."""
-    states = (CheckoutState.PENDING, CheckoutState.PAID)
+def is_taken(*states: CheckoutState) -> ColumnElement[bool]:
+    """The same for the drafts of a query, of those that have not become orders yet; or only that in these states."""
+    states = states or (CheckoutState.PENDING, CheckoutState.PAID)
     return exists().where(Checkout.subject == func.concat("draft/", Draft.id), Checkout.state.in_(states))
 
 

@@ -6,6 +6,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from models.accounts.leaving import forgets, keeps, nobody
 from models.accounts.tables import Person
 from models.orders.care.tables import Message
+from models.orders.rules import order_number
 from models.orders.states import OrderStatus
 from models.orders.tables import Draft, Order
 
@@ -22,8 +23,10 @@ async def in_work(session: AsyncSession, person: Person) -> str | None:
     ).one()
     if count == 0:
         return None
-    which = f"Order {number} is" if count == 1 else f"Order {number} and {count - 1} more are"
-    return f"{which} in work. Wait until that is done, or cancel."
+    first = f"Order {order_number(number)}"
+    if count == 1:
+        return f"{first} is in work. Wait until that is done, or cancel."
+    return f"{first} and {count - 1} more are in work. Wait until they are done, or cancel."
 
 
 @forgets

@@ -20,7 +20,7 @@ from models.orders.drafts import is_taken
 from models.orders.rules import MOVABLE
 from models.orders.states import OrderStatus, Side
 from models.orders.tables import Article, Draft, Generation, Order, Site, Transition, Version
-from models.payments.states import PaymentState
+from models.payments.states import CheckoutState, PaymentState
 from models.payments.tables import Checkout, Refund
 
 #: A place in the queue further back than this is told as "more than".
@@ -39,15 +39,16 @@ _AHEAD = text(
 
 # ---------------------------------------------------------------- drafts
 async def drafts_of(
-    session: AsyncSession, person_id: UUID, *, taken: bool, limit: int = 3
+    session: AsyncSession, person_id: UUID, payment: CheckoutState | None = None, *, limit: int = 3
 ) -> Sequence[tuple[UUID, str]]:
-    """The person's latest drafts that have not become orders, those that can be paid or those whose payment is on its
-    way: id, and the title of the article or its topic.
+    """The person's latest drafts that have not become orders, those that can be paid or those whose `payment` is on
+    its way: id, and the title of the article or its topic.
     """
+    is_shown = ~is_taken() if payment is None else is_taken(payment)
     query = (
         select(Draft.id, func.coalesce(Article.title, Draft.topic))
         .outerjoin(Article, Article.id == Draft.article_id)
-        .where(Draft.person_id == person_id, Draft.ordered_at.is_(None), is_taken() == taken)
+        .where(Draft.person_id == person_id, Draft.ordered_at.is_(None), is_shown)
         .order_by(Draft.id.desc())
         .limit(limit)
     )

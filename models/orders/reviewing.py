@@ -39,6 +39,7 @@ from models.payments.states import RefundState
 from models.payments.tables import Refund
 
 MAX_REASON = 1000
+_UNEXPLAINED = "Say why, in words that the customer will read."
 
 
 async def regenerate(
@@ -282,7 +283,7 @@ async def refund(session: AsyncSession, order_id: UUID, person: Person, words: s
     order = await held(session, order_id)
     if order.status not in {OrderStatus.COMPLETED, OrderStatus.FAILED}:
         raise Conflict("This order is still under way. To end it with a refund, reject it.")
-    words = _reason(words)
+    words = _reason(words, missing="Say why. The audit log keeps it; the customer does not see it.")
     can = await refundable(session, order.checkout_id)
     if can.obstacle is not None:
         raise Conflict(can.obstacle)
@@ -312,10 +313,10 @@ async def _kind(session: AsyncSession, order: Order) -> str:
     return next(one for one in kinds if one not in gone)
 
 
-def _reason(words: str, *, is_wanted: bool = True) -> str:
+def _reason(words: str, *, is_wanted: bool = True, missing: str = _UNEXPLAINED) -> str:
     words = words.strip()
     if is_wanted and not words:
-        raise Invalid({"reason": "Say why, in words that the customer will read."})
+        raise Invalid({"reason": missing})
     if len(words) > MAX_REASON:
         raise Invalid({"reason": f"Shorten the reason to {MAX_REASON} characters."})
     return words

@@ -1,6 +1,7 @@
 """Every letter with its sample facts: that it renders, says the same twice, and leads to one place."""
 
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -89,6 +90,14 @@ def test_dark_mode_survives_the_inlining(letter: Letter) -> None:
     assert "prefers-color-scheme: dark" in letter.html
     assert '<meta name="color-scheme" content="light dark">' in letter.html
     assert "background-color: #ffffff" in letter.html.partition('class="card"')[2][:400], "light is inlined"
+
+
+@every_letter
+def test_every_link_has_a_colour_that_can_be_read_on_light_and_on_dark(letter: Letter) -> None:
+    dark = letter.html.partition("prefers-color-scheme: dark")[2].partition("</style>")[0]
+    assert re.search(r"^\s*a \{ color: #", dark, re.MULTILINE)
+    for link in re.findall(r"<a [^>]*>", letter.html):
+        assert re.search(r"(?<!-)color: #", link), link
 
 
 @every_letter

@@ -14,6 +14,7 @@ from models.accounts.tables import AuditEntry
 from models.base.clock import now
 from models.base.crypto import Keys
 from models.base.db import Database, new_id
+from models.base.paging import PAGE_SIZE
 from models.base.settings import Settings
 from models.jobs.tables import JobRow
 from models.mail.categories import Category
@@ -216,12 +217,12 @@ async def fill(database: Database, count: int, **values: object) -> list[EmailMe
 async def test_letters_are_listed_by_state_and_address_page_by_page(
     database: Database, browser_of: OneOf
 ) -> None:
-    await fill(database, 60)
+    await fill(database, PAGE_SIZE + 10)
     await fill(database, 2, state=S.BOUNCED, error="550 nobody")
     editor = await browser_of(Role.EDITOR)
     first = await editor.open("/admin/mail?state=delivered")
     second = await editor.open(first.link("More letters"))
-    assert "Letter 059" in first.text
+    assert f"Letter {PAGE_SIZE + 9:03}" in first.text
     assert "Letter 009" not in first.text
     assert "Letter 009" in second.text
     assert "550 nobody" not in first.text + second.text

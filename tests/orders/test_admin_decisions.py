@@ -168,7 +168,8 @@ async def test_sending_back_wants_a_reason_and_the_customer_reads_it(desk: Desk,
     assert (now.status, now.editor_words) == (OrderStatus.QUALITY_CHECK, "The sentence repeats the heading.")
     assert ("sent_back", desk.shop.people.owner.email) in await letters_of(desk.database)
     async with await desk.browser(desk.shop.people.owner) as ada:
-        assert "The sentence repeats the heading." in (await ada.open(f"/orders/{order.id}")).text
+        mine = await ada.open(f"/orders/{order.id}")
+        assert "The editor wrote: “The sentence repeats the heading.”" in mine.text
 
 
 async def test_a_held_version_is_shown_to_its_customer_with_or_without_a_note(desk: Desk, ed: Browser):
@@ -176,6 +177,7 @@ async def test_a_held_version_is_shown_to_its_customer_with_or_without_a_note(de
     screen = await open_order(desk, ed)
     assert "Held for an editor first" in screen.text
     assert "Send back" not in screen.text
+    assert "Submitted by itself" not in screen.text
     screen = await ed.submit(form_of(screen, "return"), press="Show to the customer")
     assert "It is with the customer now." in screen.text
     order = await desk.order()
@@ -207,6 +209,7 @@ async def test_rejecting_shows_the_amount_wants_a_reason_and_gives_the_money_bac
     assert refused.status == 422
     screen = await ed.submit(form_of(refused, "rejection"), reason="We do not link to this kind of shop.")
     assert "Rejected. The money is on its way back" in screen.text
+    assert "rejected by an editor" in screen.text
     now = await desk.order()
     assert (now.status, now.fail_reason) == (OrderStatus.FAILED, FailReason.REJECTED)
     # It knows before it has followed its payment.
@@ -235,7 +238,7 @@ async def test_an_admin_refunds_a_published_order_once_and_the_link_stays(desk: 
         screen = await open_order(desk, ad)
         form = form_of(screen, "refund")
         refused = await ad.submit(form)
-        assert refused.status == 422
+        assert (refused.status, "Say why. The audit log keeps it" in refused.text) == (422, True)
         first, second = await asyncio.gather(
             ad.submit(form, reason="Goodwill."), ad.submit(form, reason="Goodwill.")
         )

@@ -4,6 +4,7 @@ import pytest
 from sqlalchemy import text
 
 from models.base.clock import now
+from models.base.paging import PAGE_SIZE
 from models.orders.desk.attention import DELAYED, attention
 from models.orders.desk.queries import Filter, found_orders
 from models.orders.reviewing import reject
@@ -88,7 +89,7 @@ async def change(desk: Desk, statement: str) -> None:
 
 
 async def test_the_list_goes_on_page_by_page_and_keeps_its_filters(desk: Desk):
-    await desk.fill_queue(60)
+    await desk.fill_queue(PAGE_SIZE + 10)
     async with await desk.browser(desk.shop.people.editor) as ed:
         screen = await ed.open("/admin/orders?status=ADMIN_REVIEW&q=grinder")
         assert screen.text.count("anchor") == 0

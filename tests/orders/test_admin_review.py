@@ -6,6 +6,7 @@ import pytest
 from sqlalchemy import text, update
 
 from models.base.clock import now
+from models.base.paging import PAGE_SIZE
 from models.orders.desk.queries import review_queue
 from models.orders.tables import Order
 from tests.orders.desk import Desk, open_desk
@@ -32,7 +33,7 @@ async def test_the_oldest_is_first_and_pages_leave_nothing_out(desk: Desk):
         assert "120 orders wait for an editor" in screen.text
         assert screen.title == "(120) Review · Galley"
         shown += _orders(screen.html)
-        assert len(shown) == 50
+        assert len(shown) == PAGE_SIZE
         while "More orders" in screen.links:
             screen = await ed.open(screen.link("More orders"))
             shown += _orders(screen.html)

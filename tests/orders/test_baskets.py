@@ -9,6 +9,7 @@ from sqlalchemy import select, update
 from infra.local.visitor import Browser, Screen
 from models.accounts.states import Role
 from models.base.errors import Invalid
+from models.base.paging import PAGE_SIZE
 from models.mail.tables import EmailMessage
 from models.orders.baskets import MOST, Choice, must_fit
 from models.orders.states import ArticleStatus, OrderStatus
@@ -108,7 +109,7 @@ async def test_a_choice_is_made_over_many_pages_and_costs_as_many_questions_as_a
         async with shop.database.transaction() as session:
             one = await session.get_one(Draft, UUID(drafts[0]))
             same = {name: getattr(one, name) for name in COPIED}
-            session.add_all(Draft(**same, anchor_text=f"mug {number}") for number in range(100))
+            session.add_all(Draft(**same, anchor_text=f"mug {number}") for number in range(2 * PAGE_SIZE))
         async with counting(shop.database) as many:
             screen = await ada.open(BASKET)
         assert len(many) == len(few)

@@ -26,7 +26,7 @@ async def test_who_has_an_order_in_work_stays_and_who_has_none_any_more_is_forgo
         async with shop.site.browser() as elsewhere:
             await shop.order_form(elsewhere, target_url=shop.target("kettles"))
         screen = await ada.open("/account/data")
-        assert "is in work" in screen.text
+        assert "Order G-1001 is in work" in screen.text
         forced = screen.form("/account/data/export").fields | {"email": OWNER}
         screen = await ada.send("/account/data/deletion", "post", forced)
         assert (screen.status, "is in work" in screen.text) == (409, True)

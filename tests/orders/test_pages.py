@@ -5,6 +5,8 @@ from uuid import uuid4
 from sqlalchemy import select
 
 from infra.local.people import EDITOR
+from models.jobs.tables import JobRow
+from models.orders.jobs import CheckTarget
 from models.orders.reviewing import approve
 from models.orders.states import ArticleStatus
 from models.orders.tables import Article, Draft
@@ -173,6 +175,11 @@ async def test_a_draft_cannot_be_paid_while_its_target_is_looked_at(shop: Shop):
         refused = await ada.submit(form)
         assert refused.status == 409
         assert "still being looked at" in refused.text
+    async with shop.database.transaction() as session:
+        keys = (await session.scalars(select(JobRow.unique_key).where(JobRow.kind == CheckTarget.kind))).all()
+    assert [shop.target() in str(key) for key in keys] == [False], (
+        "who looks after jobs does not read addresses"
+    )
 
 
 async def test_pressing_pay_twice_leads_to_the_same_page(shop: Shop):

@@ -16,7 +16,7 @@ from models.mail.states import LetterState
 from models.mail.tables import EmailMessage
 from models.orders.jobs import IntegrateBacklink
 from models.orders.states import OrderStatus
-from models.orders.tables import Draft, Order
+from models.orders.tables import Draft, Generation, Order
 from models.orders.writing.making import create_order
 from models.payments.tables import Checkout
 from tests.orders.selling import ANCHOR, Shop
@@ -41,18 +41,34 @@ async def test_pressing_regenerate_twice_shows_that_one_is_being_written(shop: S
 
 
 @pytest.mark.slow
-async def test_another_version_cannot_be_asked_for_at_once(shop: Shop):
+async def test_who_asks_for_another_version_too_soon_is_told_how_long_to_wait(shop: Shop):
     async with shop.site.browser() as ada:
         order = await shop.buy(ada)
         await ada.submit(order.form("regeneration"))
         await shop.work()
         order = await ada.open(order.path)
-        assert "Another version can be asked for" in order.text
-        assert not order.form("regeneration").buttons
+        assert order.form("regeneration").buttons, "of a page that stands open nobody would give it back"
         refused = await ada.submit(order.form("regeneration"))
         assert refused.status == 409
         assert "Another version can be asked for in" in refused.text
         assert refused.heading == "Order G-1001"
+
+
+@pytest.mark.slow
+async def test_after_the_last_version_of_a_day_the_page_says_from_when_on_there_is_another(shop: Shop):
+    async with shop.site.browser() as ada:
+        order = await shop.buy(ada)
+        order_id, asked_at = await shop.order_id(), now() - timedelta(hours=1)
+        async with shop.database.transaction() as session:
+            session.add_all(
+                Generation(
+                    order_id=order_id, number=number, state="failed", cause="regenerate", created_at=asked_at
+                )
+                for number in range(2, 2 + shop.site.settings.orders.regenerations_per_day)
+            )
+        order = await ada.open(order.path)
+        assert not order.form("regeneration").buttons
+        assert f"from {asked_at + timedelta(days=1):%-d %b %Y, %H:%M} UTC on" in order.text
 
 
 async def test_a_stale_page_does_not_choose_over_a_newer_version(shop: Shop):

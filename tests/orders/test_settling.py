@@ -69,6 +69,7 @@ async def test_while_a_bank_settles_nothing_is_offered_for_payment_and_nothing_c
             assert (screen.status, screen.path) == (200, f"{path}/order")
             assert screen.heading == "Your bank is settling the payment"
         assert "You do not need to pay again" in (await press(ada, path)).text
+        assert "No orders yet" not in (await ada.open("/orders")).text
         refused = await rewrite(ada, edit)
         assert refused.path == f"{path}/order"
         assert 'class="flash" data-tone="warn"' in refused.html
@@ -99,6 +100,18 @@ async def test_a_draft_that_is_paid_for_leads_on_to_its_order_whatever_is_presse
         assert (await press(ada, path)).path == order
         assert "paid for already" in (await rewrite(ada, edit)).text
         assert await made(shop) == [ANCHOR]
+
+
+async def test_what_is_paid_is_listed_as_paid_while_its_order_is_being_made(shop: Shop) -> None:
+    async with shop.site.browser() as ada:
+        path = await keep_draft(shop, ada)
+        paid = await shop.sandbox.pay(await open_page(ada, path))
+        assert paid.location is not None
+        await ada.open(paid.location)
+        orders = await ada.open("/orders")
+        assert ("Payment received" in orders.text, "bank" in orders.text) == (True, False)
+        assert orders.link("“The Other Ingredient, or What Your Tap Does to Your Coffee”") == f"{path}/order"
+        assert "No orders yet" not in orders.text
 
 
 async def test_a_refused_target_is_named_on_the_draft_when_pay_is_pressed(shop: Shop) -> None:

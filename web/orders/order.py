@@ -21,6 +21,7 @@ from models.orders.reviewing import cancel, regenerate, submit
 from models.orders.rules import MOVABLE, order_number
 from models.orders.states import OrderStatus, Side
 from models.orders.tables import Order
+from models.payments.states import CheckoutState
 from web.forms import read
 from web.guards import signed_in
 from web.live import Moment, stream
@@ -73,8 +74,9 @@ class Orders(Controller):
             "orders/orders.html",
             visitor=visitor,
             rows=rows,
-            drafts=await drafts_of(session, person.id, taken=False) if not cursor else [],
-            taken=await drafts_of(session, person.id, taken=True) if not cursor else [],
+            drafts=await drafts_of(session, person.id) if not cursor else [],
+            paid=await drafts_of(session, person.id, CheckoutState.PAID) if not cursor else [],
+            settling=await drafts_of(session, person.id, CheckoutState.PENDING) if not cursor else [],
             suppression=await suppression_of(session, person.email),
             first="/orders" if cursor else None,
             more=f"/orders?cursor={found.next_cursor}" if found.next_cursor else None,

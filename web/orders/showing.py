@@ -1,5 +1,6 @@
 """Everything that the page of one order says, whoever asks for it: the page itself or its stream."""
 
+from datetime import timedelta
 from typing import Any, Final
 from uuid import UUID
 
@@ -30,6 +31,9 @@ FAILURES: Final = {
     FailReason.REFUNDED: "The payment was refunded.",
 }
 
+#: A page that stands open does not see a wait end, so only a longer one takes the button for another version away.
+#: Who presses too early is told the seconds.
+SHORT_WAIT: Final = timedelta(minutes=2)
 
 #: What the monitor knows of a published link or article, for its customer: words, tone and icon.
 LINKS: Final = {
@@ -96,7 +100,7 @@ async def facts_of(
             ("", "No particular reason", None),
             *((one.value, REASON_WORDS[one], None) for one in REASONS_OF[order.product]),
         ],
-        "regenerable_at": free_at if free_at > at else None,
+        "regenerable_at": free_at if free_at - at > SHORT_WAIT else None,
         "due": moment_words(order.review_due_at) if order.review_due_at else None,
         "failure": _failure(order, history),
         "receipt": _receipt(view, history, person.email),

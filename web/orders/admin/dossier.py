@@ -18,6 +18,7 @@ from models.orders.tables import Transition, Version
 from models.payments.invoices import papers_of, printed_number
 from models.payments.refunds import Refundable, refundable
 from web.guards import RECENT
+from web.orders.admin.overview import FAILURES
 from web.orders.result import result_of
 from web.orders.showing import link_of
 from web.orders.timeline import MOVES
@@ -85,6 +86,7 @@ def facts_of(found: Dossier, can_refund: Refundable, visitor: Visitor) -> dict[s
         "can_refund": ended and visitor.has_role(Role.ADMIN) and can_refund.obstacle is None,
         "refundable_cents": can_refund.left_cents,
         "is_recent": visitor.signed_in_within(RECENT),
+        "failure": FAILURES[order.fail_reason] if order.fail_reason else None,
         "events": [_event(move, email) for move, email in reversed(found.moves)],
         "link": link_of(order),
         "messages": found.messages,
