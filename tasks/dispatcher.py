@@ -1,7 +1,7 @@
 """The dispatcher process: `python -m tasks.dispatcher`. Safe to run twice; one acts, by an advisory lock.
 
 It lets scheduled jobs wait when their time has come, takes back what dead workers held, rings again for what
-nobody came for, fires the schedules, says how many workers there are to be, and forgets what is old.
+nobody came for, fires the schedules, says how many workers there are to be, raises alarms, and forgets what is old.
 """
 
 import asyncio

@@ -33,7 +33,7 @@ from tasks.world import open_world
 
 log = structlog.get_logger(__name__)
 
-#: Where runners are: one module per slice, and one per platform package that has work to do.
+#: The modules that hold runners.
 PARTS: Final = (
     "tasks.accounts",
     "tasks.mail",

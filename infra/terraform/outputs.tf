@@ -13,11 +13,6 @@ output "database_host" {
   value       = aws_db_instance.this.address
 }
 
-output "database_identifier" {
-  description = "What a restore begins with: `--source-db-instance-identifier`"
-  value       = aws_db_instance.this.identifier
-}
-
 output "database_parameter_group" {
   description = "For a restored instance: `--db-parameter-group-name`"
   value       = aws_db_parameter_group.this.name

@@ -13,7 +13,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, star
 from models.base.settings_group import CollectorSettings
 
 REGISTRY: Final = CollectorRegistry()
-#: From a no-op job to a half-hour scan, in seconds.
+#: From a job that does nothing to one of half an hour, in seconds.
 _SPANS: Final = (0.005, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 15, 60, 300, 1800)
 
 EVENTS = Counter(

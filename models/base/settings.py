@@ -66,7 +66,7 @@ class DatabaseSettings(Group):
     model_config = SettingsConfigDict(env_prefix="DATABASE_")
     url: str = Field("", description="postgresql://user:password@host:5432/name")
     pool_size: int = Field(
-        10, ge=1, le=100, description="connections per web process; a worker takes its slots plus three"
+        10, ge=1, le=100, description="connections per web process; a worker takes slots + 5, at most 23"
     )
 
 

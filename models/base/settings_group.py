@@ -1,4 +1,4 @@
-"""What every group of settings is made of, and the groups that speak of money."""
+"""What every group of settings is made of, and the groups for which `settings.py` has no room."""
 
 from pathlib import Path
 from typing import Annotated, Literal

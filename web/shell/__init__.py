@@ -1,0 +1,1 @@
+"""What pages are built of: the frame, the macros of the design, and the contents of the gallery that shows them."""
