@@ -48,6 +48,8 @@ ROLL_OUT: Final = timedelta(hours=1)
 CROWDED_WAIT: Final = timedelta(seconds=10)
 #: For how long that spends no attempts of a job, since it first met it: nothing is wrong with it.
 CROWDED_PATIENCE: Final = timedelta(hours=1)
+#: The same for a job that works for somebody who has paid: late is better than given back.
+PAID_PATIENCE: Final = timedelta(days=1)
 
 
 class NotOurKind(Exception):
@@ -177,7 +179,8 @@ class Settler:
                 await slow_down(session, str(claim.limit_key), wait)
             whom = f"The other side of the queue {claim.queue}" if error.is_queue_crowded else claim.limit_key
             why = f"{whom} was asked too often (429)."
-            return (wait, why) if span < CROWDED_PATIENCE else None
+            is_paid = self._kinds[claim.kind].holds_money
+            return (wait, why) if span < (PAID_PATIENCE if is_paid else CROWDED_PATIENCE) else None
         return None
 
     def _is_of_a_newer_release(self, claim: Claim) -> bool:

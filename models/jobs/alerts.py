@@ -50,6 +50,13 @@ _WATCH: Final = text(
           from waiting
          where oldest_at < clock_timestamp() - cast(:oldest as interval)
          union all
+        select 'slow', name, 'The queue ' || name || ' has been paused since '
+               || to_char(paused_at at time zone 'UTC', 'YYYY-MM-DD HH24:MI "UTC"')
+               || ', and jobs wait in it. Let it go on, or cancel them.'
+          from job_queues
+         where paused_at < clock_timestamp() - cast(:longest_pause as interval)
+           and exists (select from jobs where queue = name and state = 'waiting' and blocked_by is null)
+        union all
         -- By their last attempts, which have an index by time (for `now()`, which stands still): dead jobs pile up, and
         -- are few among all that finished.
         select 'failures', kind, count(*) || ' jobs of the kind ' || kind || ' died within an hour.'
@@ -73,7 +80,9 @@ _WATCH: Final = text(
     resolved as (
         update job_alerts a set resolved_at = clock_timestamp()
          where resolved_at is null
-           and not exists (select from troubles t where t.kind = a.kind and t.subject = a.subject)
+           -- A pause that is over has nothing to tell, even if its jobs are late: that is another matter.
+           and not exists (select from troubles t where t.kind = a.kind and t.subject = a.subject
+                              and starts_with(t.words, 'The queue ') = starts_with(a.words, 'The queue '))
            -- Every now and then one of them is with a worker for a moment, which puts it off again.
            and not (a.kind = 'unknown kind' and a.subject <> all(:known) and exists (
                     select from jobs where kind = a.subject and state in ('scheduled', 'waiting', 'active')))
@@ -83,6 +92,8 @@ _WATCH: Final = text(
 )
 #: A job of a kind that no worker knows belongs to a release that is being rolled out; after so long, to none.
 PATIENCE: Final = timedelta(days=1)
+#: A queue that is paused for longer, and in which jobs wait, was forgotten.
+LONGEST_PAUSE: Final = timedelta(hours=1)
 _FORGET: Final = text("delete from job_alerts where resolved_at < now() - interval '90 days'")
 
 
@@ -101,13 +112,16 @@ class Thresholds:
 
 
 async def watch(session: AsyncSession, thresholds: Thresholds) -> None:
-    """Open and resolve alerts, and ask for each to be told. A paused queue is never in trouble: it does as it was told."""
+    """Open and resolve alerts, and ask for each to be told. A paused queue does as it was told: it is
+    in trouble only once the pause seems forgotten.
+    """
     asked = {
         "waiting": thresholds.waiting,
         "oldest": thresholds.oldest,
         "dead": thresholds.dead,
         "lease": thresholds.lease,
         "patience": PATIENCE,
+        "longest_pause": LONGEST_PAUSE,
         "known": sorted(kinds()),
     }
     news = (await session.execute(_WATCH, asked)).all()

@@ -16,7 +16,7 @@ from models.base.db import changed, new_id
 from models.base.errors import Conflict, Invalid, NotFound, Refusal
 from models.base.paging import PAGE_SIZE, Page, decode_cursor, page_of
 from models.jobs.board_tables import BulkChunkRow, BulkRow
-from models.jobs.cancelling import cancel
+from models.jobs.cancelling import cancel, cancel_all
 from models.jobs.dead import delete, prioritize, promote, retry
 from models.jobs.enqueue import enqueue
 from models.jobs.filter import Filter
@@ -77,19 +77,21 @@ async def do_chunk(session: AsyncSession, bulk_id: UUID, size: int = CHUNK) -> B
     ids = (
         await session.scalars(select(JobRow.id).where(*meant, *after).order_by(JobRow.id).limit(size))
     ).all()
-    done = []
+    done = await _cancelled(session, ids) if row.deed is BulkDeed.CANCEL else set()
     for job_id in ids:
+        if job_id in done:
+            continue
         try:
             async with session.begin_nested():
                 await _do(session, row, job_id)
-            done.append(job_id)
+            done.add(job_id)
         except Refusal as refusal:
             row.refused += 1
             row.refusal = refusal.words
-        row.last_id = job_id
+    row.last_id = ids[-1] if ids else row.last_id
     if done:
         row.done += len(done)
-        session.add(BulkChunkRow(bulk_id=bulk_id, last_id=done[-1], job_ids=done, at=now()))
+        session.add(BulkChunkRow(bulk_id=bulk_id, last_id=max(done), job_ids=sorted(done), at=now()))
     if len(ids) < size:
         row.finished_at = now()
     changed(session, f"bulk/{bulk_id}")
@@ -147,6 +149,16 @@ async def _locked(session: AsyncSession, bulk_id: UUID) -> BulkRow:
 def _meant(row: BulkRow) -> list[ColumnElement[bool]]:
     """What is asked of jobs: to fit the filter as it was meant, and to have been there when the deed was asked for."""
     return [*Filter.read(row.filter, row.created_at).conditions(), JobRow.id < row.id]
+
+
+async def _cancelled(session: AsyncSession, ids: Sequence[UUID]) -> set[UUID]:
+    """Those that could be cancelled at once. The rest is asked one by one, to hear why not."""
+    try:
+        async with session.begin_nested():
+            return await cancel_all(session, ids)
+    except Refusal:
+        # To take back what one of them has begun is refused: the others do not wait for it.
+        return set()
 
 
 async def _do(session: AsyncSession, row: BulkRow, job_id: UUID) -> None:

@@ -73,8 +73,8 @@ async def cancel(session: AsyncSession, job_id: UUID) -> JobState:
     return job.state
 
 
-async def cancel_all(session: AsyncSession, job_ids: Sequence[UUID]) -> int:
-    """Cancel those of the jobs that have not ended and hold no money. Returns how many those were."""
+async def cancel_all(session: AsyncSession, job_ids: Sequence[UUID]) -> set[UUID]:
+    """Cancel those of the jobs that have not ended and hold no money. Returns which those were."""
     involved = select(JobRow.flow_id).where(JobRow.id.in_(job_ids), JobRow.flow_id.is_not(None)).distinct()
     for flow_id in sorted((await session.scalars(involved)).all(), key=str):
         await endings.lock(session, flow_id)
@@ -91,7 +91,7 @@ async def cancel_all(session: AsyncSession, job_ids: Sequence[UUID]) -> int:
             await known.get(row.kind, Job).take_back(session, row.id)
     for flow_id, ids in ended.items():
         await endings.settle(session, flow_id, ids)
-    return len(rows)
+    return {row.id for row in rows}
 
 
 async def stopped(session: AsyncSession, fence: Fence) -> None:

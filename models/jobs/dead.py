@@ -198,6 +198,8 @@ async def _job(session: AsyncSession, job_id: UUID) -> JobRow:
 
 
 async def _again(session: AsyncSession, job: JobRow, args: str | None) -> None:
+    if job.state not in {JobState.DEAD, JobState.CANCELLED}:
+        raise Conflict(f"Only a job that died or was cancelled can run again; this one is {job.state.value}.")
     await lock(session, job.flow_id)
     step = await session.scalar(_FAILED_PARENT, {"job_id": job.id}) if job.flow_id else None
     if step is not None:

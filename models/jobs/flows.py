@@ -207,7 +207,7 @@ async def cancel_flow(session: AsyncSession, flow_id: UUID) -> int:
         raise Conflict(
             "This flow works for a paid order. Refund or deliver the order; its jobs end by themselves."
         )
-    return await cancel_all(session, [row.id for row in found])
+    return len(await cancel_all(session, [row.id for row in found]))
 
 
 async def parents_of(session: AsyncSession, job_id: UUID) -> dict[str, Parent]:

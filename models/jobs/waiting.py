@@ -102,7 +102,9 @@ async def _of_the_queue(session: AsyncSession, job: JobRow, lease: timedelta) ->
     count = await slots(session, job.queue, lease)
     if count == 0:
         words = f"No living worker serves the queue {job.queue}."
-        yield Reason("no-worker", words, f"Start one: python -m tasks.worker --queues {job.queue}")
+        start = f"python -m tasks.worker --queues {job.queue}"
+        remedy = f"Wait a minute where workers are scaled (SCALING_BACKEND), or start one: {start}"
+        yield Reason("no-worker", words, remedy)
     elif room.running >= count and job.state is JobState.WAITING:
         place = {"queue": job.queue, "rank_at": job.rank_at, "job_id": job.id}
         ahead: int = (await session.execute(_AHEAD, place)).scalar_one()

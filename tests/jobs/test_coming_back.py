@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator
 from datetime import timedelta
-from typing import Any
+from typing import Any, ClassVar
 from uuid import UUID
 
 import pytest
@@ -143,10 +143,15 @@ async def test_however_often_a_job_is_put_off_there_is_one_row_for_each_attempt(
     assert (await row_of(world.database, job_id)).snoozes == 32767
 
 
+class PaidPlay(Play, frozen=True):
+    kind: ClassVar[str] = "test.paid_play"
+    holds_money: ClassVar[bool] = True
+
+
 async def settle_429(world: World, store: Store) -> JobRow:
     """Claim the only job, and let its runner meet a 429."""
     [one] = await claim(store)
-    settler = Settler(world, store.worker_id, {Play.kind: Play}, lambda _: None)
+    settler = Settler(world, store.worker_id, {Play.kind: Play, PaidPlay.kind: PaidPlay}, lambda _: None)
     attempt = Attempt(one, fence_of(store, one), Progress(one.id, one.attempt, one.max_attempts))
     crowded = Temporary("429", timedelta(seconds=60), is_crowded=True)
     await settler.settle(attempt, None, crowded)
@@ -186,6 +191,18 @@ async def test_the_patience_with_429s_begins_with_the_first_of_them(world: World
         await retry(session, job_id)
     row = await settle_429(world, store)
     assert (row.state, row.attempt, row.snoozes) == (JobState.SCHEDULED, 3, 3)
+
+
+async def test_who_has_paid_is_not_given_back_their_money_for_a_day_of_429s(
+    world: World, store: Store
+) -> None:
+    async with world.database.transaction() as session:
+        await enqueue(session, PaidPlay(act="return"), limit="model/writer")
+    await settle_429(world, store)
+    for hours, attempt in ((23, 0), (1, 1)):
+        spent = f"crowded_at = crowded_at - interval '{hours} hours', run_at = now()"
+        await change(world.database, f"{READY}, {spent}")
+        assert (await settle_429(world, store)).attempt == attempt
 
 
 async def test_the_patience_begins_afresh_with_an_attempt_that_came_to_another_end(

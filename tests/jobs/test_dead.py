@@ -60,7 +60,7 @@ async def test_what_ended_badly_is_tried_again_with_fresh_attempts(database: Dat
     row = await row_of(database, job_id)
     assert (row.state, row.attempt, row.max_attempts, row.finished_at) == (JobState.WAITING, 3, 6, None)
     async with database.transaction() as session:
-        with pytest.raises(Conflict, match="not dead any more"):
+        with pytest.raises(Conflict, match="this one is waiting"):
             await retry(session, job_id)
 
 

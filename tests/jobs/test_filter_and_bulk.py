@@ -25,6 +25,7 @@ from models.jobs.states import BulkDeed
 from models.jobs.tables import JobRow
 from tasks.testing import run_everything
 from tasks.world import World
+from tests.orders.selling import counting
 
 ME = new_id()
 
@@ -234,6 +235,25 @@ async def test_a_job_tells_of_every_bulk_action_that_did_something_to_it(databas
     later = (await make(database, 1))[0]
     async with database.transaction() as session:
         assert await done_to(session, later) == []
+
+
+async def test_a_chunk_of_cancellations_costs_as_much_as_one_of_them(database: Database) -> None:
+    spent = []
+    for count in (2, 40):
+        held, *ids = await make(database, count + 1, "waiting")
+        async with database.transaction() as session:
+            bulk_id = await begin(session, Filter.read("queue:wool state:waiting"), BulkDeed.CANCEL, ME)
+        async with counting(database) as statements, database.transaction() as session:
+            await do_chunk(session, bulk_id)
+        spent.append(len(statements))
+        async with database.transaction() as session:
+            row = await bulk_action(session, bulk_id)
+            assert (row.done, row.refused) == (count, 1)
+            assert "works for somebody who has paid" in str(row.refusal)
+            chunk = (await session.scalars(select(BulkChunkRow).where(BulkChunkRow.bulk_id == bulk_id))).one()
+            assert chunk.job_ids == sorted(ids)
+            await session.execute(text("delete from jobs where id = :id"), {"id": held})
+    assert spent[0] == spent[1]
 
 
 async def test_a_bulk_action_that_is_stopped_goes_no_further(database: Database) -> None:

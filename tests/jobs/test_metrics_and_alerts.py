@@ -190,6 +190,31 @@ async def test_jobs_that_a_limit_holds_back_are_a_backlog_once_they_have_waited_
     assert found[AlertKind.BACKLOG] == words
 
 
+async def test_a_pause_that_was_forgotten_is_a_trouble_while_jobs_wait_for_its_end(
+    database: Database,
+) -> None:
+    paused_at = datetime.now(UTC) - timedelta(minutes=59)
+    async with database.transaction() as session:
+        await enqueue_all(session, [Wish(Spin()) for _ in range(10)])
+        session.add(QueueRow(name="wool", paused_at=paused_at))
+    assert await look(database) == {}
+    paused_at -= timedelta(minutes=2)
+    async with database.transaction() as session:
+        await session.execute(text("update jobs set run_at = now() - interval '1 hour'"))
+        await session.execute(update(QueueRow).values(paused_at=paused_at))
+    words = f"The queue wool has been paused since {paused_at:%Y-%m-%d %H:%M} UTC, and jobs wait in it."
+    assert await look(database) == {AlertKind.SLOW: f"{words} Let it go on, or cancel them."}
+    async with database.transaction() as session:
+        await session.execute(update(QueueRow).values(paused_at=None))
+    # That is over; what it leaves behind is told as what it is.
+    assert (await look(database)).keys() == {AlertKind.BACKLOG}
+    assert (await look(database))[AlertKind.SLOW].startswith("A job has waited in the queue wool")
+    async with database.transaction() as session:
+        await session.execute(update(QueueRow).values(paused_at=paused_at))
+        await session.execute(text("delete from jobs where queue = 'wool'"))
+    assert await look(database) == {}
+
+
 async def test_a_trouble_is_told_once_and_once_more_when_it_is_over(world: World) -> None:
     database = world.database
     assert await look(database) == {}
@@ -214,7 +239,7 @@ async def test_a_trouble_is_told_once_and_once_more_when_it_is_over(world: World
     assert found[AlertKind.FAILURES] == "2 jobs of the kind test.spin died within an hour."
     assert found[AlertKind.DEAD_WORKER].startswith("The worker ada (process 7)")
     async with database.transaction() as session:
-        session.add(QueueRow(name="wool", paused_at=AT))
+        session.add(QueueRow(name="wool", paused_at=datetime.now(UTC)))
         await session.execute(text("delete from job_workers"))
     assert (await look(database)).keys() == {AlertKind.FAILURES}
     async with database.transaction() as session:

@@ -52,6 +52,11 @@ async def test_nothing_keeps_a_job_or_no_worker_is_there_or_all_are_busy(databas
     async with database.transaction() as session:
         job = await ask(session)
         assert await why(session, job) == {"no-worker": "No living worker serves the queue test."}
+        row = await session.get_one(JobRow, job)
+        [reason] = await why_waiting(session, row, LEASE)
+        # The product starts workers itself, where that is configured.
+        assert "SCALING_BACKEND" in reason.remedy
+        assert "--queues test" in reason.remedy
         await worker(session, 1)
         assert set(await why(session, job)) == {"soon"}
         later = await ask(session)

@@ -31,7 +31,10 @@ from web.visitor import Visitor
 DEEDS: Final = {
     BulkDeed.RETRY: ("Run again", "Those that are dead or cancelled."),
     BulkDeed.CANCEL: ("Cancel", "Those that have not ended. What runs is asked to stop."),
-    BulkDeed.PROMOTE: ("Run now", "Those that are scheduled for later."),
+    BulkDeed.PROMOTE: (
+        "Run now",
+        "Those that are scheduled for later. They wait among the others, and for the end of a pause.",
+    ),
     BulkDeed.PRIORITY: ("Give another priority", "Those that have not begun."),
     BulkDeed.DELETE: ("Delete", "Those that have ended. This cannot be undone."),
 }
