@@ -18,6 +18,7 @@ from sqlalchemy import select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from models.base.away import is_away
 from models.base.clock import now
 from models.base.crash_points import crash_point
 from models.base.db import changed
@@ -119,12 +120,21 @@ async def fire(session: AsyncSession, schedule: Schedule, at: datetime) -> bool:
 
 
 async def fire_due(session: AsyncSession, known: Iterable[Schedule], at: datetime) -> None:
-    """Fire every schedule, of the code or of a person, that is due and not paused."""
+    """Fire every schedule, of the code or of a person, that is due and not paused.
+
+    One whose job cannot be asked for, as its arguments have grown too long or are secret by now, stops no other.
+    """
     rows = await _rows(session)
     for schedule in _in_force(known, rows):
         row = rows.get(schedule.name)
         if row is None or (row.paused_at is None and row.slot < schedule.slot(at)):
-            await fire(session, schedule, at)
+            try:
+                async with session.begin_nested():
+                    await fire(session, schedule, at)
+            except Exception as error:
+                if is_away(error):
+                    raise
+                log.exception("schedule.not_fired", schedule=schedule.name)
 
 
 async def all_schedules(

@@ -6,12 +6,14 @@ from typing import Any, ClassVar
 
 import pytest
 from sqlalchemy import delete, func, select, update
+from structlog.testing import capture_logs
 
 from models.base.clock import now
 from models.base.db import Database, new_id
 from models.base.errors import Conflict, Invalid, NotFound
 from models.jobs import Job
 from models.jobs.cron import Cron
+from models.jobs.message import MAX_ARGS_BYTES
 from models.jobs.schedules import (
     Schedule,
     ScheduleView,
@@ -200,6 +202,18 @@ async def test_a_rhythm_that_is_not_understood_any_more_stops_no_schedule(databa
         await session.execute(update(ScheduleRow).values(zone="Atlantis/Harbour"))
     assert await tick(database, now() + timedelta(minutes=10)) == 1
     assert (await view(database, OFTEN.name)).every == timedelta(minutes=10)
+
+
+async def test_a_job_that_cannot_be_asked_for_stops_no_schedule(database: Database) -> None:
+    own: dict[str, Any] = {"kind": "test.tidy", "cron": "*/5 * * * *", "zone": "UTC", "made_by": ME}
+    async with database.transaction() as session:
+        await create(session, KNOWN, "attic", args={}, **own)
+        await create(session, KNOWN, "cellar", args={}, **own)
+        long = {"room": "x" * MAX_ARGS_BYTES}
+        await session.execute(update(ScheduleRow).where(ScheduleRow.name == "attic").values(args=long))
+    with capture_logs() as logs:
+        assert await tick(database, now() + timedelta(minutes=10)) == 2  # the frequent one, and the cellar
+    assert [one["schedule"] for one in logs if one["event"] == "schedule.not_fired"] == ["attic"]
 
 
 async def test_two_who_take_one_name_at_once_are_told_that_it_is_taken(database: Database) -> None:
