@@ -68,7 +68,7 @@ _GIVE_UP = text(
 _REVIVE = text(
     """
     update jobs child
-       set state = 'waiting', finished_at = null, error = null, blocked_by = 'parents',
+       set state = 'waiting', finished_at = null, error = null, fingerprint = null, blocked_by = 'parents',
            parents_left = (select count(*) from job_parents where child_id = child.id and not is_met)
      where child.id in (select child_id from job_parents where parent_id = any(:revived) and not is_met)
        and child.state in ('dead', 'cancelled') and child.error = :words

@@ -2,6 +2,7 @@
 
 import importlib.metadata
 import re
+from collections import Counter
 
 import pytest
 
@@ -52,6 +53,15 @@ def test_no_file_knows_the_machine_it_was_written_on_or_where_packages_come_from
         found += [f"{name(path)}: {hit[0]}" for hit in FOREIGN.finditer(text) if name(path) != THIS]
 
     assert found == []
+
+
+def test_no_two_messages_of_the_product_and_its_tests_share_a_kind():
+    # They are known by it to the whole process: two would meet only where both modules are imported.
+    said = re.compile(r'^ +kind: ClassVar\[str\] = "(.+)"', re.MULTILINE)
+    kinds = [kind for path in files(".py") for kind in said.findall(path.read_text())]
+
+    assert [kind for kind, count in Counter(kinds).items() if count > 1] == []
+    assert len(kinds) > 50
 
 
 def test_only_the_database_module_commits():

@@ -144,7 +144,7 @@ async def test_however_often_a_job_is_put_off_there_is_one_row_for_each_attempt(
 
 
 class PaidPlay(Play, frozen=True):
-    kind: ClassVar[str] = "test.paid_play"
+    kind: ClassVar[str] = "test.play_for_money"
     holds_money: ClassVar[bool] = True
 
 
