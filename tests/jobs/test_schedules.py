@@ -48,10 +48,10 @@ KNOWN = (OFTEN, NIGHTLY)
 ME = new_id()
 
 
-async def tick(database: Database, at: datetime) -> int:
+async def tick(database: Database, at: datetime, known: tuple[Schedule, ...] = KNOWN) -> int:
     """Fires what is due; returns how many jobs that made. They are gone afterwards, as if they had been done."""
     async with database.transaction() as session:
-        await fire_due(session, KNOWN, at)
+        await fire_due(session, known, at)
     async with database.transaction() as session:
         count = (await session.execute(select(func.count()).select_from(JobRow))).scalar_one()
         await session.execute(delete(JobRow))
@@ -146,17 +146,18 @@ async def test_of_two_people_who_change_a_schedule_at_once_the_second_hears_of_t
 
 
 async def test_a_paused_schedule_rests_and_makes_nothing_up(database: Database) -> None:
-    await tick(database, now())
+    # The nightly one may be due within the half hour in which this is run.
+    known = (OFTEN,)
+    await tick(database, now(), known)
     async with database.transaction() as session:
         await pause(session, KNOWN, OFTEN.name)
     assert (await view(database, OFTEN.name)).next_at is None
-    assert await tick(database, now() + timedelta(minutes=30)) == 0
+    assert await tick(database, now() + timedelta(minutes=30), known) == 0
     async with database.transaction() as session:
         await session.execute(update(ScheduleRow).values(slot=now() - timedelta(days=2)))
         await resume(session, KNOWN, OFTEN.name)
-        await resume(session, KNOWN, NIGHTLY.name)
-    assert await tick(database, now()) == 0
-    assert await tick(database, now() + timedelta(minutes=10)) == 1
+    assert await tick(database, now(), known) == 0
+    assert await tick(database, now() + timedelta(minutes=10), known) == 1
 
 
 async def test_a_schedule_is_run_now_once_at_a_time(database: Database) -> None:
