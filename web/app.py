@@ -33,6 +33,7 @@ from web import (
     static_files,
     system,
 )
+from web.board.charts import Drawings
 from web.cookies import CookieJar
 from web.csrf import CsrfCheck
 from web.edge import Application
@@ -72,7 +73,7 @@ NAVIGATION: Final = (
 #: The most that a form may weigh; a handler that takes more says so with `request_max_body_size`.
 LARGEST_FORM: Final = 64 * 1024
 #: What handlers may ask for by its name, beside `session`, `visitor`, `form` and `keys`.
-GIVEN: Final = ("settings", "database", "redis", "pages", "limiter")
+GIVEN: Final = ("settings", "database", "redis", "pages", "limiter", "drawings")
 
 
 def create_app(
@@ -110,6 +111,7 @@ def create_app(
         "assets": assets,
         "pages": pages,
         "limiter": Limiter(used_redis),
+        "drawings": Drawings(pages),
     }
     parts = (*PARTS, *(LOCAL_PARTS if settings.app.is_local else ()))
     app = Application(

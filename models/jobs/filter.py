@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Self
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Text, cast, func, or_
+from sqlalchemy import ColumnElement, SQLColumnExpression, Text, cast, collate, func, or_
 
 from models.base.clock import now
 from models.base.db import first_id
@@ -130,15 +130,21 @@ class Filter:
         if self.states:
             found.append(JobRow.state.in_(self.states))
         if self.error:
-            found.append(JobRow.error.icontains(self.error, autoescape=True))
+            found.append(_contains(JobRow.error, self.error))
         if self.words:
             found.append(_about(self.words))
-        return [*found, *self.span()]
+        return [*found, *self.places()]
 
-    def span(self) -> list[ColumnElement[bool]]:
-        """The times that are meant, as conditions on ids, which are in the order of time."""
-        since = [JobRow.id >= first_id(self.since)] if self.since else []
-        return [*since, JobRow.id < first_id(self.until)] if self.until else since
+    def places(self) -> list[ColumnElement[bool]]:
+        """Where alone they can be in the order of age, as conditions that an index knows: times, as ids, and what failed."""
+        found: list[ColumnElement[bool]] = []
+        if self.since:
+            found.append(JobRow.id >= first_id(self.since))
+        if self.until:
+            found.append(JobRow.id < first_id(self.until))
+        if self.error:
+            found.append(JobRow.error.is_not(None))
+        return found
 
 
 def parts(line: str) -> list[str]:
@@ -177,5 +183,10 @@ def _id_of(words: str) -> UUID | None:
 def _about(words: str) -> ColumnElement[bool]:
     if (job_id := _id_of(words)) is not None:
         return JobRow.id == job_id
-    places = (JobRow.kind, JobRow.error, cast(JobRow.args, Text))
-    return or_(*(place.icontains(words, autoescape=True) for place in places))
+    return or_(*(_contains(place, words) for place in (JobRow.kind, JobRow.error, cast(JobRow.args, Text))))
+
+
+def _contains(place: SQLColumnExpression[Any], words: str) -> ColumnElement[bool]:
+    """That `words` stand in it, in capitals or not. For words in ASCII only ASCII is folded, in half the time."""
+    folded = collate(place, "C") if words.isascii() else place
+    return folded.icontains(words, autoescape=True)

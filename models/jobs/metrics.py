@@ -116,6 +116,8 @@ _ADD_UP: Final = (
     (_add_up("job_kind_minutes", "job_kind_hours", of="kind"), HOUR),
 )
 _LATEST: Final = text("select max(minute) from job_metrics")
+#: Each roll-up writes the latest minute anew, and so gives its row another `xmin`: the transaction that wrote it.
+_EDITION: Final = text("select xmin::text from job_metrics order by minute desc, queue desc limit 1")
 _FORGET: Final = (
     (text("delete from job_metrics where minute < :before"), MINUTES_KEPT),
     (text("delete from job_metric_steps where at < :before"), KEPT),
@@ -191,6 +193,12 @@ async def roll_up(session: AsyncSession, at: datetime) -> None:
         await session.execute(statement, {"since": since, "step": step, "epoch": _EPOCH})
     for statement, kept in _FORGET:
         await session.execute(statement, {"before": at - kept})
+
+
+async def edition(session: AsyncSession) -> str | None:
+    """What changes whenever minutes are written, so that it tells whether they have to be read again. None: there are none."""
+    written: str | None = await session.scalar(_EDITION)
+    return written
 
 
 async def history(

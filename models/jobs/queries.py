@@ -42,7 +42,7 @@ LINES_SHOWN = 500
 #: How many jobs are asked at once whether they fit what no index knows, or how long they took.
 STRETCH = 5_000
 #: After so long, whoever has found some does not look for more.
-SOON = timedelta(milliseconds=20)
+SOON = timedelta(milliseconds=10)
 #: If fewer of a stretch are in the states that are wanted, these are looked for by themselves.
 FEW = STRETCH // 20
 #: The states that are found in the order of age: two by their index, and the one that most jobs are in.
@@ -138,7 +138,7 @@ async def _stretch(
     for the next of it among all that is older would end at the oldest job.
     """
     age = JobRow.id.asc() if is_oldest_first else JobRow.id.desc()
-    places = wanted.span()
+    places = wanted.places()
     if after is not None:
         places.append(JobRow.id > after if is_oldest_first else JobRow.id < after)
     if _is_known(wanted, in_order=in_order):

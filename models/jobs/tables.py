@@ -133,6 +133,8 @@ class JobRow(Row):
         Index("jobs_finished", "queue", "finished_at", postgresql_where=text("finished_at is not null")),
         # The dead letters, and what was cancelled: few among many, and looked at most.
         Index("jobs_ended_badly", "state", "id", postgresql_where=text("state in ('dead', 'cancelled')")),
+        # What is searched for the words of an error.
+        Index("jobs_failed", "id", postgresql_where=text("error is not null")),
         Index("jobs_fingerprint", "fingerprint", "id", postgresql_where=text("fingerprint is not null")),
         Index("jobs_asked_by", "asked_by", "id", postgresql_where=text("asked_by is not null")),
         # What a person finds again, and how much of it there is. What nobody asked for by name costs nothing here.

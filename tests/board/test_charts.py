@@ -4,7 +4,8 @@ import re
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import insert
+import pytest
+from sqlalchemy.dialects.postgresql import insert
 
 from models.accounts.states import Role
 from models.base.clock import now
@@ -31,6 +32,40 @@ async def test_a_step_in_which_no_job_ended_is_a_gap_and_not_no_time(board: Boar
     page = (await (await board.browser(Role.ANALYST)).open("/admin/queues/default")).html
     assert "<td>0.0</td>" not in page
     assert "no jobs" in page
+
+
+async def test_charts_are_read_again_when_minutes_were_written_and_not_for_each_look(
+    board: Board, monkeypatch: pytest.MonkeyPatch
+):
+    looks = 0
+
+    async def counted(*args: Any, **named: Any) -> Any:
+        nonlocal looks
+        looks += 1
+        return await history(*args, **named)
+
+    monkeypatch.setattr("web.board.charts.history", counted)
+    # What is kept is kept until the minute ends.
+    begun = now()
+    monkeypatch.setattr("web.board.charts.now", lambda: begun)
+    browser = await board.browser(Role.ANALYST)
+    minute = now().replace(second=0, microsecond=0) - timedelta(minutes=5)
+
+    async def write(queue: str, completed: int) -> None:
+        none = [0] * (len(BUCKETS) + 1)
+        row = {"minute": minute, "queue": queue, "completed": completed, "waits": none, "runs": none}
+        anew = insert(MetricRow).values(**row)
+        async with board.database.transaction() as session:
+            await session.execute(anew.on_conflict_do_update(index_elements=["minute", "queue"], set_=row))
+
+    await write("default", 3111)
+    for path, drawn in (("", 1), ("", 1), ("?span=day", 2), ("/default", 3), ("/mail", 4), ("/default", 4)):
+        screen = await browser.open(f"/admin/queues{path}")
+        assert ("3,111" in screen.html) == (path in {"", "/default"}), path
+        assert looks == drawn, path
+    await write("default", 3222)
+    assert "3,222" in (await browser.open("/admin/queues")).html
+    assert looks == 5
 
 
 async def test_the_first_page_looks_back_as_far_as_a_queues_does(board: Board):

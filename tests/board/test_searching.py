@@ -1,11 +1,15 @@
 """The line that jobs are searched by: never cut, completed as it is typed, and what it says is what is counted."""
 
 from contextlib import AsyncExitStack
+from datetime import timedelta
 
+import pytest
+from markupsafe import escape
 from sqlalchemy import select
 
 from models.accounts.states import Role
 from models.base.settings_group import BoardSettings
+from models.jobs import queries
 from models.jobs.board_tables import BulkRow
 from models.jobs.states import JobState
 from tasks.world import World
@@ -87,3 +91,22 @@ async def test_an_installation_may_show_analysts_what_jobs_carry(world: World):
         assert "Too green." in (await ana.open("/admin/queues/errors")).text
         assert "colour" in (await ana.open(f"/admin/queues/jobs/{job_id}")).text
         assert [form.action for form in found.forms if "queues" in form.action] == ["/admin/queues/jobs"]
+
+
+async def test_what_no_index_knows_is_looked_for_further_by_the_page_itself(
+    board: Board, monkeypatch: pytest.MonkeyPatch
+):
+    """The first page answers at once; a browser with scripts asks for the next part by itself, any other by its button."""
+    monkeypatch.setattr(queries, "STRETCH", 4)
+    monkeypatch.setattr(queries, "SOON", timedelta())
+    await board.job(JobState.COMPLETED, args={"colour": "green"})
+    await board.jobs(20, JobState.COMPLETED)
+    ed = await board.browser(Role.EDITOR)
+    screen = await ed.open("/admin/queues/jobs?q=args.colour:green")
+    assert "None found yet" in screen.text
+    assert "hx-sse:connect" not in screen.html
+    further = screen.link("Look further")
+    assert f'hx-get="{escape(further)}" hx-trigger="load"' in screen.html
+    screen = await ed.open(further)
+    assert (screen.html.count("orders.tend_reviews</a>"), "None found yet" in screen.text) == (1, False)
+    assert "hx-sse:connect" in screen.html

@@ -7,6 +7,7 @@ from uuid import UUID
 
 import pytest
 from sqlalchemy import func, select, text
+from sqlalchemy.dialects import postgresql
 
 from models.accounts.tables import AuditEntry
 from models.base.clock import now
@@ -73,7 +74,7 @@ async def test_a_line_of_words_finds_the_jobs_that_it_means(database: Database) 
     async with database.transaction() as session:
         await session.execute(
             text(
-                "update jobs set error = 'TimeoutError: 100% late, don''t ask https://a.example/x:1', fingerprint = 'f1'"
+                "update jobs set error = 'TimeoutError: 100% zu SPÄT, late, don''t ask https://a.example/x:1', fingerprint = 'f1'"
                 " where id = :id"
             ),
             {"id": peeled[0]},
@@ -96,6 +97,8 @@ async def test_a_line_of_words_finds_the_jobs_that_it_means(database: Database) 
         "until:2h": {old},
         f"since:{now() + timedelta(hours=1):%Y-%m-%dT%H:%M}": set(),
         "timeouterror": {peeled[0]},
+        "error:ZU": {peeled[0]},
+        "error:spät": {peeled[0]},
         "don't": {peeled[0]},
         "https://a.example/x:1": {peeled[0]},
         'error:"late, don\'t ask"': {peeled[0]},
@@ -293,6 +296,18 @@ async def test_a_deed_to_everything_is_refused(database: Database) -> None:
     async with database.transaction() as session:
         with pytest.raises(Invalid, match="problem"):
             await begin(session, Filter.read(" "), BulkDeed.DELETE, ME)
+
+
+async def test_the_words_of_an_error_are_looked_for_among_what_failed(database: Database) -> None:
+    await make(database, 4, subject="order/7")
+    async with database.transaction() as session:
+        await session.execute(text("update jobs set error = 'late' where kind = 'test.sell'"))
+        await session.execute(text("set local enable_seqscan = off"))
+        places = Filter.read("error:late").places()
+        query = select(JobRow.id).where(*places).order_by(JobRow.id.desc()).limit(1)
+        statement = str(query.compile(dialect=postgresql.dialect(), compile_kwargs={"literal_binds": True}))
+        plan = "\n".join(await session.scalars(text(f"explain {statement}")))
+    assert "jobs_failed" in plan
 
 
 @pytest.mark.slow

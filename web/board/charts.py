@@ -1,16 +1,68 @@
 """How things went, as the shell's charts want it."""
 
-from collections.abc import Sequence
-from datetime import timedelta
-from typing import Any, Final
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime, timedelta
+from typing import Any, Final, TypeAlias, TypeVar
 
-from models.jobs.metrics import Point, Span
+from litestar.di import NamedDependency
+from markupsafe import Markup
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from models.base.clock import now
+from models.jobs.metrics import Point, Span, edition, history, history_of_kinds
 from web.lists import address
+from web.pages import Pages
+
+Found = TypeVar("Found")
 
 #: How far back a page looks, by the last word of its tab's address.
 SPANS: Final = {Span.HOUR: "Last hour", Span.DAY: "24 hours", Span.WEEK: "7 days"}
 #: How a moment is written at the foot of a chart.
 LABELS: Final = {Span.HOUR: "%H:%M", Span.DAY: "%H:%M", Span.WEEK: "%-d %b, %H:%M"}
+
+
+class Drawings:
+    """How things went, read and drawn once for everybody who looks: it is written once a minute, and each page that is
+    open looks once a second.
+    """
+
+    def __init__(self, pages: Pages) -> None:
+        self.template = pages.environment.get_template("board/_charts.html")
+        self._edition: tuple[str, datetime] | None = None
+        self._kept: dict[tuple[Any, ...], Any] = {}
+
+    async def charts(self, session: AsyncSession, span: Span, queue: str | None = None) -> Markup:
+        """The charts of one queue, or of all."""
+
+        async def draw() -> Markup:
+            points = await history(session, span, queue=queue)
+            return Markup(self.template.render(charts=charts(points, span)))  # noqa: S704 - the template escapes
+
+        return await self._once(session, ("charts", span, queue), draw)
+
+    async def kinds(self, session: AsyncSession, span: Span) -> dict[str, Point]:
+        """The span as each kind went."""
+        return await self._once(session, ("kinds", span), lambda: history_of_kinds(session, span))
+
+    async def _once(
+        self, session: AsyncSession, key: tuple[Any, ...], make: Callable[[], Awaitable[Found]]
+    ) -> Found:
+        written = await edition(session)
+        if written is None:
+            return await make()
+        current = written, now().replace(second=0, microsecond=0)
+        if current != self._edition:
+            self._edition, self._kept = current, {}
+        # What was begun for an edition stays with it, whatever comes meanwhile.
+        kept = self._kept
+        if key not in kept:
+            kept[key] = await make()
+        found: Found = kept[key]
+        return found
+
+
+#: What a handler asks for as `drawings`.
+Drawn: TypeAlias = NamedDependency[Drawings]
 
 
 def chosen(span: str) -> Span:

@@ -165,7 +165,8 @@ async def _seen(
     sees = sees_payload(visitor, settings)
     asked, order = looked.asked, looked.sort
     wanted, sort = understood(asked, sees_payload=sees), looked.sort_asked
-    found = await queries.jobs(session, wanted, sort=order, cursor=looked.cursor or None, patience=PATIENCE)
+    patience = PATIENCE if looked.cursor else queries.SOON
+    found = await queries.jobs(session, wanted, sort=order, cursor=looked.cursor or None, patience=patience)
     return {
         "looked": looked,
         "asked": asked,

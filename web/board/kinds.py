@@ -8,9 +8,8 @@ from litestar.params import FromQuery
 from sqlalchemy.ext.asyncio import AsyncSession
 from sse_starlette import EventSourceResponse
 
-from models.jobs.metrics import history_of_kinds
 from web.board.addresses import KINDS
-from web.board.charts import chosen, span_tabs
+from web.board.charts import Drawings, Drawn, chosen, span_tabs
 from web.board.fresh import follow
 from web.guards import analyst
 from web.lists import address
@@ -37,11 +36,18 @@ class Kinds(Controller):
 
     @get()
     async def show(
-        self, session: Transaction, visitor: Who, span: FromQuery[str] = "", sort: FromQuery[str] = ""
+        self,
+        session: Transaction,
+        visitor: Who,
+        drawings: Drawn,
+        span: FromQuery[str] = "",
+        sort: FromQuery[str] = "",
     ) -> Response[None]:
         """Each of them, by its name or by one of its numbers."""
         events = address(f"{KINDS}/events", span=span, sort=sort)
-        return page("board/kinds.html", visitor=visitor, events=events, **await _seen(span, sort, session))
+        return page(
+            "board/kinds.html", visitor=visitor, events=events, **await _seen(drawings, span, sort, session)
+        )
 
     @get("/events")
     async def events(
@@ -49,16 +55,17 @@ class Kinds(Controller):
         request: Request[Any, Any, Any],
         visitor: Who,
         pages: Templates,
+        drawings: Drawn,
         span: FromQuery[str] = "",
         sort: FromQuery[str] = "",
     ) -> EventSourceResponse:
         """The same, as it changes."""
-        return follow(request, visitor, pages, "board/_kinds.html", partial(_seen, span, sort))
+        return follow(request, visitor, pages, "board/_kinds.html", partial(_seen, drawings, span, sort))
 
 
-async def _seen(span: str, sort: str, session: AsyncSession) -> dict[str, Any]:
+async def _seen(drawings: Drawings, span: str, sort: str, session: AsyncSession) -> dict[str, Any]:
     current = chosen(span)
-    rows = sorted((await history_of_kinds(session, current)).items())
+    rows = sorted((await drawings.kinds(session, current)).items())
     if sort in COLUMNS:
         # Of a kind of which no job has ended there are no times: it comes last.
         rows.sort(key=lambda row: ((number := getattr(row[1], sort)) is not None, number), reverse=True)

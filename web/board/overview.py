@@ -12,11 +12,11 @@ from sse_starlette import EventSourceResponse
 from models.base.settings import Settings
 from models.jobs import board
 from models.jobs.alerts import alerts
-from models.jobs.metrics import Span, history
+from models.jobs.metrics import Span
 from models.jobs.states import JobState
 from web.board.addresses import BOARD
 from web.board.alerts import subject_of
-from web.board.charts import charts, chosen, span_tabs
+from web.board.charts import Drawings, Drawn, chosen, span_tabs
 from web.board.fresh import follow
 from web.guards import analyst
 from web.lists import address
@@ -32,11 +32,16 @@ class Overview(Controller):
 
     @get()
     async def show(
-        self, session: Transaction, visitor: Who, settings: Config, span: FromQuery[str] = ""
+        self,
+        session: Transaction,
+        visitor: Who,
+        settings: Config,
+        drawings: Drawn,
+        span: FromQuery[str] = "",
     ) -> Response[None]:
         """Every queue and every worker."""
         events = address(f"{BOARD}/events", span=span)
-        seen = await _seen(settings, chosen(span), session)
+        seen = await _seen(settings, drawings, chosen(span), session)
         return page("board/overview.html", visitor=visitor, events=events, **seen)
 
     @get("/events")
@@ -46,13 +51,15 @@ class Overview(Controller):
         visitor: Who,
         settings: Config,
         pages: Templates,
+        drawings: Drawn,
         span: FromQuery[str] = "",
     ) -> EventSourceResponse:
         """The same, as it changes."""
-        return follow(request, visitor, pages, "board/_overview.html", partial(_seen, settings, chosen(span)))
+        seen = partial(_seen, settings, drawings, chosen(span))
+        return follow(request, visitor, pages, "board/_overview.html", seen)
 
 
-async def _seen(settings: Settings, span: Span, session: AsyncSession) -> dict[str, Any]:
+async def _seen(settings: Settings, drawings: Drawings, span: Span, session: AsyncSession) -> dict[str, Any]:
     lease = timedelta(seconds=settings.jobs.lease_seconds)
     return {
         "queues": await board.queues(session, lease),
@@ -61,5 +68,5 @@ async def _seen(settings: Settings, span: Span, session: AsyncSession) -> dict[s
         "alerts": await alerts(session),
         "subject_of": subject_of,
         "spans": span_tabs(BOARD, span),
-        "charts": charts(await history(session, span), span),
+        "charts": await drawings.charts(session, span),
     }

@@ -14,11 +14,11 @@ from models.base.errors import Conflict, Invalid, NotFound
 from models.base.settings import Settings
 from models.jobs import board, limits, retention
 from models.jobs.board import QueueView
-from models.jobs.metrics import Span, history
+from models.jobs.metrics import Span
 from models.jobs.queues import end_silence, limit_queue, pause, resume
 from models.jobs.retention import set_keep_days
 from web.board.addresses import BOARD, JOBS, place_of
-from web.board.charts import charts, chosen, span_tabs
+from web.board.charts import Drawings, Drawn, chosen, span_tabs
 from web.board.forms import LIMIT, Keeping, Limiting, filled
 from web.board.fresh import follow
 from web.board.limits import changed
@@ -42,11 +42,12 @@ class Queue(Controller):
         session: Transaction,
         visitor: Who,
         settings: Config,
+        drawings: Drawn,
         queue: FromPath[str],
         span: FromQuery[str] = "",
     ) -> Response[None]:
         """How it does now and did lately, and its latest jobs."""
-        return await _shown(session, visitor, settings, queue, span)
+        return await _shown(session, visitor, settings, drawings, queue, span)
 
     @get("/events")
     async def events(
@@ -56,12 +57,13 @@ class Queue(Controller):
         visitor: Who,
         settings: Config,
         pages: Templates,
+        drawings: Drawn,
         queue: FromPath[str],
         span: FromQuery[str] = "",
     ) -> EventSourceResponse:
         """The same, as it changes."""
         await _the_queue(session, settings, queue)
-        seen = partial(_seen, settings, queue, chosen(span))
+        seen = partial(_seen, settings, drawings, queue, chosen(span))
         return follow(request, visitor, pages, "board/_queue.html", seen, topics=[f"queue/{queue}"])
 
     @post("/pause", guards=[editor])
@@ -96,36 +98,48 @@ class Queue(Controller):
 
     @post("/limit", guards=[admin])
     async def limit(
-        self, session: Transaction, visitor: Who, settings: Config, form: Submitted, queue: FromPath[str]
+        self,
+        session: Transaction,
+        visitor: Who,
+        settings: Config,
+        drawings: Drawn,
+        form: Submitted,
+        queue: FromPath[str],
     ) -> Response[None]:
         """Hold it to other limits from now on."""
         await _the_queue(session, settings, queue)
+        again = partial(_shown, session, visitor, settings, drawings, queue)
         try:
             wish = read(Limiting, form)
             await limit_queue(session, queue, wish.limit, seen=wish.seen)
         except Invalid as refusal:
-            return await _shown(session, visitor, settings, queue, typed=shown(form), problems=refusal.fields)
+            return await again(typed=shown(form), problems=refusal.fields)
         except Conflict as refusal:
             # Of no field, but of the whole form, which has this id.
-            problems = {"limiting": refusal.words}
-            return await _shown(session, visitor, settings, queue, typed=shown(form), problems=problems)
+            return await again(typed=shown(form), problems={"limiting": refusal.words})
         await audit(session, visitor.somebody, "queue.limited", f"queue/{queue}", **changed(wish))
         return redirect(f"{BOARD}/{queue}", notice="These limits hold from now on, in every worker.")
 
     @post("/keeping", guards=[admin])
     async def keep(
-        self, session: Transaction, visitor: Who, settings: Config, form: Submitted, queue: FromPath[str]
+        self,
+        session: Transaction,
+        visitor: Who,
+        settings: Config,
+        drawings: Drawn,
+        form: Submitted,
+        queue: FromPath[str],
     ) -> Response[None]:
         """Keep what has finished for so many days."""
         await _the_queue(session, settings, queue)
+        again = partial(_shown, session, visitor, settings, drawings, queue)
         try:
             wish = read(Keeping, form)
             await set_keep_days(session, queue, wish.keep_days, seen=wish.seen)
         except Invalid as refusal:
-            return await _shown(session, visitor, settings, queue, typed=shown(form), problems=refusal.fields)
+            return await again(typed=shown(form), problems=refusal.fields)
         except Conflict as refusal:
-            problems = {"keep_days": refusal.words}
-            return await _shown(session, visitor, settings, queue, typed=shown(form), problems=problems)
+            return await again(typed=shown(form), problems={"keep_days": refusal.words})
         detail = {"keep_days": wish.keep_days, "was": wish.seen}
         await audit(session, visitor.somebody, "queue.keeping", f"queue/{queue}", **detail)
         return redirect(f"{BOARD}/{queue}", notice="What has finished is kept for so long from now on.")
@@ -139,11 +153,13 @@ async def _the_queue(session: AsyncSession, settings: Settings, name: str) -> Qu
     return found[0]
 
 
-async def _seen(settings: Settings, name: str, span: Span, session: AsyncSession) -> dict[str, Any]:
+async def _seen(
+    settings: Settings, drawings: Drawings, name: str, span: Span, session: AsyncSession
+) -> dict[str, Any]:
     return {
         "queue": await _the_queue(session, settings, name),
         "spans": span_tabs(f"{BOARD}/{name}", span),
-        "charts": charts(await history(session, span, queue=name), span),
+        "charts": await drawings.charts(session, span, name),
         "latest": await board.latest(session, name),
         "all_jobs": address(JOBS, q=f"queue:{name}"),
         "place": place_of,
@@ -154,13 +170,14 @@ async def _shown(
     session: AsyncSession,
     visitor: Visitor,
     settings: Settings,
+    drawings: Drawings,
     name: str,
     span: str = "",
     *,
     typed: dict[str, str] | None = None,
     problems: Any = None,
 ) -> Response[None]:
-    seen = await _seen(settings, name, chosen(span), session)
+    seen = await _seen(settings, drawings, name, chosen(span), session)
     found: QueueView = seen["queue"]
     return page(
         "board/queue.html",

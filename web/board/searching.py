@@ -10,7 +10,8 @@ from models.jobs.message import kinds
 from models.jobs.states import JobState
 
 #: For how long a page goes on looking for what no index knows: through some 200,000 jobs by kind, queue or argument.
-#: An index on the kind would be written three times for each job, at asking, claiming and ending, to save two clicks.
+#: The first page answers at once, and a browser with scripts goes on by itself. An index on the kind would be written
+#: three times for each job, at asking, claiming and ending.
 PATIENCE: Final = timedelta(milliseconds=300)
 #: So many ways to go on are offered at once.
 MOST_OFFERED: Final = 60
