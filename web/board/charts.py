@@ -27,7 +27,7 @@ class Drawings:
     """
 
     def __init__(self, pages: Pages) -> None:
-        self.template = pages.environment.get_template("board/_charts.html")
+        self.template = pages.environment.get_template("board/charts.html")
         self._edition: tuple[str, datetime] | None = None
         self._kept: dict[tuple[Any, ...], Any] = {}
 

@@ -339,10 +339,6 @@ SAMPLE_LETTERS = [
     for index, state in enumerate(LETTER_STATES)
 ]
 
-ORDERS_PER_DAY = [
-    (f"{day} Nov", count)
-    for day, count in enumerate([12, 18, 15, 9, 22, 31, 28, 26, 19, 24, 33, 41, 38, 30, 35, 44], start=6)
-]
 LATENCY = [
     (f"{hour}:00", value)
     for hour, value in enumerate([40, 44, 39, 61, 180, 92, 55, 48, 47, 51, 46, 42], start=3)
