@@ -29,6 +29,7 @@ ASKING_SECONDS = 2.0
 DRAINING_SECONDS = 6.0
 WARM_UP = 10
 STEADY_JOBS = 200
+IDLE_SECONDS = 10
 SLOW_JOBS = 12
 KILL_PATIENCE = 75.0
 #: (finished, waiting) rows; all of them are there when so many jobs are drained.
@@ -119,6 +120,13 @@ def memory_mb(process: subprocess.Popen[bytes]) -> float:
     return float(sum(one.memory_info().rss for one in (whole, *whole.children(recursive=True)))) / 1e6
 
 
+def cpu_seconds(process: subprocess.Popen[bytes]) -> float:
+    """How long a worker and its children have computed."""
+    whole = psutil.Process(process.pid)
+    times = (one.cpu_times() for one in (whole, *whole.children(recursive=True)))
+    return float(sum(one.user + one.system for one in times))
+
+
 async def begun(both: Servers, contender: Contender) -> Bench:
     """A bench for one measurement."""
     bench = Bench(both, contender)
@@ -142,11 +150,17 @@ async def measure(both: Servers, figures: Figures) -> None:
         bench.ask("steadily", WARM_UP)
         bench.wait(WARM_UP, 30)
         figures.idle_mb.append(memory_mb(worker))
+        computed = cpu_seconds(worker)
+        await asyncio.sleep(IDLE_SECONDS)
+        figures.idle_cpu.append((cpu_seconds(worker) - computed) / IDLE_SECONDS * 100)
         bench.ask("steadily", STEADY_JOBS)
         bench.wait(WARM_UP + STEADY_JOBS, 10)
-        waits = sorted((at - asked) / 1e6 for asked, at in bench.marks()[WARM_UP:])
+        answered = dict(bench.marks("answered"))
+        steady = bench.marks()[WARM_UP:]
+        waits = sorted((at - asked) / 1e6 for asked, at in steady)
     figures.p50.append(statistics.median(waits))
     figures.p99.append(waits[int(len(waits) * 0.99) - 1])
+    figures.after_answer.append(statistics.median((at - answered[asked]) / 1e6 for asked, at in steady))
     print(f"{contender.name}: drained {figures.drained[-1]:,.0f}/s, p50 {figures.p50[-1]:.1f} ms", flush=True)
 
 

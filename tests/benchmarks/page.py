@@ -34,7 +34,11 @@ class Figures:
     drained: list[float] = field(default_factory=list)
     p50: list[float] = field(default_factory=list)
     p99: list[float] = field(default_factory=list)
+    #: The same as `p50`, from when the asker had its answer.
+    after_answer: list[float] = field(default_factory=list)
     idle_mb: list[float] = field(default_factory=list)
+    #: In percent of a core.
+    idle_cpu: list[float] = field(default_factory=list)
     #: Seconds until all jobs of a killed worker were done, or None within the time that was waited.
     recovery: float | None = None
 
@@ -88,9 +92,19 @@ def _row(*cells: object) -> str:
 
 def _table(results: Sequence[Figures], skipped: Mapping[str, str]) -> str:
     headings = [heading for heading, _, _ in COLUMNS]
-    lines = [_row("contender", *headings, "all done after kill -9, s"), "|---" * (len(headings) + 2) + "|"]
+    lines = [
+        _row(
+            "contender",
+            *headings,
+            "its CPU, % of a core",
+            "start p50 after the answer, ms",
+            "all done after kill -9, s",
+        ),
+        "|---" * (len(headings) + 4) + "|",
+    ]
     for one in results:
         cells = [f"{statistics.median(getattr(one, what)):,.{digits}f}" for _, what, digits in COLUMNS]
+        cells += [f"{statistics.median(numbers):,.1f}" for numbers in (one.idle_cpu, one.after_answer)]
         recovery = f"{one.recovery:.0f}" if one.recovery is not None else "not within 75"
         lines.append(_row(f"{one.contender.name} {one.contender.version()}".strip(), *cells, recovery))
     lines += ["", *(f"- {one.contender.name}: {one.contender.promise}." for one in results)]
@@ -119,7 +133,8 @@ _NOTES = """\
 Asking one by one is a committed transaction for those on PostgreSQL, and a command without a sync for those on Redis:
 the price of the promise. In bulk, 1,000 go together in PostgreSQL and 200 in Redis. Drained is counted from start to
 start. The start is measured from just before the commit, or
-the command, to the first line of the job, at 50 jobs a second. After kill -9: twelve jobs of 1.5 s are running when
+the command, to the first line of the job, at 50 jobs a second; after the answer, from when the commit or the command has
+returned. After kill -9: twelve jobs of 1.5 s are running when
 their worker is killed, and another worker is started at once."""
 
 

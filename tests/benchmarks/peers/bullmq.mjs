@@ -15,12 +15,12 @@ const nanoseconds = () => process.hrtime.bigint()
 const now = () => Number(nanoseconds()) / 1e9
 // As text: a number of JavaScript cannot hold so many nanoseconds.
 const data = (asked, seconds) => ({ asked_ns: String(asked), seconds, padding: 'x'.repeat(220) })
+const file = fs.openSync(process.env.BENCH_RECORD, 'a')
+const record = (asked, mark) => fs.writeSync(file, `${asked} ${nanoseconds()} ${mark}\n`)
 const deed = process.argv[2]
 const [number, batch] = process.argv.slice(3).map(Number)
 
 if (deed === 'worker') {
-  const file = fs.openSync(process.env.BENCH_RECORD, 'a')
-  const record = (asked, mark) => fs.writeSync(file, `${asked} ${nanoseconds()} ${mark}\n`)
   const run = async ({ data }) => {
     record(data.asked_ns, 'begun')
     if (data.seconds) {
@@ -50,7 +50,9 @@ if (deed === 'worker') {
   } else if (deed === 'steadily') {
     for (let each = 0; each < number; each += 1) {
       await sleep(Math.max(0, (began + each / 50 - now()) * 1000))
-      await add(nanoseconds(), 0)
+      const asked = nanoseconds()
+      await add(asked, 0)
+      record(asked, 'answered')
     }
   } else {
     for (let each = 0; each < number; each += 1) await add(each, 1.5)
