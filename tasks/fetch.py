@@ -205,7 +205,7 @@ def retry_after(header: str) -> timedelta | None:
     else:
         try:
             until = parsedate_to_datetime(header)
-        except ValueError:
+        except (ValueError, OverflowError):
             return None
         # A date that names no zone is in GMT, as all of them have to be.
         wait = until.replace(tzinfo=until.tzinfo or UTC) - now()

@@ -57,6 +57,9 @@ class Heartbeat:
                     await store.arrive(socket.gethostname(), os.getpid(), self._queues)
                     self._known.set()
                 is_known = await store.beat(self._running(), memory_bytes(), is_draining=self.is_draining)
+                if not is_known:
+                    # We were asleep for so long that we were forgotten: until we are known again, what we claim is taken back.
+                    continue
             except Exception as error:  # noqa: BLE001 - mostly the database is away; without beats we count as dead
                 log.warning("heartbeat.missed", error=str(error))
             # A thread's wait, not asyncio's: stopping must not wait for the next beat.

@@ -180,11 +180,13 @@ class JobReceiver(Receiver):
         claims: list[Claim] = []
         if plain := {queue: count for queue, count in wanted.items() if queue not in self._gated}:
             claims += await self._claims.claim(plain)
+            # Before the next question: if that has no answer, as behind somebody who holds a gate, these are not forgotten.
+            await self._begin_all(claims)
         if gated := {queue: free[queue] for queue in free.keys() & due}:
             passed = await gates.claim(self._claims, gated)
             claims += passed.claims
             self._look_in(passed.opens_in)
-        await self._begin_all(claims)
+            await self._begin_all(passed.claims)
         taken = Counter(claim.queue for claim in claims)
         if any(free[queue] > count >= wanted[queue] for queue, count in taken.items()):
             self._wake.set()
@@ -260,6 +262,7 @@ class JobReceiver(Receiver):
         task.add_done_callback(self._beside.discard)
 
     async def _run(self, attempt: Attempt) -> None:
+        attempt.is_begun = True
         RUNNING.set(attempt)
         claim, name = attempt.claim, str(attempt.claim.id)
         structlog.contextvars.bind_contextvars(
@@ -307,6 +310,9 @@ class JobReceiver(Receiver):
         """Ask the runner of a job, if it is ours, to stop: it sees an `asyncio.CancelledError`, and may clean up."""
         attempt = self.running.get(job_id)
         if attempt is None or attempt.is_cancelled or attempt.is_settling:
+            return
+        if not attempt.is_begun:
+            # A task that is cancelled before its first step takes none, not even the one that frees its slot.
             return
         attempt.is_cancelled = True
         task = self._tasks[job_id]

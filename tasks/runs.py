@@ -3,6 +3,7 @@
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from contextvars import Context, copy_context
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final, TypeVar, cast
@@ -52,6 +53,7 @@ class Attempt:
     is_shown: bool = False
     #: Set once the row says how it ended, by a transaction of the runner's own or because its time to stop was up.
     outcome: str | None = None
+    is_begun: bool = False
     is_cancelled: bool = False
     is_settling: bool = False
     #: The database has refused to hear how it ended.
@@ -59,10 +61,17 @@ class Attempt:
     #: What was sealed in the row: it must not get into errors and logs.
     secrets: tuple[str, ...] = ()
     began: float = field(default_factory=time.monotonic)
+    ended: float | None = None
+    #: Where logs and traces find whose words these are, for what is said of it after it has ended.
+    context: Context = field(default_factory=Context)
 
     def took(self) -> timedelta:
-        """How long it has been running, by this machine's own clock."""
-        return timedelta(seconds=time.monotonic() - self.began)
+        """How long it has been running, or ran, by this machine's own clock."""
+        return timedelta(seconds=(self.ended or time.monotonic()) - self.began)
+
+    def end(self) -> None:
+        """It runs no more: what follows is settling."""
+        self.is_settling, self.ended, self.context = True, time.monotonic(), copy_context()
 
     def hide(self, words: str) -> str:
         """The words without anything that was sealed, and as PostgreSQL takes them: no NUL, no half of a surrogate pair."""

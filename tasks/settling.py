@@ -84,14 +84,13 @@ class Settler:
 
     async def settle(self, attempt: Attempt, returned: Any, error: BaseException | None) -> None:
         """Settle an attempt. One without an error and without an end of its own is completed with others."""
-        attempt.is_settling = True
+        attempt.end()
         if attempt.outcome is None and error is None:
             try:
                 self.ending[attempt.claim.id] = (attempt, _packed(returned))
             except TypeError as refused:
                 error = Unwritten(f"Its result cannot be written: {refused}")
             else:
-                self._count(attempt, "completed")
                 self._flush.set()
                 return
         await self._settle(attempt, error)
@@ -120,7 +119,8 @@ class Settler:
     def _count(self, attempt: Attempt, outcome: str) -> None:
         claim = attempt.claim
         self.counts[outcome] += 1
-        _waits(claim.queue).observe((claim.started_at - claim.run_at).total_seconds())
+        # Who asks has a clock of its own; a sum that falls would look like a process that began anew.
+        _waits(claim.queue).observe(max((claim.started_at - claim.run_at).total_seconds(), 0.0))
         took = attempt.took().total_seconds()
         _runs(claim.queue, claim.kind, outcome).observe(took)
         is_error = outcome in {"failed", "dead", "lost"}
@@ -246,8 +246,10 @@ class Settler:
             await self._not_completed(batch[0][0], error)
             return
         for attempt, _ in batch:
-            del self.ending[attempt.claim.id]
-            self._settled(attempt.claim)
+            claim = attempt.claim
+            del self.ending[claim.id]
+            attempt.context.run(self._count, attempt, "completed" if claim.id in done else "lost")
+            self._settled(claim)
         if lost := [str(one.claim.id) for one, _ in batch if one.claim.id not in done]:
             log.warning("jobs.lost", jobs=lost)
 
@@ -265,8 +267,8 @@ class Settler:
     async def _not_completed(self, attempt: Attempt, error: Exception) -> None:
         """The database refuses its result, or what follows from its end: it has failed."""
         log.warning("job.completion_refused", job=str(attempt.claim.id), error=str(error))
-        words = str(getattr(error, "orig", error))
-        await self._settle(attempt, Unwritten(f"Its completion cannot be written: {words}"))
+        refused = Unwritten(f"Its completion cannot be written: {getattr(error, 'orig', error)}")
+        await asyncio.create_task(self._settle(attempt, refused), context=attempt.context)
         del self.ending[attempt.claim.id]
 
     def close(self) -> None:

@@ -47,6 +47,10 @@ async def carry_out(world: World, store: Store, claim: Callable[[], Awaitable[li
 
 
 async def _run(claim: Claim, settler: Settler, world: World) -> None:
+    name = str(claim.id)
+    structlog.contextvars.bind_contextvars(
+        correlation_id=claim.correlation_id or name, job_id=name, kind=claim.kind, attempt=claim.attempt
+    )
     message, runner = _RUNNERS[claim.kind]
     fence = Fence(claim.id, claim.attempt, settler.store.worker_id, claim.flow_id)
     attempt = Attempt(claim, fence, Progress(claim.id, claim.attempt, claim.max_attempts))

@@ -35,6 +35,8 @@ _PASSING: Final = (
     "57",  # it was shut down, starts, or was told to stop the statement
     "58",  # its disk
 )
+#: What asyncpg says of a statement and its values before it sends them. It has no codes for that, and will say it for ever.
+_OURS: Final = ("the server expects", "query arguments cannot exceed")
 
 
 def is_away(error: BaseException) -> bool:
@@ -44,14 +46,14 @@ def is_away(error: BaseException) -> bool:
             return True
         # Of the driver's, or of SQLAlchemy's own that stands for one of the driver's: both say `sqlstate`, if there is one.
         return _is_passing(error.orig)
-    if isinstance(error, asyncpg.PostgresError):
+    if isinstance(error, asyncpg.PostgresError | asyncpg.InterfaceError):
         return _is_passing(error)
     # "cannot switch to state …" and the like: a connection that was cut in the middle of an answer.
-    return isinstance(
-        error, (OSError, TimeoutError, NoneFree, asyncpg.InterfaceError, asyncpg.InternalClientError)
-    )
+    return isinstance(error, (OSError, TimeoutError, NoneFree, asyncpg.InternalClientError))
 
 
 def _is_passing(error: BaseException | None) -> bool:
     state: str | None = getattr(error, "sqlstate", None)
-    return state is None or state.startswith(_PASSING)
+    if state is None:
+        return not any(words in str(error) for words in _OURS)
+    return state.startswith(_PASSING)

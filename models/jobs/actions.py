@@ -219,6 +219,8 @@ async def crowded_for(session: AsyncSession, fence: Fence) -> timedelta:
 
     It begins afresh with anything else that becomes of an attempt, and when the job is retried.
     """
+    # This locks the job's row, and its flow has to be locked before, in case that the job is buried.
+    await lock(session, fence.flow_id)
     span: timedelta | None = await session.scalar(_CROWDED, _key(fence))
     if span is None:
         raise LostLease(str(fence.job_id))

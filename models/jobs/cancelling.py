@@ -7,7 +7,7 @@ The worker hears of it by NOTIFY, and looks for itself every few seconds. A job 
 from collections.abc import Sequence
 from uuid import UUID
 
-from sqlalchemy import Uuid, bindparam, select, text
+from sqlalchemy import Uuid, bindparam, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -37,6 +37,10 @@ _CANCEL = text(
     returning id, kind, state, flow_id, subject
     """
 ).bindparams(bindparam("ids", type_=ARRAY(Uuid())))
+
+_FLOWS = text("select distinct flow_id from jobs where id = any(:ids) and flow_id is not null").bindparams(
+    bindparam("ids", type_=ARRAY(Uuid()))
+)
 
 _NOTIFY = text("select pg_notify('jobs', :bell || id) from unnest(:ids) as asked (id)").bindparams(
     bindparam("ids", type_=ARRAY(Uuid()))
@@ -75,8 +79,8 @@ async def cancel(session: AsyncSession, job_id: UUID) -> JobState:
 
 async def cancel_all(session: AsyncSession, job_ids: Sequence[UUID]) -> set[UUID]:
     """Cancel those of the jobs that have not ended and hold no money. Returns which those were."""
-    involved = select(JobRow.flow_id).where(JobRow.id.in_(job_ids), JobRow.flow_id.is_not(None)).distinct()
-    for flow_id in sorted((await session.scalars(involved)).all(), key=str):
+    involved = await session.scalars(_FLOWS, {"ids": list(job_ids)})
+    for flow_id in sorted(involved.all(), key=str):
         await endings.lock(session, flow_id)
     rows = (await session.execute(_CANCEL, {"ids": list(job_ids)})).all()
     if running := [row.id for row in rows if row.state == JobState.ACTIVE]:

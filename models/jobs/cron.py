@@ -88,7 +88,13 @@ def _is_well(expression: str, zone: str) -> bool:
 @lru_cache(maxsize=512)
 def _latest(cron: Cron, minute: datetime) -> datetime:
     before = (minute + timedelta(minutes=1)).astimezone(ZoneInfo(cron.zone))
-    return next(CronSim(cron.expression, before, reverse=True)).astimezone(UTC)
+    found = next(CronSim(cron.expression, before, reverse=True)).astimezone(UTC)
+    # In the second of two equal hours, going back passes over what came in the first of them.
+    for moment in cron.after(found):
+        if moment > minute:
+            break
+        found = moment
+    return found
 
 
 def next_fires(expression: str, zone: str, at: datetime, count: int = 5) -> list[datetime]:

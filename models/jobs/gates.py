@@ -159,9 +159,13 @@ update jobs set blocked_by = (select 'flow/' || id from job_flows
 returning queue
 """  # noqa: S608 - our own number
 
-#: A gate whose times have passed is as open as one without a row.
+#: A gate whose times have passed is as open as one without a row. Who goes through one right now is not waited for, nor
+#: made to wait.
 _FORGET: Final = f"""
-delete from job_gates where greatest(full_at, closed_until + {FREE_AGAIN}) < clock_timestamp() - interval '1 minute'
+delete from job_gates where name = any(array(
+       select name from job_gates
+        where greatest(full_at, closed_until + {FREE_AGAIN}) < clock_timestamp() - interval '1 minute'
+          for update skip locked))
 """  # noqa: S608 - our own words
 
 

@@ -80,7 +80,8 @@ _ROLL_UP: Final = text(
     failed as (
         select date_trunc('minute', a.finished_at, 'UTC') as minute, queue, kind, count(*) as failed
           from job_attempts a join jobs on jobs.id = a.job_id
-         where a.finished_at >= :since and a.outcome in ('failed', 'worker died') group by 1, 2, 3),
+         where a.finished_at >= :since
+           and (a.outcome = 'failed' or a.outcome = 'worker died' and a.attempt < jobs.max_attempts) group by 1, 2, 3),
     asked as (
         select date_trunc('minute', created_at, 'UTC') as minute, queue, kind, count(*) as asked
           from jobs where id >= :first_id and created_at >= :since group by 1, 2, 3),

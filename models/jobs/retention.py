@@ -18,9 +18,9 @@ LONGEST_DAYS: Final = 3650
 #: Longer than anything has been kept.
 EVER: Final = timedelta(days=36_500)
 
-#: Dead jobs are kept: somebody has to look at them. So are those of a flow that goes on, whose children may ask for
-#: their results, and those that hold money and did not complete. Queues are stepped through by their index, and the
-#: reach is what keeps their index from being walked over from its beginning, where whatever is kept piles up.
+#: Dead jobs are kept: somebody has to look at them. So are those of a flow that goes on, or one of whose children may be
+#: retried and ask for their results, and those that hold money and did not complete. Queues are stepped through by their
+#: index, and the reach is what keeps their index from being walked over from its beginning, where whatever is kept piles up.
 _FORGET = text(
     f"""
     with recursive {queues_with(ENDED, name="queues")},
@@ -35,7 +35,10 @@ _FORGET = text(
                    where queue = kept.name and finished_at < now() - kept.age
                      and finished_at >= now() - kept.age - cast(:reach as interval)
                      and (state = 'completed' or state = 'cancelled' and not is_held)
-                     and not exists (select from job_flows flow where flow.id = flow_id and flow.finished_at is null)
+                     and (flow_id is null
+                          or not exists (select from job_flows flow where flow.id = flow_id and flow.finished_at is null)
+                             and not exists (select from job_parents edge join jobs child on child.id = edge.child_id
+                                              where edge.parent_id = jobs.id and child.state in ('dead', 'cancelled')))
                    order by finished_at limit :limit for update skip locked) old))
     returning 1
     """  # noqa: S608 - our own words, not a request's

@@ -99,6 +99,8 @@ SETTINGS: Final = {
     "jit": "off",
     "lock_timeout": "5000",
     "statement_timeout": "15000",
+    # Who is frozen on its way through a gate holds it for nobody else longer than this.
+    "idle_in_transaction_session_timeout": "10000",
 }
 #: To plan a claim takes longer than to make it. Its one good plan is that of the index, whatever the tables have grown to
 #: since it was made.
@@ -175,9 +177,15 @@ class Store:
 
     async def _use(self) -> asyncpg.Connection:
         if self._connection is None or self._connection.is_closed():
-            self._connection = await connect(self._url, self._name, self._settings)
-            if self.on_connect is not None:
-                await self.on_connect(self._connection)
+            connection = await connect(self._url, self._name, self._settings)
+            try:
+                if self.on_connect is not None:
+                    await self.on_connect(connection)
+            except BaseException:
+                # Used as it is, it would never hear what it was to listen to.
+                connection.terminate()
+                raise
+            self._connection = connection
         return self._connection
 
     @asynccontextmanager

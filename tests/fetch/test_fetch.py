@@ -144,6 +144,8 @@ def test_an_address_that_is_not_public_is_known_as_such(address: str) -> None:
         ("Wed, 21 Oct 2015 07:28:00 GMT", 0),
         ("Wed Oct 21 07:28:00 2015", 0),
         ("Fri, 31 Dec 9999 23:59:59 GMT", 86_400),
+        ("Mon, 01 Jan 2024 00:00:00 +99999999999999", None),
+        ("Mon, 01 Jan 99999999999999999999999 00:00:00 GMT", None),
     ],
 )
 def test_how_long_to_wait_is_read_in_seconds_and_as_a_date(header: str, seconds: int | None) -> None:

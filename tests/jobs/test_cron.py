@@ -59,6 +59,14 @@ def test_what_comes_every_hour_comes_in_every_hour_of_a_long_and_of_a_short_day(
         assert {later - earlier for earlier, later in pairwise(found)} == {timedelta(hours=1)}
 
 
+@pytest.mark.parametrize("expression", ["30 2 * * *", "15 1,2,3 * * *", "10-50/7 0-4 * * *"])
+def test_the_latest_moment_never_goes_back_while_an_hour_comes_twice(expression: str) -> None:
+    """A schedule that is resumed in the second one would fire again for what came in the first."""
+    cron, since = Cron.read(expression, BERLIN), at("2026-10-24T23:30")
+    found = [cron.latest(since + timedelta(minutes=minute)) for minute in range(180)]
+    assert found == sorted(found)
+
+
 @pytest.mark.parametrize("expression", ["*/15 * * * *", "30 2 * * *", "0 3 29 2 *", "0 9 1 * mon"])
 @pytest.mark.parametrize("zone", ["UTC", BERLIN, "Australia/Lord_Howe"])
 def test_the_latest_moment_is_the_last_one_of_those_that_come(expression: str, zone: str) -> None:

@@ -16,7 +16,7 @@ from models.jobs.board_tables import BulkRow, ErrorRow
 from models.jobs.bulk import begin
 from models.jobs.errors import fingerprint, groups, reopen, understand
 from models.jobs.filter import Filter
-from models.jobs.flows import enqueue_batch
+from models.jobs.flows import Step, enqueue_batch, enqueue_flow
 from models.jobs.retention import forget_finished, forget_what_is_left, set_keep_days
 from models.jobs.states import BulkDeed
 from models.jobs.store import Fence, Store
@@ -206,3 +206,25 @@ async def test_the_jobs_of_a_flow_are_kept_until_it_has_ended(database: Database
         await forget_finished(session, timedelta(days=5))
         await forget_what_is_left(session)
         assert (await session.scalars(select(FlowRow))).all() == []
+
+
+async def test_what_a_dead_job_was_to_be_made_of_is_kept_for_its_retry(database: Database) -> None:
+    """Else it would run again as if it had waited for nobody."""
+    async with database.transaction() as session:
+        steps = {
+            "wash": Step(Wash()),
+            "dry": Step(Wash(), after=("wash",)),
+            "fold": Step(Wash(), after=("wash",)),
+        }
+        await enqueue_flow(session, "laundry", steps)
+        old = "finished_at = now() - interval '10 days'"
+        await session.execute(
+            text(f"update jobs set {old}, state = case step when 'dry' then 'dead' else 'completed' end")
+        )
+        await session.execute(text(f"update job_flows set {old}"))
+        await forget_finished(session, timedelta(days=5))
+    async with database.transaction() as session:
+        left = (await session.scalars(select(JobRow).order_by(JobRow.step))).all()
+        assert [one.step for one in left] == ["dry", "wash"]
+        await session.execute(text("update jobs set state = 'completed' where step = 'dry'"))
+        assert await forget_finished(session, timedelta(days=5)) == 2

@@ -7,7 +7,6 @@ from uuid import UUID
 
 import pytest
 from sqlalchemy import func, select, text
-from sqlalchemy.dialects import postgresql
 
 from models.accounts.tables import AuditEntry
 from models.base.clock import now
@@ -305,7 +304,7 @@ async def test_the_words_of_an_error_are_looked_for_among_what_failed(database: 
         await session.execute(text("set local enable_seqscan = off"))
         places = Filter.read("error:late").places()
         query = select(JobRow.id).where(*places).order_by(JobRow.id.desc()).limit(1)
-        statement = str(query.compile(dialect=postgresql.dialect(), compile_kwargs={"literal_binds": True}))
+        statement = query.compile(database.engine.sync_engine, compile_kwargs={"literal_binds": True})
         plan = "\n".join(await session.scalars(text(f"explain {statement}")))
     assert "jobs_failed" in plan
 

@@ -6,13 +6,13 @@ from typing import Any, ClassVar
 from uuid import UUID
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, text
 
 from models.base.clock import now
 from models.base.db import Database, new_id
 from models.base.errors import Conflict
 from models.jobs import Job, enqueue, gates
-from models.jobs.actions import complete
+from models.jobs.actions import Failure, bury, complete, crowded_for
 from models.jobs.dead import delete, retry
 from models.jobs.endings import PARENT_FAILED, complete_in_flows
 from models.jobs.errors import groups
@@ -317,3 +317,46 @@ async def test_a_flow_that_works_for_a_paid_order_is_not_cancelled(database: Dat
     async with database.transaction() as session:
         with pytest.raises(Conflict, match="Refund or deliver"):
             await cancel_flow(session, flow_id)
+
+
+async def test_a_flow_of_more_jobs_than_a_statement_has_places_for_is_cancelled(database: Database) -> None:
+    flow_id, count = await ask(database, {"a": Step(OK)}), 33_000
+    more = """
+    insert into jobs (id, kind, queue, args, priority, rank_at, run_at, max_attempts, flow_id, step)
+    select gen_random_uuid(), kind, queue, args, priority, rank_at, run_at, max_attempts, flow_id, number::text
+      from jobs cross join generate_series(2, :count) number
+    """
+    async with database.transaction() as session:
+        await session.execute(text(more), {"count": count})
+        # As it is done after so many: no plan is kept that was made for the few jobs of other tests.
+        await session.execute(text("analyze jobs, job_parents"))
+        await session.execute(text("update job_flows set jobs = :count"), {"count": count})
+    async with database.transaction() as session:
+        assert await cancel_flow(session, flow_id) == count
+    async with database.transaction() as session:
+        flow = await session.get_one(FlowRow, flow_id)
+    assert (flow.failed, flow.finished_at is not None) == (count, True)
+
+
+async def test_a_flow_may_be_cancelled_while_one_of_its_jobs_is_given_up_for_429s(
+    world: World, store: Store
+) -> None:
+    """Both hold the flow before its jobs, so that neither waits for the other."""
+    flow_id = await ask(world.database, {"a": Step(OK)})
+    (one,) = await store.claim({"test": 1})
+    fence = Fence(one.id, one.attempt, store.worker_id, one.flow_id)
+
+    async def cancel() -> None:
+        async with world.database.transaction() as session:
+            await cancel_flow(session, flow_id)
+
+    async with world.database.transaction() as session:
+        await crowded_for(session, fence)
+        cancelling = asyncio.create_task(cancel())
+        async with asyncio.timeout(5):
+            while not await session.scalar(text("select count(*) from pg_locks where not granted")):
+                await asyncio.sleep(0.01)
+        await bury(session, fence, Failure("429"))
+    with pytest.raises(Conflict, match="have ended"):
+        await cancelling
+    assert await states(world.database, flow_id) == {"a": "dead"}

@@ -10,11 +10,12 @@ import pytest
 from sqlalchemy import select, text, update
 
 from models.base.db import Database, new_id
-from models.jobs import enqueue
+from models.jobs import Job, enqueue
 from models.jobs.actions import Failure, bury, rescue
 from models.jobs.cancelling import cancel
 from models.jobs.endings import complete_in_flows, lock
 from models.jobs.flows import Step, enqueue_flow
+from models.jobs.message import MAX_ARGS_BYTES
 from models.jobs.states import JobState
 from models.jobs.store import Claim, Fence, Store
 from models.jobs.tables import FlowRow, JobRow
@@ -26,6 +27,17 @@ LEASE = timedelta(seconds=5)
 #: Packed by a release in which the kind is there, or has no field `name`.
 STRANGE: Any = {"kind": "test.of_another_release", "args": {"order": 7}}
 UNFIT: Any = {"kind": Mourn.kind, "args": {"who": "Ada"}}
+#: Nobody looks how long it is before it is to be asked for.
+LONG: Any = {"kind": Mourn.kind, "args": {"name": "a" * MAX_ARGS_BYTES}}
+#: Packed by a release in which it was not secret yet.
+SECRET: Any = {"kind": "test.whisper", "args": {"words": "swordfish"}}
+
+
+class Whisper(Job, frozen=True):
+    kind: ClassVar[str] = "test.whisper"
+    queue: ClassVar[str] = "test"
+    secrets: ClassVar[tuple[str, ...]] = ("words",)
+    words: str
 
 
 class Paid(Play, frozen=True):
@@ -60,7 +72,7 @@ def fence_of(store: Store, one: Claim) -> Fence:
     return Fence(one.id, one.attempt, store.worker_id, one.flow_id)
 
 
-@pytest.mark.parametrize("packed", [STRANGE, UNFIT])
+@pytest.mark.parametrize("packed", [STRANGE, UNFIT, LONG, SECRET], ids=["strange", "unfit", "long", "secret"])
 async def test_what_is_not_understood_follows_as_it_stands(world: World, store: Store, packed: Any) -> None:
     await ask(world.database, when_dead=packed)
     [one] = await store.claim({"test": 1})

@@ -352,6 +352,8 @@ ASKED: list[tuple[bool, str, tuple[Any, ...]]] = [
     (False, "select $1::int", ("one",)),
     (False, "select 1 / 0", ()),
     (False, "select nothing", ()),
+    (False, "select $1::int", (1, 2)),
+    (False, f"select array[{', '.join(f'${place}' for place in range(1, 32_769))}]::text[]", ("a",) * 32_768),
     (True, "select pg_terminate_backend(pg_backend_pid())", ()),
     (True, "do $$ begin raise 'held by another' using errcode = '55P03'; end $$", ()),
 ]

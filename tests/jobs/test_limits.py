@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
 from uuid import UUID
 
+import asyncpg
 import pytest
 from sqlalchemy import select, text
 
@@ -238,6 +239,20 @@ async def test_after_a_429_half_as_many_run_at_once_and_then_more_again(
     assert [await room(minutes) for minutes in (0, 1, 2, 3)] == [3, 6, 12, 12 if limit else 24]
 
 
+async def test_gates_are_forgotten_while_somebody_goes_through_one(
+    database: Database, store: MakeStore
+) -> None:
+    """Each worker forgets every few seconds, and would wait for the others, or be waited for in a circle."""
+    old = "insert into job_gates (name, full_at) select 'limit/' || n, now() - interval '1 hour' from generate_series(1, 3) n"
+    async with database.transaction() as session:
+        await session.execute(text(old))
+    async with database.transaction() as session, asyncio.timeout(4):
+        await session.execute(text("update job_gates set full_at = now() where name = 'limit/2'"))
+        await gates.forget(store())
+    async with database.transaction() as session:
+        assert (await session.scalars(text("select name from job_gates"))).all() == ["limit/2"]
+
+
 async def test_the_longer_silence_wins(database: Database) -> None:
     async with database.transaction() as session:
         for seconds in (60, 5):
@@ -305,3 +320,26 @@ async def test_a_job_can_be_run_although_its_queue_is_paused(database: Database,
     async with database.transaction() as session:
         await resume(session, "test")
     assert {claim.id for claim in await take(one, 5)} == {jobs[0], jobs[2]}
+
+
+async def test_who_is_frozen_on_its_way_through_a_gate_does_not_hold_it_for_ever(store: MakeStore) -> None:
+    [(seconds,)] = await store().fetch(
+        "select extract(epoch from current_setting('idle_in_transaction_session_timeout')::interval)::int"
+    )
+    assert seconds == 10
+
+
+async def test_a_connection_that_could_not_listen_is_not_used(store: MakeStore) -> None:
+    """It would live on, and its worker would hear neither of bells nor of what is to be stopped."""
+    one, heard = store(), []
+
+    async def listen(connection: asyncpg.Connection) -> None:
+        heard.append(connection)
+        if len(heard) == 1:
+            raise TimeoutError
+        await connection.add_listener("jobs", lambda *_: None)
+
+    one.on_connect = listen
+    with pytest.raises(TimeoutError):
+        await one.fetch("select 1")
+    assert [tuple(row) for row in await one.fetch("select pg_listening_channels()")] == [("jobs",)]

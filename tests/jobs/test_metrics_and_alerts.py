@@ -9,12 +9,15 @@ from sqlalchemy import func, insert, select, text, update
 
 from models.accounts.states import Role
 from models.accounts.tables import Person
+from models.base.clock import now
 from models.base.db import Database, new_id
 from models.jobs import Job, Wish, enqueue_all
+from models.jobs.actions import rescue
 from models.jobs.alerts import Thresholds, alerts, watch
 from models.jobs.board_tables import KindHourRow, KindMinuteRow, MetricRow, MetricStepRow
 from models.jobs.metrics import BUCKETS, KEPT, Span, history, history_of_kinds, percentile, roll_up
 from models.jobs.states import AlertKind, JobState
+from models.jobs.store import Store
 from models.jobs.tables import JobRow, QueueRow, WorkerRow
 from models.mail.tables import EmailMessage
 from tasks.testing import run_everything
@@ -249,3 +252,17 @@ async def test_a_trouble_is_told_once_and_once_more_when_it_is_over(world: World
         letters = (await session.scalars(select(EmailMessage))).all()
     assert {(one.kind, one.to_address) for one in letters} == {("jobs.alert", "ada@example.com")}
     assert sorted(one.facts["until"] is None for one in letters) == [False] * 3 + [True] * 4
+
+
+async def test_a_job_that_died_with_its_worker_has_died_and_not_failed_besides(world: World) -> None:
+    store = Store(world.settings.database.url, new_id(), "test")
+    async with world.database.transaction() as session:
+        await enqueue_all(session, [Wish(Spin()) for _ in range(2)])
+    last, other = await store.claim({"wool": 2})
+    await store.close()
+    async with world.database.transaction() as session:
+        await session.execute(text("update jobs set max_attempts = 1 where id = :id"), {"id": last.id})
+        assert set(await rescue(session, timedelta(seconds=1))) == {last.id, other.id}
+        await roll_up(session, now())
+        counts = await session.execute(text("select sum(failed), sum(dead) from job_metrics"))
+        assert counts.one() == (1, 1)

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
 import pytest
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import delete, func, select, text, update
 from structlog.testing import capture_logs
 
 from models.base.clock import now
@@ -215,6 +215,31 @@ async def test_a_job_that_cannot_be_asked_for_stops_no_schedule(database: Databa
     with capture_logs() as logs:
         assert await tick(database, now() + timedelta(minutes=10)) == 2  # the frequent one, and the cellar
     assert [one["schedule"] for one in logs if one["event"] == "schedule.not_fired"] == ["attic"]
+
+
+async def test_a_schedule_that_is_removed_while_others_fire_does_not_come_back(database: Database) -> None:
+    """Its name would be taken for ever, by something that nobody sees and nobody can remove."""
+    own: dict[str, Any] = {
+        "kind": "test.tidy",
+        "args": {},
+        "cron": "*/5 * * * *",
+        "zone": "UTC",
+        "made_by": ME,
+    }
+    async with database.transaction() as session:
+        await create(session, (OFTEN,), "attic", **own)
+    await tick(database, now(), (OFTEN,))
+    async with database.transaction() as session:
+        await session.execute(select(ScheduleRow).where(ScheduleRow.name == OFTEN.name).with_for_update())
+        ticking = asyncio.create_task(tick(database, now() + timedelta(minutes=10), (OFTEN,)))
+        async with asyncio.timeout(5):
+            while not await session.scalar(text("select count(*) from pg_locks where not granted")):
+                await asyncio.sleep(0.01)
+        async with database.transaction() as other:
+            await remove(other, "attic")
+    assert await ticking == 1
+    async with database.transaction() as session:
+        assert (await session.scalars(select(ScheduleRow.name))).all() == [OFTEN.name]
 
 
 async def test_two_who_take_one_name_at_once_are_told_that_it_is_taken(database: Database) -> None:
