@@ -62,13 +62,13 @@ async def _own(session: AsyncSession, job: JobRow, *, tells_key: bool) -> AsyncI
     elif job.state is JobState.SCHEDULED:
         yield await _scheduled(session, job, tells_key=tells_key)
     blocked_by = job.blocked_by or ""
-    if blocked_by == "parents":
+    if job.parents_left:
         count = f"{job.parents_left} other job{'s' if job.parents_left != 1 else ''}"
         yield Reason(
             "parents", f"It waits for {count} of its flow to end.", "Look at those that have not ended."
         )
-    elif blocked_by.startswith("flow"):
-        yield Reason("flow", "Its flow is paused.", "Let the flow go on, or run this job now.")
+    if blocked_by.startswith("flow"):
+        yield Reason("flow", "Its flow is paused.", f"Let the flow go on{_or_now(job)}.")
     elif blocked_by == "cancel":
         yield Reason("cancel", "It was asked to stop, and will be cancelled within seconds.", "Nothing.")
     if job.limit_key is not None:
@@ -94,9 +94,7 @@ async def _scheduled(session: AsyncSession, job: JobRow, *, tells_key: bool) -> 
 async def _of_the_queue(session: AsyncSession, job: JobRow, lease: timedelta) -> AsyncIterator[Reason]:
     room = (await session.execute(_QUEUE, {"name": job.queue})).one()
     if room.is_paused and not job.run_anyway:
-        yield Reason(
-            "paused", f"The queue {job.queue} is paused.", "Let the queue go on, or run this job now."
-        )
+        yield Reason("paused", f"The queue {job.queue} is paused.", f"Let the queue go on{_or_now(job)}.")
     for reason in _limits(room, f"the queue {job.queue}"):
         yield reason
     count = await slots(session, job.queue, lease)
@@ -114,6 +112,11 @@ async def _of_the_queue(session: AsyncSession, job: JobRow, lease: timedelta) ->
             wait = expected(usual, ahead, count).usual - usual.run_usual
             words += f"; jobs like it usually begin within {in_words(wait)} from here"
         yield Reason("slots", f"{words}.", "Start another worker, or raise this job's priority.")
+
+
+def _or_now(job: JobRow) -> str:
+    """What comes after others is not run before them."""
+    return "" if job.parents_left else ", or run this job now"
 
 
 def _limits(room: Row[tuple[object, ...]], of: str) -> list[Reason]:

@@ -37,6 +37,23 @@ async def test_each_attempt_is_told_with_its_beginning_its_duration_and_its_work
     assert "a worker that is gone" in screen.text
 
 
+async def test_the_time_that_a_dead_worker_took_is_not_told_as_waiting(board: Board):
+    at = now()
+    times = {"run_at": at - timedelta(minutes=25), "started_at": at - timedelta(seconds=3), "finished_at": at}
+    job_id = await board.job(JobState.COMPLETED, attempt=2, **times)
+    died = {"job_id": job_id, "attempt": 1, "outcome": "worker died", "started_at": times["run_at"]}
+    async with board.database.transaction() as session:
+        await session.execute(insert(AttemptRow), [died | {"finished_at": at - timedelta(seconds=7)}])
+    ed = await board.browser(Role.EDITOR)
+    assert "<dt>Waited</dt><dd>4 s</dd>" in (await ed.open(f"/admin/queues/jobs/{job_id}")).html
+
+
+async def test_large_numbers_of_a_progress_can_be_read(board: Board):
+    job_id = await board.job(JobState.ACTIVE, started_at=now(), attempt=1, done=123_456, total=1_000_000)
+    ed = await board.browser(Role.EDITOR)
+    assert "123,456 of 1,000,000" in (await ed.open(f"/admin/queues/jobs/{job_id}")).text
+
+
 async def test_who_asked_is_told_to_those_who_may_look_at_people(board: Board):
     ad, ed = await board.browser(Role.ADMIN), await board.browser(Role.EDITOR)
     async with board.database.transaction() as session:

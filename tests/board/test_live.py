@@ -199,6 +199,35 @@ async def test_one_box_ticks_all_jobs_of_the_page_and_shows_whether_they_are(
         await page.get_by_text("Cancel: 25 of 25.").wait_for()
 
 
+async def test_on_a_phone_the_chosen_state_is_in_sight(
+    settings: Settings, database: Database, redis: Redis, chromium: Browser
+) -> None:
+    await fill(database)
+    given = {"database": database, "redis": redis}
+    async with (
+        served(settings.database.url, settings.redis.url, given=given) as (site, _),
+        live(site, chromium, "/admin/queues/jobs") as page,
+    ):
+        await page.set_viewport_size({"width": 390, "height": 800})
+        await page.goto("/admin/queues/jobs?q=state:cancelled")
+        chosen = await page.locator("#jobs [aria-current]").bounding_box()
+    assert chosen is not None
+    assert 0 <= chosen["x"] <= chosen["x"] + chosen["width"] <= 390
+
+
+async def test_on_a_tablet_a_wide_table_moves_and_the_page_does_not(
+    settings: Settings, database: Database, redis: Redis, chromium: Browser
+) -> None:
+    await fill(database)
+    given = {"database": database, "redis": redis}
+    async with (
+        served(settings.database.url, settings.redis.url, given=given) as (site, _),
+        live(site, chromium, "/admin/queues") as page,
+    ):
+        await page.set_viewport_size({"width": 720, "height": 1000})
+        assert await page.evaluate("document.documentElement.scrollWidth") <= 720
+
+
 async def test_a_note_that_is_being_written_stays_while_others_are_not_shown(
     settings: Settings, database: Database, redis: Redis, chromium: Browser
 ) -> None:

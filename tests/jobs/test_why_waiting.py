@@ -105,6 +105,12 @@ async def test_something_is_paused_or_comes_first(database: Database) -> None:
         )
         assert await why(session, job) == {"parents": "It waits for 2 other jobs of its flow to end."}
         await session.execute(text("update jobs set blocked_by = 'flow'"))
+        both = await why_waiting(session, await session.get_one(JobRow, job), LEASE)
+        assert [(one.what, one.remedy) for one in both] == [
+            ("parents", "Look at those that have not ended."),
+            ("flow", "Let the flow go on."),
+        ]
+        await session.execute(text("update jobs set parents_left = 0"))
         assert await why(session, job) == {"flow": "Its flow is paused."}
 
 

@@ -1,5 +1,6 @@
 """What the forms of the board are read into."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -19,6 +20,8 @@ from web.jobs.types import FARTHEST
 _MOST = 1_000_000
 #: The fields of a limit.
 LIMIT: Final = ("max_running", "rate_count", "rate_seconds", "rate_burst")
+#: U+0000 as JSON writes it: PostgreSQL keeps it in no text. After an escaped backslash the same letters are a word.
+_NUL: Final = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
 
 
 def _object(typed: str) -> dict[str, Any]:
@@ -30,6 +33,8 @@ def _object(typed: str) -> dict[str, Any]:
         ) from None
     if not isinstance(found, dict):
         raise ValueError("Write an object, like {} or the example.")  # noqa: TRY004 - forms read by ValueError
+    if _NUL.search(typed):
+        raise ValueError("Leave out the character U+0000.")
     return found
 
 

@@ -79,6 +79,17 @@ def tries(record: Record) -> list[Tried]:
     return sorted(found, key=lambda one: one.number, reverse=True)
 
 
+def waited(record: Record) -> timedelta | None:
+    """For how long it was due before its latest attempt began. What an attempt before that one took is no waiting: a job
+    whose worker died is due since its first time.
+    """
+    job = record.job
+    if job.started_at is None:
+        return None
+    ends = (one.finished_at for one in record.attempts if one.attempt < job.attempt)
+    return job.started_at - max([job.run_at, *ends])
+
+
 def patience(message: type[Job]) -> str:
     """How often a kind is tried, how long it waits in between, and how long an attempt may take."""
     backoff = message.backoff

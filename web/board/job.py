@@ -34,7 +34,7 @@ from web.board.deeds import DEEDS
 from web.board.drawing import draw
 from web.board.forms import pretty
 from web.board.fresh import follow
-from web.board.history import in_bulk, patience, put_off, told, tries
+from web.board.history import in_bulk, patience, put_off, told, tries, waited
 from web.board.payloads import sees_payload
 from web.guards import admin, analyst, editor
 from web.lists import listed
@@ -149,6 +149,7 @@ async def _seen(settings: Settings, visitor: Visitor, job_id: UUID, session: Asy
         "reasons": await why_waiting(session, job, lease, tells_key=is_shown) if is_waiting else [],
         "left": await queries.time_left(session, job, job.done, job.total),
         "attempts": attempts,
+        "waited": waited(record),
         "workers": await board.names_of(session, workers),
         "patience": patience(kind) if kind else None,
         "asked_by": await _asked_by(session, job, visitor),

@@ -30,6 +30,8 @@ from web.visitor import Visitor
 
 #: The next moments that a schedule's page tells.
 SHOWN: Final = 3
+#: What stands where a name does in an address. A schedule of such a name could not be opened, so not be removed.
+_TAKEN: Final = frozenset({"new", "events"})
 _CRON: Final = text("Enter when: five fields, like 0 6 * * 1-5.", max_length=100)
 _ZONE: Final = text("Enter a time zone, like Europe/Berlin or UTC.", max_length=60)
 
@@ -51,11 +53,17 @@ class Wholly(Rhythm):
     args: Annotated[dict[str, Any], arguments]
 
 
+def _name(typed: str) -> str:
+    if typed in _TAKEN:
+        raise ValueError(f"The board has a page called {typed}. Choose another name.")
+    return typed
+
+
 @dataclass(frozen=True, slots=True)
 class Own:
     """A schedule of one's own."""
 
-    name: Annotated[str, text("Name it.", max_length=60)]
+    name: Annotated[str, text("Name it.", max_length=60, then=_name)]
     kind: Annotated[str, text("Choose a kind.")]
     args: Annotated[dict[str, Any], arguments]
     cron: Annotated[str, _CRON]

@@ -51,6 +51,14 @@ function settle(root) {
     (root.querySelector("h1") ?? root.querySelector("#main") ?? root).focus({ preventScroll: true });
   }
 }
+/** Of tabs in a row that is wider than a phone, the current one is in sight. */
+function revealTabs() {
+  for (const tab of document.querySelectorAll(".tabs [aria-current]")) {
+    const row = tab.parentElement;
+    row.scrollLeft = tab.offsetLeft + tab.offsetWidth - row.offsetLeft - row.clientWidth;
+  }
+}
+revealTabs();
 settle(document.querySelector("[data-focus]")?.parentElement ?? document.createElement("div"));
 
 document.addEventListener("htmx:after:swap", ({ target, detail }) => {
@@ -59,6 +67,7 @@ document.addEventListener("htmx:after:swap", ({ target, detail }) => {
   if (titled) document.title = titled.dataset.title;
   const { ctx } = detail;
   if (ctx?.response?.status === 422 || target.matches?.("body, main")) settle(target);
+  if (target.matches?.("body, main")) revealTabs();
 });
 
 // ---------------------------------------------------------------- sending
