@@ -7,20 +7,21 @@ import orjson
 from tests.reliability.messages import Do
 from tests.reliability.stage import Stage
 
-#: Whoever goes to move a schedule's slot stands still before it, for as long as the door is shut.
+#: Whoever goes to move a schedule's slot stands still before it, for as long as the door is shut: before the statement has
+#: found its row, or those who come later would wait for the row.
 _DOOR = (
     "create table door as select",
     """
     create function wait() returns trigger language plpgsql as $$
     begin
-        while exists (select from door) loop perform pg_sleep(0.02); end loop;
-        return new;
+        while current_query() like '%set slot%' and exists (select from door) loop perform pg_sleep(0.02); end loop;
+        return null;
     end $$
     """,
-    "create trigger wait before insert on job_schedules for each row when (new.slot > '2020-01-01') execute function wait()",
+    "create trigger wait before update on job_schedules for each statement execute function wait()",
 )
 #: Those who come from now on pass. Whoever stands there stays.
-_PASS = "create or replace function wait() returns trigger language plpgsql as 'begin return new; end'"
+_PASS = "create or replace function wait() returns trigger language plpgsql as 'begin return null; end'"
 _STANDS = "select from pg_stat_activity where wait_event = 'PgSleep' and datname = current_database()"
 _LOSE_THE_LOCK = """
 select pg_terminate_backend(pid) from pg_stat_activity

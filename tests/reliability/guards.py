@@ -168,6 +168,7 @@ def patience_of_the_dispatcher() -> None:
 def slot_of_a_schedule() -> None:
     """Whoever fires moves the slot forward, and asks for nothing if it is there already."""
     schedules._ADVANCE = _without(schedules._ADVANCE, "job_schedules.slot < excluded.slot and")
+    schedules._ADVANCE_OWN = _without(schedules._ADVANCE_OWN, "slot < :slot and")
 
 
 def key_of_an_event() -> None:

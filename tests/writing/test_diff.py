@@ -36,3 +36,9 @@ def test_added_and_removed_blocks_are_told() -> None:
     assert [block.kind for block in changes("A.\n\nB.", "A.\n\nB.\n\nC.")] == ["same", "added"]
     assert [block.kind for block in changes("A.\n\nB.\n\nC.", "A.\n\nC.")] == ["same", "removed", "same"]
     assert [block.kind for block in changes(ARTICLE, ARTICLE)] == ["same"]
+
+
+def test_a_changed_block_among_equal_ones_is_told_as_changed() -> None:
+    same, other = "The same words.", "The same words. And others."
+    found = changes(f"{same}\n\n{same}\n\n{same}\n", f"{same}\n\n{other}\n\n{same}\n")
+    assert [(one.kind, len(one.segments)) for one in found] == [("same", 1), ("changed", 2), ("same", 1)]

@@ -9,6 +9,8 @@ from typing import Literal
 from models.orders.text.comparison import inserted_at, new_links
 from models.orders.text.markdown import Block, Link, parse
 
+#: What two blocks that are the same have in common.
+_Key = tuple[object, ...]
 _PIECE = re.compile(r"\s+|\w+(?:['\u2019-]\w+)*|[^\w\s]")
 
 
@@ -36,8 +38,7 @@ def changes(before: str, after: str) -> list[DiffBlock]:
     """The two versions as a list of blocks: unchanged runs, and changed paragraphs word by word."""
     old, new = parse(before).blocks, parse(after).blocks
     blocks: list[DiffBlock] = []
-    matcher = SequenceMatcher(None, [_key(b) for b in old], [_key(b) for b in new], autojunk=False)
-    for tag, i, j, k, m in matcher.get_opcodes():
+    for tag, i, j, k, m in _between([_key(b) for b in old], [_key(b) for b in new]):
         if tag == "equal":
             texts = tuple(Segment("same", block.text) for block in new[k:m])
             blocks.append(DiffBlock("same", texts, new[k].heading_path))
@@ -54,7 +55,24 @@ def changes(before: str, after: str) -> list[DiffBlock]:
     return blocks
 
 
-def _key(block: Block) -> tuple[object, ...]:
+def _between(old: list[_Key], new: list[_Key]) -> list[tuple[str, int, int, int, int]]:
+    """Difflib's opcodes of what lies between a common beginning and a common end. Of whole texts it takes the longest equal
+    runs first: with equal paragraphs round a changed one, it would pair those with one another.
+    """
+    shorter = min(len(old), len(new))
+    head = next((at for at in range(shorter) if old[at] != new[at]), shorter)
+    tail = next((at for at in range(shorter - head) if old[-1 - at] != new[-1 - at]), shorter - head)
+    ends = len(old) - tail, len(new) - tail
+    matcher = SequenceMatcher(None, old[head : ends[0]], new[head : ends[1]], autojunk=False)
+    found = [(tag, i + head, j + head, k + head, m + head) for tag, i, j, k, m in matcher.get_opcodes()]
+    if head:
+        found.insert(0, ("equal", 0, head, 0, head))
+    if tail:
+        found.append(("equal", ends[0], len(old), ends[1], len(new)))
+    return found
+
+
+def _key(block: Block) -> _Key:
     return (block.kind, block.source or block.text, *(link.href for link in block.links))
 
 
