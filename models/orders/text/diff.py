@@ -64,12 +64,9 @@ def _between(old: list[_Key], new: list[_Key]) -> list[tuple[str, int, int, int,
     tail = next((at for at in range(shorter - head) if old[-1 - at] != new[-1 - at]), shorter - head)
     ends = len(old) - tail, len(new) - tail
     matcher = SequenceMatcher(None, old[head : ends[0]], new[head : ends[1]], autojunk=False)
-    found = [(tag, i + head, j + head, k + head, m + head) for tag, i, j, k, m in matcher.get_opcodes()]
-    if head:
-        found.insert(0, ("equal", 0, head, 0, head))
-    if tail:
-        found.append(("equal", ends[0], len(old), ends[1], len(new)))
-    return found
+    between = [(tag, i + head, j + head, k + head, m + head) for tag, i, j, k, m in matcher.get_opcodes()]
+    begins = [("equal", 0, head, 0, head)] if head else []
+    return [*begins, *between, *([("equal", ends[0], len(old), ends[1], len(new))] if tail else [])]
 
 
 def _key(block: Block) -> _Key:
