@@ -24,6 +24,8 @@ from models.jobs.telling import tell
 #: What the worker's NOTIFY begins with; the job's id follows.
 BELL = "cancel/"
 
+_IDS = bindparam("ids", type_=ARRAY(Uuid()))
+
 #: One statement, so that a job which is claimed meanwhile is seen as it is then.
 _CANCEL = text(
     """
@@ -36,15 +38,13 @@ _CANCEL = text(
      where id = any(:ids) and state in ('scheduled', 'waiting', 'active') and not is_held
     returning id, kind, state, flow_id, subject
     """
-).bindparams(bindparam("ids", type_=ARRAY(Uuid())))
+).bindparams(_IDS)
 
 _FLOWS = text("select distinct flow_id from jobs where id = any(:ids) and flow_id is not null").bindparams(
-    bindparam("ids", type_=ARRAY(Uuid()))
+    _IDS
 )
 
-_NOTIFY = text("select pg_notify('jobs', :bell || id) from unnest(:ids) as asked (id)").bindparams(
-    bindparam("ids", type_=ARRAY(Uuid()))
-)
+_NOTIFY = text("select pg_notify('jobs', :bell || id) from unnest(:ids) as asked (id)").bindparams(_IDS)
 
 _STOPPED = text(
     """

@@ -114,16 +114,20 @@ def rate_of(times: Sequence[int]) -> float:
     return (len(steady) - 1) / ((steady[-1] - steady[0]) / 1e9)
 
 
+def family(process: subprocess.Popen[bytes]) -> list[psutil.Process]:
+    """A worker and its children."""
+    whole = psutil.Process(process.pid)
+    return [whole, *whole.children(recursive=True)]
+
+
 def memory_mb(process: subprocess.Popen[bytes]) -> float:
     """What a worker and its children hold, in MB."""
-    whole = psutil.Process(process.pid)
-    return float(sum(one.memory_info().rss for one in (whole, *whole.children(recursive=True)))) / 1e6
+    return float(sum(one.memory_info().rss for one in family(process))) / 1e6
 
 
 def cpu_seconds(process: subprocess.Popen[bytes]) -> float:
     """How long a worker and its children have computed."""
-    whole = psutil.Process(process.pid)
-    times = (one.cpu_times() for one in (whole, *whole.children(recursive=True)))
+    times = (one.cpu_times() for one in family(process))
     return float(sum(one.user + one.system for one in times))
 
 

@@ -3,8 +3,8 @@
 import asyncio
 import itertools
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from datetime import timedelta
 from typing import Any
 
@@ -23,7 +23,7 @@ from models.jobs.queues import pause
 from models.jobs.states import JobState
 from models.jobs.tables import JobRow
 from tests.browser.conftest import chromium
-from tests.web.site import Site, served
+from tests.web.site import served
 
 __all__ = ["chromium"]
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -113,32 +113,39 @@ async def waiting_in(page: Page, queue: str) -> str:
     return await page.locator("tr", has=page.get_by_text(queue, exact=True)).locator("td").nth(2).inner_text()
 
 
-@asynccontextmanager
-async def live(site: Site, chromium: Browser, path: str) -> AsyncIterator[Page]:
-    """A page before an admin, its stream open."""
-    context = await chromium.new_context(base_url=site.base_url)
-    visitor = site.browser()
-    await site.sign_in(visitor, "ann@example.com", Role.ADMIN)
-    cookies: list[Any] = [
-        {"name": one.name, "value": one.value, "url": site.base_url} for one in visitor.client.cookies.jar
-    ]
-    await context.add_cookies(cookies)
-    page = await context.new_page()
-    async with page.expect_request(f"**{path}/events"):
-        await page.goto(path)
-    yield page
-    await context.close()
+Live = Callable[[str], AbstractAsyncContextManager[Page]]
+
+
+@pytest.fixture
+def live(settings: Settings, database: Database, redis: Redis, chromium: Browser) -> Live:
+    """Opens a page before an admin, its stream open."""
+
+    @asynccontextmanager
+    async def opened(path: str) -> AsyncIterator[Page]:
+        given = {"database": database, "redis": redis}
+        async with served(settings.database.url, settings.redis.url, given=given) as (site, _):
+            context = await chromium.new_context(base_url=site.base_url)
+            visitor = site.browser()
+            await site.sign_in(visitor, "ann@example.com", Role.ADMIN)
+            cookies: list[Any] = [
+                {"name": one.name, "value": one.value, "url": site.base_url}
+                for one in visitor.client.cookies.jar
+            ]
+            await context.add_cookies(cookies)
+            page = await context.new_page()
+            async with page.expect_request(f"**{path}/events"):
+                await page.goto(path)
+            yield page
+            await context.close()
+
+    return opened
 
 
 async def test_fifty_changes_a_second_move_neither_the_page_nor_the_focus_and_do_not_flash(
-    settings: Settings, database: Database, redis: Redis, chromium: Browser
+    database: Database, live: Live
 ) -> None:
     await fill(database)
-    given = {"database": database, "redis": redis}
-    async with (
-        served(settings.database.url, settings.redis.url, given=given) as (site, _),
-        live(site, chromium, "/admin/queues") as page,
-    ):
+    async with live("/admin/queues") as page:
         await page.evaluate(WATCH)
         before = await waiting_in(page, "queue-03")
         async with changing(database):
@@ -153,14 +160,10 @@ async def test_fifty_changes_a_second_move_neither_the_page_nor_the_focus_and_do
 
 
 async def test_the_list_of_jobs_follows_fifty_changes_a_second_but_for_what_is_ticked_and_typed(
-    settings: Settings, database: Database, redis: Redis, chromium: Browser
+    database: Database, live: Live
 ) -> None:
     await fill(database)
-    given = {"database": database, "redis": redis}
-    async with (
-        served(settings.database.url, settings.redis.url, given=given) as (site, _),
-        live(site, chromium, "/admin/queues/jobs") as page,
-    ):
+    async with live("/admin/queues/jobs") as page:
         await page.locator("#q").fill("queue:queue-03")
         before, box = await page.evaluate(ROWS), page.locator("[name=job]").nth(3)
         async with changing(database):
@@ -178,14 +181,10 @@ async def test_the_list_of_jobs_follows_fifty_changes_a_second_but_for_what_is_t
 
 
 async def test_one_box_ticks_all_jobs_of_the_page_and_shows_whether_they_are(
-    settings: Settings, database: Database, redis: Redis, chromium: Browser
+    database: Database, live: Live
 ) -> None:
     await fill(database)
-    given = {"database": database, "redis": redis}
-    async with (
-        served(settings.database.url, settings.redis.url, given=given) as (site, _),
-        live(site, chromium, "/admin/queues/jobs") as page,
-    ):
+    async with live("/admin/queues/jobs") as page:
         boxes, ticks = page.locator("[name=job]"), page.get_by_label("Tick all on this page")
         await ticks.focus()
         await page.keyboard.press("Space")
@@ -199,15 +198,9 @@ async def test_one_box_ticks_all_jobs_of_the_page_and_shows_whether_they_are(
         await page.get_by_text("Cancel: 25 of 25.").wait_for()
 
 
-async def test_on_a_phone_the_chosen_state_is_in_sight(
-    settings: Settings, database: Database, redis: Redis, chromium: Browser
-) -> None:
+async def test_on_a_phone_the_chosen_state_is_in_sight(database: Database, live: Live) -> None:
     await fill(database)
-    given = {"database": database, "redis": redis}
-    async with (
-        served(settings.database.url, settings.redis.url, given=given) as (site, _),
-        live(site, chromium, "/admin/queues/jobs") as page,
-    ):
+    async with live("/admin/queues/jobs") as page:
         await page.set_viewport_size({"width": 390, "height": 800})
         await page.goto("/admin/queues/jobs?q=state:cancelled")
         chosen = await page.locator("#jobs [aria-current]").bounding_box()
@@ -215,28 +208,18 @@ async def test_on_a_phone_the_chosen_state_is_in_sight(
     assert 0 <= chosen["x"] <= chosen["x"] + chosen["width"] <= 390
 
 
-async def test_on_a_tablet_a_wide_table_moves_and_the_page_does_not(
-    settings: Settings, database: Database, redis: Redis, chromium: Browser
-) -> None:
+async def test_on_a_tablet_a_wide_table_moves_and_the_page_does_not(database: Database, live: Live) -> None:
     await fill(database)
-    given = {"database": database, "redis": redis}
-    async with (
-        served(settings.database.url, settings.redis.url, given=given) as (site, _),
-        live(site, chromium, "/admin/queues") as page,
-    ):
+    async with live("/admin/queues") as page:
         await page.set_viewport_size({"width": 720, "height": 1000})
         assert await page.evaluate("document.documentElement.scrollWidth") <= 720
 
 
 async def test_a_note_that_is_being_written_stays_while_others_are_not_shown(
-    settings: Settings, database: Database, redis: Redis, chromium: Browser
+    database: Database, live: Live
 ) -> None:
-    given = {"database": database, "redis": redis}
     await died(database, "f00d", "OSError: the disk was full")
-    async with (
-        served(settings.database.url, settings.redis.url, given=given) as (site, _),
-        live(site, chromium, "/admin/queues/errors") as page,
-    ):
+    async with live("/admin/queues/errors") as page:
         await page.get_by_text("Say what it is").click()
         note = page.get_by_label("What is known")
         await note.fill("A larger one")
@@ -252,13 +235,9 @@ async def test_a_note_that_is_being_written_stays_while_others_are_not_shown(
 
 
 async def test_what_is_typed_and_read_on_a_queues_page_stays_while_the_rest_moves_on(
-    settings: Settings, database: Database, redis: Redis, chromium: Browser
+    database: Database, live: Live
 ) -> None:
-    given = {"database": database, "redis": redis}
-    async with (
-        served(settings.database.url, settings.redis.url, given=given) as (site, _),
-        live(site, chromium, "/admin/queues/default") as page,
-    ):
+    async with live("/admin/queues/default") as page:
         tables = page.locator(".chart-values")
         read, closed = tables.nth(0), tables.nth(1)
         await read.locator("summary").click()

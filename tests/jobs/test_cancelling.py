@@ -15,10 +15,11 @@ from models.jobs import enqueue
 from models.jobs.cancelling import cancel
 from models.jobs.states import JobState
 from models.jobs.store import Store
-from models.jobs.tables import AttemptRow, JobRow
+from models.jobs.tables import AttemptRow
 from tasks.receiver import JobReceiver
 from tasks.testing import working
 from tasks.world import World
+from tests.jobs.asking import row_of
 from tests.jobs.messages import CREATE, Play
 
 HOUR_LATER = text(
@@ -36,11 +37,6 @@ async def ask(database: Database, act: str, seconds: float = 30) -> UUID:
 async def stop(database: Database, job: UUID) -> JobState:
     async with database.transaction() as session:
         return await cancel(session, job)
-
-
-async def row_of(database: Database, job: UUID) -> JobRow:
-    async with database.transaction() as session:
-        return await session.get_one(JobRow, job)
 
 
 @asynccontextmanager

@@ -24,6 +24,7 @@ from models.jobs.tables import AttemptRow, JobRow
 from tasks.runs import Attempt
 from tasks.settling import Settler
 from tasks.world import World
+from tests.jobs.asking import row_of
 from tests.jobs.messages import Play
 
 NOISY, QUIET = "person/noisy", "person/quiet"
@@ -52,11 +53,6 @@ async def claim(store: Store, count: int = 1) -> list[Claim]:
 
 def fence_of(store: Store, one: Claim) -> Fence:
     return Fence(one.id, one.attempt, store.worker_id)
-
-
-async def row_of(database: Database, job_id: UUID) -> JobRow:
-    async with database.transaction() as session:
-        return await session.get_one(JobRow, job_id)
 
 
 async def test_whoever_comes_back_keeps_the_allowance_of_its_priority(world: World, store: Store) -> None:

@@ -18,6 +18,7 @@ from models.jobs.states import JobState
 from models.jobs.tables import JobRow
 from models.orders.jobs import IntegrateBacklink
 from models.payments.jobs import GiveRefund
+from tests.jobs.asking import row_of
 
 
 class Bake(Job, frozen=True):
@@ -45,11 +46,6 @@ async def ask(database: Database, job: Job, state: str = "waiting", **wishes: An
             text(f"update jobs set state = :state{ended} where id = :id"), {"state": state, "id": job_id}
         )
     return job_id
-
-
-async def row_of(database: Database, job_id: UUID) -> JobRow:
-    async with database.transaction() as session:
-        return await session.get_one(JobRow, job_id)
 
 
 @pytest.mark.parametrize("state", ["dead", "cancelled"])

@@ -19,7 +19,7 @@ from structlog.testing import capture_logs
 from models.base.away import is_away
 from models.base.db import Database, fetch, new_id
 from models.base.errors import Invalid
-from models.jobs import Backoff, Job, enqueue
+from models.jobs import Backoff, Job
 from models.jobs.actions import rescue
 from models.jobs.cancelling import cancel
 from models.jobs.dead import retry
@@ -32,6 +32,7 @@ from tasks.reporter import Reporter
 from tasks.runs import Attempt, Work, runs
 from tasks.testing import run_everything, working
 from tasks.world import World
+from tests.jobs.asking import ask, row_of
 from tests.jobs.messages import Play
 
 BEGAN: Counter[str] = Counter()
@@ -95,18 +96,6 @@ def afresh() -> Iterator[None]:
     # To print the traceback of a refusal, with the locals of all of SQLAlchemy's frames, takes seconds.
     with capture_logs():
         yield
-
-
-async def ask(database: Database, job: Job, **wishes: Any) -> UUID:
-    async with database.transaction() as session:
-        job_id = await enqueue(session, job, **wishes)
-    assert job_id is not None
-    return job_id
-
-
-async def row_of(database: Database, job_id: UUID) -> JobRow:
-    async with database.transaction() as session:
-        return await session.get_one(JobRow, job_id)
 
 
 async def change(database: Database, words: str) -> None:

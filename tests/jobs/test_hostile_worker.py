@@ -3,8 +3,6 @@
 import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable
-from typing import Any
-from uuid import UUID
 
 import asyncpg
 import pytest
@@ -15,9 +13,9 @@ from sqlalchemy import delete, text
 from structlog.testing import capture_logs
 
 from models.base import tracing
-from models.base.db import Database, new_id
+from models.base.db import new_id
 from models.base.metrics import JOBS_WAIT_SECONDS
-from models.jobs import Job, enqueue
+from models.jobs import enqueue
 from models.jobs.alerts import subject_of
 from models.jobs.board_tables import AlertRow
 from models.jobs.cancelling import cancel
@@ -25,11 +23,12 @@ from models.jobs.jobs import TellOfAlert
 from models.jobs.limits import Limit
 from models.jobs.queues import limit_queue
 from models.jobs.states import AlertKind, JobState
-from models.jobs.tables import JobRow, WorkerRow
+from models.jobs.tables import WorkerRow
 from tasks.alarm import tell
 from tasks.heartbeat import Heartbeat
 from tasks.testing import run_everything, working
 from tasks.world import World
+from tests.jobs.asking import ask, row_of
 from tests.jobs.messages import Play
 from tests.jobs.test_hostile_ends import Misbehave
 
@@ -42,18 +41,6 @@ def spans(monkeypatch: pytest.MonkeyPatch) -> InMemorySpanExporter:
     provider.add_span_processor(SimpleSpanProcessor(kept))
     monkeypatch.setattr(tracing, "_tracer", provider.get_tracer("galley"))
     return kept
-
-
-async def ask(database: Database, job: Job, **wishes: Any) -> UUID:
-    async with database.transaction() as session:
-        job_id = await enqueue(session, job, **wishes)
-    assert job_id is not None
-    return job_id
-
-
-async def state_of(database: Database, job_id: UUID) -> JobState:
-    async with database.transaction() as session:
-        return (await session.get_one(JobRow, job_id)).state
 
 
 async def until(is_so: Callable[[], Awaitable[bool]]) -> None:
@@ -75,7 +62,7 @@ async def test_what_is_claimed_begins_although_somebody_holds_another_queues_gat
         await working_on_both.__aenter__()
 
         async def is_completed() -> bool:
-            return await state_of(database, job) is JobState.COMPLETED
+            return (await row_of(database, job)).state is JobState.COMPLETED
 
         await until(is_completed)
     await working_on_both.__aexit__(None, None, None)
@@ -101,7 +88,7 @@ async def test_a_job_that_is_stopped_before_its_first_step_keeps_no_slot(world: 
 
         await until(is_free)
         assert receiver._busy.total() == 0
-    assert await state_of(database, job) is JobState.CANCELLED
+    assert (await row_of(database, job)).state is JobState.CANCELLED
 
 
 async def test_a_completion_counts_once_it_is_written(world: World, spans: InMemorySpanExporter) -> None:
@@ -134,7 +121,7 @@ async def test_a_completion_that_comes_too_late_is_counted_as_lost(world: World)
 
             await until(is_over)
     assert receiver.counts == {"lost": 1}
-    assert await state_of(database, job) is JobState.ACTIVE
+    assert (await row_of(database, job)).state is JobState.ACTIVE
 
 
 async def test_who_asks_with_a_clock_that_is_ahead_takes_nothing_from_what_others_have_waited(

@@ -5,7 +5,6 @@ import mmap
 import sys
 from datetime import timedelta
 from typing import Any
-from uuid import UUID
 
 import pytest
 from redis.asyncio import Redis
@@ -14,7 +13,6 @@ from taskiq import TaskiqMiddleware
 
 from models.base.clock import now
 from models.base.db import Database, new_id
-from models.jobs import Job, enqueue
 from models.jobs.actions import LostLease, complete, hold, rescue
 from models.jobs.progress import read
 from models.jobs.states import JobState
@@ -24,6 +22,7 @@ from tasks.heartbeat import memory_bytes
 from tasks.testing import run_everything, working
 from tasks.worker import status_of
 from tasks.world import World
+from tests.jobs.asking import ask, row_of
 from tests.jobs.messages import CREATE, Impatient, Mourn, Play
 
 
@@ -31,18 +30,6 @@ from tests.jobs.messages import CREATE, Impatient, Mourn, Play
 async def effects(database: Database) -> None:
     async with database.transaction() as session:
         await session.execute(text(CREATE))
-
-
-async def ask(database: Database, job: Job, **wishes: Any) -> UUID:
-    async with database.transaction() as session:
-        job_id = await enqueue(session, job, **wishes)
-    assert job_id is not None
-    return job_id
-
-
-async def row_of(database: Database, job_id: UUID) -> JobRow:
-    async with database.transaction() as session:
-        return await session.get_one(JobRow, job_id)
 
 
 async def words(database: Database) -> list[str]:
