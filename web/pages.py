@@ -22,6 +22,7 @@ from models.accounts.states import Role
 from models.base.paths import is_ours
 from web import cookies
 from web.cookies import CookieJar
+from web.shell.tags import TableTags
 from web.static_files import Assets
 from web.visitor import BROWSER_KEPT_FOR, Visitor, stranger
 
@@ -38,6 +39,7 @@ def _environment(assets: Assets, is_reloading: bool) -> Environment:
     """Every template of every part, compiled once for all applications in this process."""
     environment = Environment(
         loader=FileSystemLoader([WEB / "templates", *sorted(WEB.glob("*/templates"))]),
+        extensions=[TableTags],
         autoescape=True,
         undefined=StrictUndefined,
         auto_reload=is_reloading,

@@ -8,6 +8,8 @@ from typing import Any
 import jinja2
 from jinja2 import nodes
 
+from web.shell.tags import TableTags
+
 ROOT = Path(__file__).parents[2]
 WEB = ROOT / "web"
 STATIC = WEB / "static"
@@ -51,6 +53,7 @@ class Trouble:
 def environment(*more: Path) -> jinja2.Environment:
     env = jinja2.Environment(
         loader=jinja2.FileSystemLoader([SHELL.parent, *more]),
+        extensions=[TableTags],
         undefined=jinja2.StrictUndefined,
         autoescape=True,
         trim_blocks=True,
@@ -65,7 +68,7 @@ def templates_of_web() -> list[Path]:
 
 
 def macros(path: Path) -> dict[str, nodes.Macro]:
-    tree = jinja2.Environment(autoescape=True).parse(path.read_text("utf-8"))
+    tree = environment().parse(path.read_text("utf-8"))
     return {macro.name: macro for macro in tree.find_all(nodes.Macro)}
 
 

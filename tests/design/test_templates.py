@@ -80,7 +80,7 @@ def test_the_id_of_a_fragment_is_read_from_its_root():
 
 def test_every_macro_is_shown_in_the_gallery():
     known = {name: macro for path in SHELL.glob("*.html") for name, macro in macros(path).items()}
-    parser = jinja2.Environment(autoescape=True)
+    parser = environment()
     pages = [parser.parse((SHELL / name).read_text("utf-8")) for name in ("gallery.html", "page.html")]
     shown: set[str] = set()
     pending = {name for page in pages for name in called(page)}
@@ -140,3 +140,28 @@ def test_money_is_written_to_the_cent(cents: int, currency: str, written: str):
     source = '{% import "shell/values.html" as values %}{{ values.money(cents, currency) }}'
     html = environment().from_string(source).render(cents=cents, currency=currency)
     assert html == f'<span class="money">{written}</span>'
+
+
+@pytest.mark.parametrize(
+    ("source", "html"),
+    [
+        (
+            '{% row %}{% cell "Price" %}{{ value }}{% endcell %}{% endrow %}',
+            '<tr role="row"><td role="cell" class="cell-text" data-label="Price">1 &lt; 2</td></tr>',
+        ),
+        (
+            '{% cell label, "numeric" %}2{% endcell %}',
+            '<td role="cell" class="cell-numeric" data-label="&#34;Price&#34;">2</td>',
+        ),
+        ('{% row "order-%s" % value %}{% endrow %}', '<tr role="row" id="order-1 &lt; 2"></tr>'),
+    ],
+    ids=["a row of a cell", "a kind, and a label that is not ours", "a row with an id"],
+)
+def test_rows_and_cells_are_tags(source: str, html: str):
+    assert environment().from_string(source).render(value="1 < 2", label='"Price"') == html
+
+
+def test_a_cell_with_too_much_is_refused_with_its_line():
+    with pytest.raises(jinja2.TemplateSyntaxError, match="cell does not take 3 values") as refused:
+        environment().from_string('\n{% cell "Price", "numeric", "wide" %}{% endcell %}')
+    assert refused.value.lineno == 2
