@@ -45,7 +45,7 @@ STRETCH = 5_000
 SOON = timedelta(milliseconds=10)
 #: If fewer of a stretch are in the states that are wanted, these are looked for by themselves.
 FEW = STRETCH // 20
-#: The states that are found in the order of age: two by their index, and the one that most jobs are in.
+#: The states whose index is in the order of age.
 _BY_AGE = frozenset({JobState.DEAD, JobState.CANCELLED, JobState.COMPLETED})
 #: What a list does not show, and what may be large.
 UNREAD = tuple(
@@ -141,6 +141,9 @@ async def _stretch(
     places = wanted.places()
     if after is not None:
         places.append(JobRow.id > after if is_oldest_first else JobRow.id < after)
+    if wanted.states == (JobState.COMPLETED,):
+        # By an index of its own, however many that are younger have not come so far.
+        places.append(JobRow.state == JobState.COMPLETED)
     if _is_known(wanted, in_order=in_order):
         return [*places, *_of_states(wanted)], None
     end = await session.scalar(_end_of_a_stretch(places, age))

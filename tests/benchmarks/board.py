@@ -85,8 +85,7 @@ _NAMED: Final = """
 """
 #: What the slowest pages wait for.
 _NOTES: Final = """\
-What is done has no index by age, which every completion would pay for: its page walks over the jobs that are younger and
-wait. Free words are looked for in 5,000 jobs at a time, one by one. The limits are 65 rows, all counted for each visit."""
+Free words are looked for in 5,000 jobs at a time, one by one."""
 _CHANGE: Final = """
     update jobs set state = 'completed', started_at = now(), finished_at = now()
      where id = (select id from jobs where state = 'waiting' and blocked_by is null and queue = 'orders' order by rank_at limit 1)
