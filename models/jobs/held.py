@@ -11,6 +11,7 @@ from typing import Final
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from models.base.paging import PAGE_SIZE, Page, decode_cursor, page_of
 from models.jobs.board import MOST_COUNTED, USED
 from models.jobs.gates import rooms_of_keys
 from models.jobs.stepping import limits_that_block
@@ -39,7 +40,8 @@ _LIMITS: Final = text(
                and (limit_key = held.key
                     or held.key like '%/*' and starts_with(limit_key, left(held.key, -1)))) as running
       from job_limits held left join job_gates gate on gate.name = 'limit/' || held.key
-     order by held.key
+     where cast(:after as text) is null or held.key > :after
+     order by held.key limit :size
     """  # noqa: S608 - our own words, not a request's
 )
 
@@ -106,10 +108,15 @@ class KeyView:
     closed_until: datetime | None
 
 
-async def limits(session: AsyncSession) -> Sequence[LimitView]:
-    """Every limit by key, with how many jobs it holds back now, each counted to one more than `MOST_COUNTED`."""
-    rows = await session.execute(_LIMITS, {"most": MOST_COUNTED})
-    return [LimitView(**row) for row in rows.mappings()]
+async def limits(session: AsyncSession, *, cursor: str | None = None) -> Page[LimitView]:
+    """A page of limits by key, with how many jobs each holds back now, counted to one more than `MOST_COUNTED`.
+
+    Raises `Invalid` for a cursor that we did not make.
+    """
+    after = decode_cursor(cursor, str)[0] if cursor is not None else None
+    asked = {"most": MOST_COUNTED, "after": after, "size": PAGE_SIZE + 1}
+    rows = await session.execute(_LIMITS, asked)
+    return page_of([LimitView(**row) for row in rows.mappings()], PAGE_SIZE, lambda one: [one.key])
 
 
 async def full_keys(session: AsyncSession) -> Sequence[KeyView]:

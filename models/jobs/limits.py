@@ -118,6 +118,11 @@ def host_key(url: str) -> str:
     return f"host/{urlsplit(url).hostname or 'unknown'}"
 
 
+async def limit_of(session: AsyncSession, key: str) -> LimitRow | None:
+    """The limit of this very key, if somebody has set or lifted one."""
+    return await session.get(LimitRow, key)
+
+
 async def set_limit(session: AsyncSession, key: str, limit: Limit | None, *, seen: str | None = None) -> None:
     """Hold the jobs of a key, or of each key of a kind (`host/*`), to a limit from now on; None lifts it.
 

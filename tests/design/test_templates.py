@@ -154,8 +154,12 @@ def test_money_is_written_to_the_cent(cents: int, currency: str, written: str):
             '<td role="cell" class="cell-numeric" data-label="&#34;Price&#34;">2</td>',
         ),
         ('{% row "order-%s" % value %}{% endrow %}', '<tr role="row" id="order-1 &lt; 2"></tr>'),
+        (
+            '{% for one in [1] %}{% cell "A" %}{% set value = one %}{{ value }}{% endcell %}{{ value }}{% endfor %}',
+            '<td role="cell" class="cell-text" data-label="A">1</td>1 &lt; 2',
+        ),
     ],
-    ids=["a row of a cell", "a kind, and a label that is not ours", "a row with an id"],
+    ids=["a row of a cell", "a kind, and a label that is not ours", "a row with an id", "a name in a cell"],
 )
 def test_rows_and_cells_are_tags(source: str, html: str):
     assert environment().from_string(source).render(value="1 < 2", label='"Price"') == html

@@ -14,13 +14,14 @@ from models.accounts.audit import audit
 from models.base.errors import Conflict, Invalid
 from models.base.settings import Settings
 from models.jobs import held
-from models.jobs.limits import end_silence, set_limit, told
+from models.jobs.limits import end_silence, limit_of, set_limit, told
 from web.board.addresses import LIMITS
 from web.board.forms import LIMIT, Limiting, filled
 from web.board.fresh import follow
 from web.board.payloads import sees_payload
 from web.forms import read, shown, text
 from web.guards import admin, analyst, editor
+from web.lists import address, listed, printable
 from web.pages import page, redirect
 from web.params import Config, Submitted, Templates, Transaction, Who
 from web.visitor import Visitor
@@ -57,17 +58,29 @@ class Limits(Controller):
 
     @get()
     async def index(
-        self, session: Transaction, visitor: Who, settings: Config, key: FromQuery[str] = ""
+        self,
+        session: Transaction,
+        visitor: Who,
+        settings: Config,
+        key: FromQuery[str] = "",
+        cursor: FromQuery[str] = "",
     ) -> Response[None]:
-        """Every limit, with what it does now; that of `key` is filled into the form."""
-        return await _shown(session, visitor, settings, {"key": key}, {})
+        """The limits, with what they do now; that of `key` is filled into the form."""
+        return await _shown(session, visitor, settings, {"key": key}, {}, cursor)
 
     @get("/events")
     async def events(
-        self, request: Request[Any, Any, Any], visitor: Who, settings: Config, pages: Templates
+        self,
+        request: Request[Any, Any, Any],
+        visitor: Who,
+        settings: Config,
+        pages: Templates,
+        cursor: FromQuery[str] = "",
     ) -> EventSourceResponse:
-        """Every limit, as what it does changes."""
-        return follow(request, visitor, pages, "board/_limits.html", partial(_seen, settings, visitor))
+        """The limits, as what they do changes."""
+        return follow(
+            request, visitor, pages, "board/_limits.html", partial(_seen, settings, visitor, cursor)
+        )
 
     @post(guards=[admin])
     async def change(
@@ -111,25 +124,30 @@ def changed(wish: Limiting) -> dict[str, int | str | None]:
 
 
 async def _shown(
-    session: AsyncSession, visitor: Visitor, settings: Settings, typed: dict[str, str], problems: Any
+    session: AsyncSession,
+    visitor: Visitor,
+    settings: Settings,
+    typed: dict[str, str],
+    problems: Any,
+    cursor: str = "",
 ) -> Response[None]:
-    seen = await _seen(settings, visitor, session)
-    there = next((one for one in seen["rows"] if one.key == typed.get("key")), None)
+    there = await limit_of(session, printable(typed.get("key", "")))
     return page(
         "board/limits.html",
         visitor=visitor,
         status=422 if problems else 200,
+        events=address(f"{LIMITS}/events", cursor=cursor),
         seen=told(there),
         typed=filled(there, LIMIT) | typed,
         problems=problems,
-        **seen,
+        **await _seen(settings, visitor, cursor, session),
     )
 
 
-async def _seen(settings: Settings, visitor: Visitor, session: AsyncSession) -> dict[str, Any]:
+async def _seen(settings: Settings, visitor: Visitor, cursor: str, session: AsyncSession) -> dict[str, Any]:
     return {
         "named": str if sees_payload(visitor, settings) else _sort_of,
-        "rows": await held.limits(session),
         "full": await held.full_keys(session),
         "most": held.KEYS_SHOWN,
+        **listed(await held.limits(session, cursor=cursor or None), LIMITS, cursor or None),
     }

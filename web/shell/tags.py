@@ -39,7 +39,9 @@ class TableTags(Extension):
             case _:
                 parser.fail(f"{tag.value} does not take {len(values)} values", tag.lineno)
         closing = "</tr>" if tag.value == "row" else "</td>"
-        return [_written(opening, tag.lineno), *body, _written([closing], tag.lineno)]
+        # What is set in a cell is forgotten after it, as in a macro's block.
+        inside = nodes.Scope(body).set_lineno(tag.lineno)
+        return [_written(opening, tag.lineno), inside, _written([closing], tag.lineno)]
 
 
 def _written(parts: list[_Part], line: int) -> nodes.Node:
