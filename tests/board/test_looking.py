@@ -4,6 +4,7 @@ import asyncio
 import re
 from contextlib import aclosing
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from sqlalchemy import insert, text, update
@@ -22,6 +23,7 @@ from models.jobs.held import limits
 from models.jobs.limits import Limit, set_limit
 from models.jobs.queues import limit_queue, pause
 from models.jobs.scaling import Decision
+from models.jobs.schedules import create
 from models.jobs.states import JobState
 from models.jobs.tables import AttemptRow, FlowRow, JobRow, LogRow, WorkerRow
 from models.orders.jobs import TendReviews
@@ -75,7 +77,7 @@ async def test_a_queue_that_only_a_job_names_is_shown_and_what_is_held_back_is_t
     async with board.database.transaction() as session:
         await set_limit(session, "host/*", Limit(max_running=1))
         found = next(one for one in await glance.queues(session, LEASE) if one.name == "forgotten")
-        (limit,) = await limits(session)
+        (limit,) = (await limits(session)).items
         numbers = await glance.counts(session)
     assert (found.waiting, found.held, found.health) == (3, 2, Health.NO_WORKER)
     assert (limit.key, limit.waiting, limit.running) == ("host/*", 2, 0)
@@ -264,3 +266,21 @@ async def test_the_page_of_workers_says_how_many_are_wanted_and_why(board: Board
     screen = await ed.open("/admin/queues/workers")
     for told in ("worker-orders", why, "1 min 15 s"):
         assert told in screen.text
+
+
+async def test_schedules_are_shown_a_page_at_a_time(board: Board):
+    names = [f"zoo.tend_{number:02}" for number in range(30)]
+    rhythm: dict[str, Any] = {"cron": "0 6 * * *", "zone": "UTC", "made_by": new_id()}
+    async with board.database.transaction() as session:
+        for name in names:
+            await create(session, (), name, kind=TendReviews.kind, args={}, **rhythm)
+    ann = await board.browser(Role.ANALYST)
+    screen = await ann.open("/admin/queues/schedules")
+    seen = screen.text
+    assert names[-1] not in seen
+    assert "mail.settle" in seen
+    while further := screen.links.get("More schedules"):
+        screen = await ann.open(further)
+        seen += screen.text
+    assert [seen.count(name) for name in names] == [1] * 30
+    assert "mail.settle" in (await ann.open(screen.links["Back to the beginning"])).text

@@ -2,10 +2,11 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated, Any, Final
 
 from litestar import Controller, Request, Response, get, post
-from litestar.params import FromPath
+from litestar.params import FromPath, FromQuery
 from sqlalchemy.ext.asyncio import AsyncSession
 from sse_starlette import EventSourceResponse
 
@@ -24,6 +25,7 @@ from web.board.fresh import RARELY, follow
 from web.board.rhythm import in_words
 from web.forms import read, shown, text
 from web.guards import admin, analyst
+from web.lists import address, listed
 from web.pages import page, redirect
 from web.params import Submitted, Templates, Transaction, Who
 from web.visitor import Visitor
@@ -91,16 +93,22 @@ class Schedules(Controller):
     guards = [analyst]  # noqa: RUF012 - Litestar reads it as a class attribute
 
     @get()
-    async def index(self, session: Transaction, visitor: Who) -> Response[None]:
+    async def index(self, session: Transaction, visitor: Who, cursor: FromQuery[str] = "") -> Response[None]:
         """Each, with when it happens next."""
-        return page("board/schedules.html", visitor=visitor, **await _seen(session))
+        events = address(f"{SCHEDULES}/events", cursor=cursor)
+        return page("board/schedules.html", visitor=visitor, events=events, **await _seen(cursor, session))
 
     @get("/events")
     async def events(
-        self, request: Request[Any, Any, Any], visitor: Who, pages: Templates
+        self,
+        request: Request[Any, Any, Any],
+        visitor: Who,
+        pages: Templates,
+        cursor: FromQuery[str] = "",
     ) -> EventSourceResponse:
         """The same, as it changes."""
-        return follow(request, visitor, pages, "board/_schedules.html", _seen, every=RARELY)
+        seen = partial(_seen, cursor)
+        return follow(request, visitor, pages, "board/_schedules.html", seen, every=RARELY)
 
     @get("/new", guards=[admin])
     async def describe(self, visitor: Who) -> Response[None]:
@@ -185,10 +193,11 @@ class Schedules(Controller):
         return redirect(SCHEDULES, notice=said)
 
 
-async def _seen(session: AsyncSession) -> dict[str, Any]:
-    found = await schedules.all_schedules(session, KNOWN, now())
-    latest = await latest_of(session, [subject_of(one.name) for one in found])
-    return {"rows": [(one, in_words(one), latest.get(subject_of(one.name))) for one in found]}
+async def _seen(cursor: str, session: AsyncSession) -> dict[str, Any]:
+    found = await schedules.page_of_schedules(session, KNOWN, now(), cursor=cursor or None)
+    latest = await latest_of(session, [subject_of(one.name) for one in found.items])
+    rows = [(one, in_words(one), latest.get(subject_of(one.name))) for one in found.items]
+    return listed(found, SCHEDULES, cursor or None) | {"rows": rows}
 
 
 async def _the_schedule(session: AsyncSession, name: str) -> ScheduleView:
