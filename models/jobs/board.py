@@ -46,6 +46,7 @@ _QUEUES: Final = text(
          union select queue from held
          union select name from lines where name is not null)
     select names.name, waiting.count as waiting, oldest.oldest_at, coalesce(held.count, 0) as held,
+           (select sum(count) from held) > :most is true as are_more_held,
            coalesce(active.count, 0) as running, coalesce(slots.count, 0) as slots, job_queues.paused_at,
            job_queues.max_running, job_queues.rate_count, job_queues.rate_seconds, job_queues.rate_burst,
            job_queues.keep_days, {USED} as used,
@@ -91,14 +92,16 @@ class Health(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class QueueView:
-    """A queue now. `waiting` may be claimed, `held` wait for a limit or for other jobs; each is counted to one more
-    than `MOST_COUNTED`. `oldest_at` is that of the hundred that are claimed next. `slots` are those of living
-    workers, the limits those of all workers together.
+    """A queue now. `waiting` may be claimed, `held` wait for a limit or for other jobs. Of those that may be claimed one
+    more than `MOST_COUNTED` are counted, of those that are held as many in all queues together: with `are_more_held`
+    there are others, of this queue or another. `oldest_at` is that of the hundred that are claimed next. `slots` are
+    those of living workers, the limits those of all workers together.
     """
 
     name: str
     waiting: int
     held: int
+    are_more_held: bool
     oldest_at: datetime | None
     running: int
     slots: int

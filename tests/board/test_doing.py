@@ -198,7 +198,9 @@ async def test_a_queue_is_paused_and_goes_on_and_is_held_to_limits(board: Board)
     half = await ad.submit(screen.form("limiting"), rate_count="5")
     assert "fill in both, or leave" in half.text
     alone = await ad.submit(half.form("limiting"), rate_count="", rate_burst="3")
-    assert alone.text.count("fill in both, or leave") == 4
+    # At its field, and in the summary of what is wrong.
+    assert alone.text.count("fill in its jobs and seconds, or leave this empty too") == 2
+    assert "fill in both, or leave" not in alone.text
     await ad.submit(screen.form("limiting"), rate_count="5", rate_seconds="60", max_running="2")
     async with board.database.transaction() as session:
         row = await session.get_one(QueueRow, "default")
@@ -206,6 +208,22 @@ async def test_a_queue_is_paused_and_goes_on_and_is_held_to_limits(board: Board)
     told = [action for action, _ in await board.written_down()]
     assert told == ["queue.paused", "queue.resumed", "queue.limited"]
     assert (await ad.open("/admin/queues/nowhere")).status == 404
+
+
+async def test_a_queue_is_paused_from_the_overview_which_stays_as_it_was(board: Board):
+    await board.job()
+    ed, ana = await board.browser(Role.EDITOR), await board.browser(Role.ANALYST)
+    screen = await ed.submit((await ed.open("/admin/queues?span=week")).form("/admin/queues/default/pause"))
+    assert screen.response.url.raw_path == b"/admin/queues?span=week"
+    assert "Nothing of default begins any more." in screen.text
+    screen = await ed.submit(screen.form("Go on"))
+    assert screen.response.url.raw_path == b"/admin/queues?span=week"
+    assert "default goes on." in screen.text
+    assert await board.written_down() == [
+        ("queue.paused", "queue/default"),
+        ("queue.resumed", "queue/default"),
+    ]
+    assert not [one for one in (await ana.open("/admin/queues")).forms if one.action.endswith("/pause")]
 
 
 async def test_a_silent_queue_says_so_and_an_editor_ends_the_silence(board: Board):

@@ -27,16 +27,16 @@ async def _full(board: Board) -> dict[str, KeyView]:
 async def test_a_limit_tells_what_runs_and_how_much_of_its_rate_is_taken(board: Board):
     await board.job(JobState.ACTIVE, limit_key=HOST)
     async with board.database.transaction() as session:
-        await set_limit(session, HOST, Limit(max_running=2, rate=Rate(60, 60, burst=10)))
-        await limit_queue(session, "default", Limit(rate=Rate(60, 60, burst=10)))
-        # One second of a rate of one a second is one of the burst.
+        await set_limit(session, HOST, Limit(max_running=2, rate=Rate(60, 3600, burst=10)))
+        await limit_queue(session, "default", Limit(rate=Rate(60, 3600, burst=10)))
+        # One minute of a rate of one a minute is one of the burst.
         gates = [
-            {"name": name, "full_at": now() + timedelta(seconds=3.5)}
+            {"name": name, "full_at": now() + timedelta(minutes=3.5)}
             for name in (f"limit/{HOST}", "queue/default")
         ]
         await session.execute(insert(GateRow), gates)
     async with board.database.transaction() as session:
-        one = next(one for one in await limits(session) if one.key == HOST)
+        one = next(one for one in (await limits(session)).items if one.key == HOST)
         (queue,) = await glance.queues(session, timedelta(seconds=8), "default")
     assert (one.running, one.used, queue.used) == (1, 4, 4)
     ana = await board.browser(Role.ANALYST)
@@ -109,9 +109,40 @@ async def test_the_log_of_actions_keeps_a_limit_and_what_it_was(board: Board):
     assert [(one["burst"], one["was"]) for one in told] == [(5, "no limit"), (9, was)] * 2
 
 
+async def test_a_rate_is_lifted_by_emptying_its_two_numbers_alone(board: Board):
+    ad = await board.browser(Role.ADMIN)
+    for page in ("/admin/queues/default", f"/admin/queues/limits?key={HOST}"):
+        rate = {"max_running": "2", "rate_count": "5", "rate_seconds": "1", "rate_burst": "9"}
+        await ad.submit((await ad.open(page)).form("limiting"), **rate)
+        form = (await ad.open(page)).form("limiting")
+        assert form.fields["rate_burst"] == "9"
+        half = await ad.submit(form, rate_count="")
+        assert "fill in both, or leave both empty" in half.text
+        assert (await ad.submit(form, rate_count="", rate_seconds="")).status == 200
+        left = (await ad.open(page)).form("limiting").fields
+        assert [left[name] for name in rate] == ["2", "", "", ""]
+
+
 async def test_the_limit_of_a_whole_queue_is_set_on_its_own_page(board: Board):
     ad = await board.browser(Role.ADMIN)
     form = (await ad.open("/admin/queues/limits")).form("/admin/queues/limits")
     screen = await ad.submit(form, key="queue/mail", max_running="1")
     assert screen.status == 422
     assert "on its own page" in screen.text
+
+
+async def test_limits_are_shown_a_page_at_a_time_and_any_of_them_can_be_changed(board: Board):
+    keys = [f"host/{number:02}.example" for number in range(30)]
+    async with board.database.transaction() as session:
+        for key in keys:
+            await set_limit(session, key, Limit(max_running=7))
+    ad = await board.browser(Role.ADMIN)
+    first = await ad.open("/admin/queues/limits")
+    second = await ad.open(first.links["More limits"])
+    assert [[key in page.text for page in (first, second)] for key in (keys[0], keys[-1])] == [
+        [True, False],
+        [False, True],
+    ]
+    form = (await ad.open(f"/admin/queues/limits?key={keys[-1]}")).form("limiting")
+    assert (form.fields["max_running"], form.fields["seen"]) == ("7", "7 at once")
+    assert (await ad.open("/admin/queues/limits?key=%00")).form("limiting").fields["seen"] == "no limit"

@@ -84,6 +84,17 @@ async def test_a_queue_that_only_a_job_names_is_shown_and_what_is_held_back_is_t
     assert numbers[JobState.WAITING] == 5
 
 
+@pytest.mark.parametrize(("counted", "told"), [(5, "and 2 held back"), (1, "and at least 2 held back")])
+async def test_what_is_held_back_is_counted_so_far_and_says_so(
+    board: Board, monkeypatch: pytest.MonkeyPatch, counted: int, told: str
+):
+    monkeypatch.setattr(glance, "MOST_COUNTED", counted)
+    await board.jobs(2, limit_key="host/example.com", blocked_by="limit/host/example.com")
+    ann = await board.browser(Role.ANALYST)
+    for path in ("", "/default"):
+        assert told in (await ann.open(f"/admin/queues{path}")).text
+
+
 @pytest.mark.slow
 async def test_a_search_that_no_index_knows_goes_on_stretch_by_stretch(board: Board):
     wanted = await board.job(args={"place": "needle"})

@@ -24,6 +24,9 @@ FORM_PAGE = f"""{{% extends "shell/page.html" %}}{{% block title %}}Details{{% e
 <h1>Details</h1>{FORM}<form hx-post="/fault"><button>Break</button></form>{{% endblock %}}"""
 LIVE_PAGE = """{% extends "shell/page.html" %}{% import "shell/progress.html" as progress %}{% block main %}
 <h1>Order</h1>{% call progress.live(stream) %}<p id="order-status">At first</p>{% endcall %}{% endblock %}"""
+TABS_PAGE = """{% extends "shell/page.html" %}{% import "shell/navigation.html" as navigation %}{% block main %}
+{{ navigation.tabs("Sections", sections) }}<h1>Sections</h1>{% endblock %}"""
+SECTIONS = [(f"Section {number}", "/tabs", number == 8, None) for number in range(12)]
 STREAM = 'id: 1\ndata: <p id="order-status" data-title="45% · Order">Now</p>\n\nevent: done\ndata: end\n\n'
 
 
@@ -56,6 +59,8 @@ class Site(BaseHTTPRequestHandler):
             self.page(FORM_PAGE)
         elif self.path in {"/live", "/gone"}:
             self.page(LIVE_PAGE, stream="/events" if self.path == "/live" else "/missing")
+        elif self.path == "/tabs":
+            self.page(TABS_PAGE, sections=SECTIONS)
         elif self.path == "/events":
             self.answer(STREAM, "text/event-stream")
         else:
@@ -116,6 +121,25 @@ async def test_the_gallery_breaks_no_rule_of_the_content_policy(tab: Page, site:
 async def test_nothing_is_wider_than_a_small_phone(tab: Page, site: str):
     await tab.goto(f"{site}/gallery")
     assert await tab.evaluate("document.documentElement.scrollWidth") == 360
+
+
+@pytest.mark.parametrize("has_scripts", [True, False])
+async def test_tabs_are_one_row_on_a_phone_with_the_chosen_one_in_sight(
+    browser: Browser, site: str, *, has_scripts: bool
+):
+    async with await browser.new_context(
+        viewport={"width": 360, "height": 780}, java_script_enabled=has_scripts
+    ) as phone:
+        page = await phone.new_page()
+        await page.goto(f"{site}/tabs")
+        row = await page.locator(".tabs").bounding_box()
+        chosen = await page.locator(".tabs [aria-current]").bounding_box()
+        assert row is not None
+        assert chosen is not None
+        assert row["height"] < 2 * chosen["height"]
+        # Browsers scroll by whole pixels.
+        assert row["x"] - 1 <= chosen["x"] <= row["x"] + row["width"] - chosen["width"] + 1
+        assert await page.evaluate("document.documentElement.scrollWidth") == 360
 
 
 async def test_what_can_be_pressed_is_large_enough(tab: Page, site: str):

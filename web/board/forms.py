@@ -86,11 +86,13 @@ class Limiting:
         """What single fields cannot show."""
         rate = {"rate_count": self.rate_count, "rate_seconds": self.rate_seconds}
         missing = [name for name, number in rate.items() if number is None]
-        if len(missing) == 1 or (missing and self.rate_burst is not None):
-            words = (
-                "A rate is so many jobs in so many seconds: fill in both, or leave all three fields empty."
-            )
+        if len(missing) == 1:
+            words = "A rate is so many jobs in so many seconds: fill in both, or leave both empty."
             return dict.fromkeys(missing, words)
+        # What stood there with a rate goes with it. What is typed where there was none is a wish, and cannot be met.
+        if missing and self.rate_burst is not None and "after a rest" not in self.seen:
+            words = "“At once after a rest” goes with a rate: fill in its jobs and seconds, or leave this empty too."
+            return {"rate_burst": words}
         return {}
 
     @property

@@ -67,6 +67,7 @@ async def _seen(settings: Settings, drawings: Drawings, span: Span, session: Asy
         "dead": (await board.counts(session, [JobState.DEAD]))[JobState.DEAD],
         "alerts": await alerts(session),
         "subject_of": subject_of,
+        "span": span.name.lower(),
         "spans": span_tabs(BOARD, span),
         "charts": await drawings.charts(session, span),
     }

@@ -22,7 +22,7 @@ from web.board.charts import Drawings, Drawn, chosen, span_tabs
 from web.board.forms import LIMIT, Keeping, Limiting, filled
 from web.board.fresh import follow
 from web.board.limits import changed
-from web.forms import read, shown
+from web.forms import FormData, read, shown
 from web.guards import admin, analyst, editor
 from web.lists import address
 from web.pages import page, redirect
@@ -68,23 +68,24 @@ class Queue(Controller):
 
     @post("/pause", guards=[editor])
     async def hold(
-        self, session: Transaction, visitor: Who, settings: Config, queue: FromPath[str]
+        self, session: Transaction, visitor: Who, settings: Config, form: Submitted, queue: FromPath[str]
     ) -> Response[None]:
         """Let nothing of it begin any more, in any worker."""
         await _the_queue(session, settings, queue)
         await pause(session, queue)
         await audit(session, visitor.somebody, "queue.paused", f"queue/{queue}")
-        return redirect(f"{BOARD}/{queue}", notice="Nothing of it begins any more. What runs goes on.")
+        said = f"Nothing of {queue} begins any more. What runs goes on."
+        return redirect(_where_it_was_pressed(queue, form), notice=said)
 
     @post("/resumption", guards=[editor])
     async def go_on(
-        self, session: Transaction, visitor: Who, settings: Config, queue: FromPath[str]
+        self, session: Transaction, visitor: Who, settings: Config, form: Submitted, queue: FromPath[str]
     ) -> Response[None]:
         """Let it go on."""
         await _the_queue(session, settings, queue)
         await resume(session, queue)
         await audit(session, visitor.somebody, "queue.resumed", f"queue/{queue}")
-        return redirect(f"{BOARD}/{queue}", notice="It goes on.")
+        return redirect(_where_it_was_pressed(queue, form), notice=f"{queue} goes on.")
 
     @post("/silence-end", guards=[editor])
     async def break_silence(
@@ -143,6 +144,12 @@ class Queue(Controller):
         detail = {"keep_days": wish.keep_days, "was": wish.seen}
         await audit(session, visitor.somebody, "queue.keeping", f"queue/{queue}", **detail)
         return redirect(f"{BOARD}/{queue}", notice="What has finished is kept for so long from now on.")
+
+
+def _where_it_was_pressed(queue: str, form: FormData) -> str:
+    """The overview, whose buttons say how far back it looks, or else the queue's own page."""
+    sent = shown(form)
+    return address(BOARD, span=sent["overview"]) if "overview" in sent else f"{BOARD}/{queue}"
 
 
 async def _the_queue(session: AsyncSession, settings: Settings, name: str) -> QueueView:
