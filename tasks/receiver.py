@@ -8,7 +8,7 @@ under its fence.
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Callable, Coroutine, Iterable, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any, Final
 from uuid import UUID
@@ -23,7 +23,7 @@ from models.base.away import is_away
 from models.base.crash_points import crash_point
 from models.base.db import News
 from models.jobs import gates
-from models.jobs.actions import LostLease, snooze
+from models.jobs.actions import LostLease, set_aside
 from models.jobs.cancelling import BELL, sweep
 from models.jobs.message import kinds
 from models.jobs.progress import Progress
@@ -41,6 +41,12 @@ log = structlog.get_logger(__name__)
 CANCEL_GRACE: Final = 10.0
 #: What waits for its own earlier run to be over here asks again after so long.
 STILL_RUNNING_WAIT: Final = timedelta(seconds=5)
+STILL_RUNNING: Final = "Its earlier run has not ended yet."
+#: What was claimed together with another one that is suspected is asked again after so long.
+SUSPECT_WAIT: Final = timedelta(seconds=1)
+TAKE_TURNS: Final = (
+    "Its worker has died twice, and so has that of other jobs: a worker runs one of them at a time."
+)
 #: How often a busy worker tells the others that there is more than it can take, in seconds.
 PASSING_ON: Final = 0.05
 
@@ -193,10 +199,10 @@ class JobReceiver(Receiver):
         if full := [queue for queue in taken if taken[queue] == free[queue]]:
             await self._pass_on(full)
 
-    async def _begin_all(self, claims: Iterable[Claim]) -> None:
+    async def _begin_all(self, claims: Sequence[Claim]) -> None:
         """Begin what was claimed; what has the key of a limit, if there is room for it."""
         keyed: list[Claim] = []
-        for claim in claims:
+        for claim in await self._one_suspect_of(claims):
             crash_point("after a claim, before the first job begins")
             if claim.limit_key is None:
                 self._begin(claim)
@@ -210,6 +216,17 @@ class JobReceiver(Receiver):
             if len(passed.claims) < len(keyed):
                 # Slots are free again, for jobs of other keys.
                 self._wake.set()
+
+    async def _one_suspect_of(self, claims: Sequence[Claim]) -> Sequence[Claim]:
+        """All that nothing is suspected of, and one of the others: see `store.suspected`.
+
+        The rest is given back before that one begins, or it would die with it and be blamed for it.
+        """
+        found = list(claims)
+        for claim in [one for one in claims if one.is_suspect][1:]:
+            await self._put_off(self._fence(claim), SUSPECT_WAIT, TAKE_TURNS)
+            found.remove(claim)
+        return found
 
     def _make_room(self, claim: Claim) -> None:
         """A job has ended: there may be room in what limits its like."""
@@ -232,24 +249,26 @@ class JobReceiver(Receiver):
 
     # -------------------------------------------------------------- running
 
+    def _fence(self, claim: Claim) -> Fence:
+        return Fence(claim.id, claim.attempt, self.worker_id, claim.flow_id)
+
     def _begin(self, claim: Claim) -> None:
-        fence = Fence(claim.id, claim.attempt, self.worker_id, claim.flow_id)
+        fence = self._fence(claim)
         if claim.id in self.running or claim.id in self.settler.ending:
-            self._spawn(self._put_off(fence))
+            # It was cancelled and does not stop, or we were taken for dead. Two attempts are not at work at once here.
+            log.warning("job.still_running", job=str(claim.id))
+            self._spawn(self._put_off(fence, STILL_RUNNING_WAIT, STILL_RUNNING))
             return
         progress = Progress(claim.id, claim.attempt, claim.max_attempts, started_at=claim.started_at)
         attempt = self.running[claim.id] = Attempt(claim, fence, progress)
         self._busy[claim.queue] += 1
         self._tasks[claim.id] = asyncio.create_task(self._run(attempt))
 
-    async def _put_off(self, fence: Fence) -> None:
-        """Give back a job whose earlier attempt still runs here, though not for the row any more: it was cancelled and
-        does not stop, or we were taken for dead. Two attempts of a job are not at work at once in one worker.
-        """
-        log.warning("job.still_running", job=str(fence.job_id))
+    async def _put_off(self, fence: Fence, wait: timedelta, why: str) -> None:
+        """Give back a job that cannot begin here now."""
         try:
             async with self.world.database.transaction() as session:
-                await snooze(session, fence, STILL_RUNNING_WAIT, "Its earlier run has not ended yet.")
+                await set_aside(session, fence, wait, why)
         except LostLease:
             log.debug("job.taken_meanwhile", job=str(fence.job_id))
         except Exception:

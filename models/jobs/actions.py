@@ -19,7 +19,7 @@ from models.jobs.errors import fingerprint
 from models.jobs.message import Backoff
 from models.jobs.rules import AGING, LONGEST_SILENCE
 from models.jobs.shares import rank_anew
-from models.jobs.store import Fence
+from models.jobs.store import DIED, Fence, suspected
 from models.jobs.telling import tell
 
 log = structlog.get_logger(__name__)
@@ -101,22 +101,41 @@ _LOST = """
       from jobs j left join job_workers w on w.id = j.worker_id
      where j.state = 'active' and (w.id is null or w.beat_at < clock_timestamp() - cast(:lease as interval))
 """
+#: Whoever is to be run once at most is not run again. Of the others nobody is buried for the death of a worker without
+#: having been alone under suspicion in it.
 _LOOK_FOR_LOST = text(
-    f"select j.id, j.flow_id, j.attempt >= j.max_attempts as is_doomed {_LOST} order by j.id limit :limit"
+    f"""
+    select id, kind, flow_id, attempt >= max_attempts and (max_attempts = 1 or is_suspect and suspects = 1) as is_doomed
+      from (select lost.*, count(*) filter (where is_suspect) over (partition by worker_id) as suspects
+              from (select j.id, j.kind, j.flow_id, j.worker_id, j.attempt, j.max_attempts,
+                           {suspected("j", "j.attempt")} as is_suspect {_LOST}) lost) counted
+     order by id limit :limit
+    """  # noqa: S608 - our own words
 )
 _TAKE_BACK = text(
     f"""
     update jobs
-       set state = case when attempt >= max_attempts then 'dead' else 'waiting' end,
-           finished_at = case when attempt >= max_attempts then clock_timestamp() end,
-           worker_id = null,
-           error = :error, fingerprint = case when attempt >= max_attempts then :fingerprint end
+       set state = case when cast(:buried_as as text) is null then 'waiting' else 'dead' end,
+           finished_at = case when cast(:buried_as as text) is not null then clock_timestamp() end,
+           max_attempts = case when cast(:buried_as as text) is null then greatest(max_attempts, attempt + 1)
+                               else max_attempts end,
+           worker_id = null, error = :error, fingerprint = :buried_as
       from (select j.id, j.worker_id {_LOST} and j.id = any(:ids) for update of j skip locked) lost
      where jobs.id = lost.id
-    returning jobs.id, jobs.queue, jobs.attempt, lost.worker_id, jobs.state, jobs.subject, jobs.when_dead,
-              jobs.flow_id
+    returning jobs.id, jobs.kind, jobs.queue, jobs.attempt, lost.worker_id, jobs.subject, jobs.when_dead, jobs.flow_id
     """  # noqa: S608 - our own words
 ).bindparams(bindparam("ids", type_=ARRAY(Uuid())))
+
+_SET_ASIDE = text(
+    """
+    update jobs
+       set state = 'scheduled', worker_id = null, started_at = null, attempt = attempt - 1,
+           snoozes = least(cast(snoozes as int) + 1, 32767), blocked_by = nullif(blocked_by, 'limit/' || limit_key),
+           run_at = clock_timestamp() + cast(:wait as interval)
+     where id = :job_id and attempt = :attempt and worker_id = :worker_id and finished_at is null
+    returning subject, run_at
+    """
+)
 
 _HURRY = text(
     """
@@ -145,11 +164,13 @@ class Failure:
 
     error: str
     traceback: str | None = None
+    #: Where the words are always the same, the kind whose cause it is.
+    kind: str = ""
 
     @property
     def fingerprint(self) -> str:
         """What it shares with others of its cause."""
-        return fingerprint(self.error, self.traceback)
+        return fingerprint(self.error, self.traceback, self.kind)
 
 
 def _key(fence: Fence) -> dict[str, object]:
@@ -204,14 +225,21 @@ async def snooze(
     if is_crowded:
         wait = min(wait, LONGEST_SILENCE)
     row = await _again(session, fence, wait, None, unspent=1, is_crowded=is_crowded)
-    put_off = {
-        "job_id": fence.job_id,
-        "attempt": fence.attempt,
-        "wait": wait,
-        "until": row.run_at,
-        "why": why,
-    }
-    await session.execute(_PUT_OFF, put_off)
+    await _put_off(session, fence, wait, row.run_at, why)
+
+
+async def set_aside(session: AsyncSession, fence: Fence, wait: timedelta, why: str) -> None:
+    """Give a job back that was claimed and not begun: it comes again after `wait`, at the place that it had."""
+    row = (await session.execute(_SET_ASIDE, _key(fence) | {"wait": wait})).one_or_none()
+    if row is None:
+        raise LostLease(str(fence.job_id))
+    tell(session, fence.job_id, row.subject)
+    await _put_off(session, fence, wait, row.run_at, why)
+
+
+async def _put_off(session: AsyncSession, fence: Fence, wait: timedelta, until: datetime, why: str) -> None:
+    told = {"job_id": fence.job_id, "attempt": fence.attempt, "wait": wait, "until": until, "why": why}
+    await session.execute(_PUT_OFF, told)
 
 
 async def crowded_for(session: AsyncSession, fence: Fence) -> timedelta:
@@ -241,7 +269,8 @@ async def bury(session: AsyncSession, fence: Fence, failure: Failure) -> None:
 async def rescue(session: AsyncSession, lease: timedelta, limit: int = 500) -> list[UUID]:
     """Take back the jobs of workers that have been silent for longer than `lease`; bury those that keep killing theirs.
 
-    Living workers lose nothing, however long their jobs take: the worker's beat is looked at, never the job's age.
+    Living workers lose nothing, however long their jobs take: the worker's beat is looked at, never the job's age. Nor is
+    anybody buried for a neighbour: whose worker died at its last attempt has another one, until it was suspected alone.
     """
     lost = (await session.execute(_LOOK_FOR_LOST, {"lease": lease, "limit": limit})).all()
     doomed = [row for row in lost if row.is_doomed]
@@ -253,19 +282,22 @@ async def rescue(session: AsyncSession, lease: timedelta, limit: int = 500) -> l
         # What follows from the end of one may not be possible: that one stays, the others do not wait for it.
         try:
             async with session.begin_nested():
-                saved += await _take_back(session, lease, [row.id])
+                buried_as = Failure(DIED, kind=row.kind).fingerprint
+                saved += await _take_back(session, lease, [row.id], buried_as)
         except Exception:
             log.exception("job.not_rescued", job=str(row.id))
-    return saved + await _take_back(session, lease, [row.id for row in lost if not row.is_doomed])
+    return saved + await _take_back(session, lease, [row.id for row in lost if not row.is_doomed], None)
 
 
-async def _take_back(session: AsyncSession, lease: timedelta, ids: Sequence[UUID]) -> list[UUID]:
-    failure = Failure("The worker that ran this died.")
-    words = {"error": failure.error, "fingerprint": failure.fingerprint}
-    taken = (await session.execute(_TAKE_BACK, {"lease": lease, "ids": ids} | words)).all()
+async def _take_back(
+    session: AsyncSession, lease: timedelta, ids: Sequence[UUID], buried_as: str | None
+) -> list[UUID]:
+    asked = {"lease": lease, "ids": ids, "error": DIED, "buried_as": buried_as}
+    taken = (await session.execute(_TAKE_BACK, asked)).all()
     for row in taken:
+        failure = Failure(DIED, kind=row.kind)
         await remember(session, Fence(row.id, row.attempt, row.worker_id), "worker died", failure)
-        if row.state == "dead":
+        if buried_as is not None:
             await _mourn(session, row)
         else:
             tell(session, row.id, row.subject)

@@ -97,13 +97,13 @@ class Group:
     understood_at: datetime | None
 
 
-def fingerprint(error: str, traceback: str | None = None) -> str:
+def fingerprint(error: str, traceback: str | None = None, kind: str = "") -> str:
     """16 hex digits that errors of one cause share: of the error's type and its words without ids, numbers and
-    quotations, and of the innermost function of ours in the traceback.
+    quotations, and of the innermost function of ours in the traceback, or without one the `kind` that is given.
     """
     words = _PARTICULARS.sub(lambda hit: f"<{hit.lastgroup}>", error)
     frames = _OWN_FRAME.findall(traceback or "")
-    where = ":".join(frames[-1]) if frames else ""
+    where = ":".join(frames[-1]) if frames else kind
     return hashlib.blake2b(f"{words}\n{where}".encode(), digest_size=8).hexdigest()
 
 

@@ -16,25 +16,44 @@ from uuid import UUID
 import asyncpg
 from sqlalchemy.engine import make_url
 
+#: What a job says of itself when its worker has died with it.
+DIED: Final = "The worker that ran this died."
+
+
+def suspected(job: str, attempt: str) -> str:
+    """SQL for whether the two attempts of a job before this one both ended with the death of their worker.
+
+    It may kill them, or have stood twice beside one that does: of such jobs a worker runs one at a time.
+    """
+    return f"""({job}.error is not distinct from '{DIED}' and
+               (select count(*) from job_attempts tried
+                 where tried.job_id = {job}.id and tried.attempt between {attempt} - 2 and {attempt} - 1
+                   and tried.outcome = 'worker died') = 2)"""  # noqa: S608 - our own words
+
+
 #: Makes those jobs a worker's (`$1`) that the query `which` names.
-TAKE: Final = """
+TAKE: Final = f"""
 update jobs set state = 'active', attempt = attempt + 1, worker_id = $1, started_at = clock_timestamp(),
                 done = null, total = null, words = null, blocked_by = 'limit/' || limit_key,
                 unique_key = case when not frees_key then unique_key end
- where id = any(array({which}))
+ where id = any(array({{which}}))
 returning id, kind, queue, args, attempt, max_attempts, subject, correlation_id, created_at, run_at, started_at,
-          flow_id, limit_key, secret
-"""
+          flow_id, limit_key, secret, {suspected("jobs", "jobs.attempt")}
+"""  # noqa: S608 - our own words
+#: Whoever is suspected waits for another one that runs here, or would die with it and be blamed for it.
+_MAY_RUN: Final = f"""(jobs.error is distinct from '{DIED}' or not {suspected("jobs", "(jobs.attempt + 1)")}
+                    or not exists (select from jobs mine where mine.worker_id = $1 and mine.state = 'active'
+                                      and {suspected("mine", "mine.attempt")}))"""
 _CLAIM: Final = TAKE.format(
-    which="""
+    which=f"""
        select picked.id
          from unnest($2::text[], $3::int[]) as wanted (name, slots)
         cross join lateral (
               select id from jobs
-               where queue = wanted.name and state = 'waiting' and blocked_by is null and {which}
+               where queue = wanted.name and state = 'waiting' and blocked_by is null and {{which}} and {_MAY_RUN}
                order by rank_at, id
                limit wanted.slots
-                 for update skip locked) picked"""
+                 for update skip locked) picked"""  # noqa: S608 - our own words
 )
 
 #: From queues that nobody has decided anything about. The others are claimed from in `gates`.
@@ -127,6 +146,8 @@ class Claim:
     #: With one, the row is ours, but it may not be begun before `gates.admit` has let it through.
     limit_key: str | None
     secret: bytes | None = field(repr=False)
+    #: See `suspected`.
+    is_suspect: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -245,11 +245,11 @@ async def test_sigterm_gives_back_at_once_and_loses_no_attempt(crew: Crew, datab
     assert left == 0
 
 
-async def test_a_job_that_kills_its_workers_is_buried_after_its_attempts(
+async def test_a_job_that_kills_its_workers_is_buried_after_its_attempts_and_those_beside_it_are_done(
     crew: Crew, database: Database
 ) -> None:
     crew.start("dispatcher")
-    [poison] = await ask(database, Play(act="die"))
+    poison, *beside = await ask(database, Play(act="die"), *[Play(act="sleep", seconds=1.5)] * 3)
     for _ in range(3):
         worker = crew.start("worker")
         async with patience(60, database):
@@ -257,7 +257,7 @@ async def test_a_job_that_kills_its_workers_is_buried_after_its_attempts(
                 await asyncio.sleep(0.05)
     crew.start("worker")
     async with patience(60, database):
-        while (await effects_of(database)).total() == 0:
+        while (await effects_of(database)).total() < 1 + len(beside):
             await asyncio.sleep(0.05)
     async with database.transaction() as session:
         row = (
@@ -266,12 +266,19 @@ async def test_a_job_that_kills_its_workers_is_buried_after_its_attempts(
             )
         ).one()
         outcomes = (
-            (await session.execute(text("select outcome from job_attempts order by attempt"))).scalars().all()
+            (
+                await session.execute(
+                    text("select outcome from job_attempts where job_id = :id order by attempt"),
+                    {"id": poison},
+                )
+            )
+            .scalars()
+            .all()
         )
-        mourned = (await session.execute(text("select words from effects"))).scalars().all()
+        words = (await session.execute(text("select words from effects order by words"))).scalars().all()
     assert (row.state, row.attempt, row.error) == ("dead", 3, "The worker that ran this died.")
     assert outcomes == ["worker died"] * 3
-    assert mourned == ["mourned a job"]
+    assert words == [*["done"] * len(beside), "mourned a job"]
 
 
 async def test_every_database_connection_cut_at_once_loses_nothing(crew: Crew, database: Database) -> None:

@@ -82,6 +82,8 @@ async def poisoned(stage: Stage) -> None:
     async with stage.transaction() as session:
         await enqueue(session, Poison(), when_dead=Do(token=mourning, act="write", seconds=0))
     stage.answered.add(mourning)
+    # Some are still under way whenever it strikes.
+    await stage.ask(4, seconds=2)
     await stage.ask(stage.size.jobs)
     for _ in range(Poison.attempts):
         worker = stage.start("worker")
