@@ -101,11 +101,13 @@ _LOST = """
       from jobs j left join job_workers w on w.id = j.worker_id
      where j.state = 'active' and (w.id is null or w.beat_at < clock_timestamp() - cast(:lease as interval))
 """
-#: Whoever is to be run once at most is not run again. Of the others nobody is buried for the death of a worker without
-#: having been alone under suspicion in it.
+#: Whoever is to be run once at most is not run again, nor whoever was disowned at its last attempt. Of the others nobody
+#: is buried for the death of a worker without having been alone under suspicion in it.
 _LOOK_FOR_LOST = text(
     f"""
-    select id, kind, flow_id, attempt >= max_attempts and (max_attempts = 1 or is_suspect and suspects = 1) as is_doomed
+    select id, kind, flow_id,
+           attempt >= max_attempts
+           and (max_attempts = 1 or worker_id is null or is_suspect and suspects = 1) as is_doomed
       from (select lost.*, count(*) filter (where is_suspect) over (partition by worker_id) as suspects
               from (select j.id, j.kind, j.flow_id, j.worker_id, j.attempt, j.max_attempts,
                            {suspected("j", "j.attempt")} as is_suspect {_LOST}) lost) counted

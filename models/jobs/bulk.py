@@ -17,7 +17,7 @@ from models.base.errors import Conflict, Invalid, NotFound, Refusal
 from models.base.paging import PAGE_SIZE, Page, decode_cursor, page_of
 from models.jobs.board_tables import BulkChunkRow, BulkRow
 from models.jobs.cancelling import cancel, cancel_all
-from models.jobs.dead import delete, prioritize, promote, retry
+from models.jobs.dead import delete, prioritize, promote, retry, retry_all
 from models.jobs.enqueue import enqueue
 from models.jobs.filter import Filter
 from models.jobs.jobs import DoBulkAction, EndBulkAction
@@ -77,7 +77,7 @@ async def do_chunk(session: AsyncSession, bulk_id: UUID, size: int = CHUNK) -> B
     ids = (
         await session.scalars(select(JobRow.id).where(*meant, *after).order_by(JobRow.id).limit(size))
     ).all()
-    done = await _cancelled(session, ids) if row.deed is BulkDeed.CANCEL else set()
+    done = await _done_at_once(session, row.deed, ids)
     for job_id in ids:
         if job_id in done:
             continue
@@ -151,14 +151,18 @@ def _meant(row: BulkRow) -> list[ColumnElement[bool]]:
     return [*Filter.read(row.filter, row.created_at).conditions(), JobRow.id < row.id]
 
 
-async def _cancelled(session: AsyncSession, ids: Sequence[UUID]) -> set[UUID]:
-    """Those that could be cancelled at once. The rest is asked one by one, to hear why not."""
-    try:
-        async with session.begin_nested():
-            return await cancel_all(session, ids)
-    except Refusal:
-        # To take back what one of them has begun is refused: the others do not wait for it.
-        return set()
+async def _done_at_once(session: AsyncSession, deed: BulkDeed, ids: Sequence[UUID]) -> set[UUID]:
+    """Those to which the deed could be done by few statements. The rest is asked one by one, to hear why not."""
+    if deed is BulkDeed.RETRY:
+        return await retry_all(session, ids)
+    if deed is BulkDeed.CANCEL:
+        try:
+            async with session.begin_nested():
+                return await cancel_all(session, ids)
+        except Refusal:
+            # To take back what one of them has begun is refused: the others do not wait for it.
+            return set()
+    return set()
 
 
 async def _do(session: AsyncSession, row: BulkRow, job_id: UUID) -> None:

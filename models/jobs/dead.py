@@ -3,13 +3,14 @@
 A job that is held works for somebody who has paid. Nothing here, and no retention, makes one disappear.
 """
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
 from uuid import UUID
 
 import msgspec
 import orjson
-from sqlalchemy import text
+from sqlalchemy import Row, SmallInteger, Uuid, bindparam, text
+from sqlalchemy.dialects.postgresql import ARRAY, TIMESTAMP
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -18,11 +19,13 @@ from models.base.db import changed, new_id, news_of
 from models.base.errors import Conflict, Invalid, NotFound
 from models.jobs.endings import lock, revive
 from models.jobs.message import MAX_ARGS_BYTES, Job, kinds
-from models.jobs.rules import AGING, PRIORITIES
-from models.jobs.shares import rank_anew
+from models.jobs.rules import AGING, PRIORITIES, rank
+from models.jobs.shares import rank_anew, turns
 from models.jobs.states import JobState
 from models.jobs.tables import JobRow
 from models.jobs.telling import tell
+
+_IDS: Final = bindparam("ids", type_=ARRAY(Uuid()))
 
 #: It waits again for those of its parents that are still there: a deleted one will never end.
 _RETRY = text(
@@ -30,26 +33,43 @@ _RETRY = text(
     update jobs
        set state = 'waiting', finished_at = null, started_at = null, worker_id = null, result = null,
            cancel_asked_at = null, run_anyway = false, fingerprint = null, crowded_at = null,
-           run_at = clock_timestamp(), rank_at = :rank_at,
-           max_attempts = attempt + :attempts, args = coalesce(cast(:args as jsonb), args),
+           run_at = clock_timestamp(), rank_at = again.rank_at,
+           max_attempts = attempt + again.attempts, args = coalesce(cast(:args as jsonb), args),
            parents_left = waits.parents,
            blocked_by = case when waits.parents > 0 then 'parents'
                              else (select 'flow/' || id from job_flows where id = flow_id and paused_at is not null) end
-      from (select count(*) as parents from job_parents where child_id = :job_id and not is_met) waits
-     where id = :job_id and state in ('dead', 'cancelled')
+      from unnest(:ids, :ranks, :attempts) as again (job_id, rank_at, attempts)
+     cross join lateral (select count(*) as parents from job_parents where child_id = job_id and not is_met) waits
+     where id = job_id and state in ('dead', 'cancelled')
        and not exists (select from jobs other where other.unique_key = jobs.unique_key
                           and other.state in ('scheduled', 'waiting', 'active'))
-    returning queue, subject
+    returning id, queue, subject, flow_id
     """
+).bindparams(
+    _IDS,
+    bindparam("ranks", type_=ARRAY(TIMESTAMP(timezone=True))),
+    bindparam("attempts", type_=ARRAY(SmallInteger())),
 )
 
-_FAILED_PARENT = text(
-    """
-    select parent.step from job_parents edge join jobs parent on parent.id = edge.parent_id
-     where edge.child_id = :job_id and not edge.is_met and parent.state in ('dead', 'cancelled')
-     order by parent.id limit 1
-    """
+_FAILED_PARENTS: Final = """
+    from job_parents edge join jobs parent on parent.id = edge.parent_id
+   where edge.child_id = %s and not edge.is_met and parent.state in ('dead', 'cancelled')
+"""
+_FAILED_PARENT = text(f"select parent.step {_FAILED_PARENTS % ':job_id'} order by parent.id limit 1")
+
+_FLOWS = text("select distinct flow_id from jobs where id = any(:ids) and flow_id is not null").bindparams(
+    _IDS
 )
+
+#: Those that may run again as far as they are asked themselves.
+_ENDED_BADLY = text(
+    f"""
+    select id, kind, queue, priority, share_key, unique_key from jobs
+     where id = any(:ids) and state in ('dead', 'cancelled')
+       and not exists (select {_FAILED_PARENTS % "jobs.id"})
+     order by id
+    """  # noqa: S608 - our own words
+).bindparams(_IDS)
 
 _DUPLICATE = text(
     """
@@ -96,6 +116,18 @@ async def retry(session: AsyncSession, job_id: UUID) -> None:
     await _again(session, await _job(session, job_id), None)
 
 
+async def retry_all(session: AsyncSession, job_ids: Sequence[UUID]) -> set[UUID]:
+    """`retry` those of the jobs that can be. Returns which those were: why not the others, each of them can be asked."""
+    # Flows before any of their jobs, in one order: see `endings`.
+    for flow_id in sorted(await session.scalars(_FLOWS, {"ids": list(job_ids)})):
+        await lock(session, flow_id)
+    first: dict[object, Row[Any]] = {}
+    for job in await session.execute(_ENDED_BADLY, {"ids": list(job_ids)}):
+        # Of those that did the same work one alone can run.
+        first.setdefault(job.unique_key or job.id, job)
+    return await _wait_again(session, list(first.values()))
+
+
 async def retry_edited(session: AsyncSession, job_id: UUID, args: Mapping[str, Any]) -> None:
     """`retry` with other arguments; sealed ones stay as they are. Raises `Invalid` naming each `args.<field>`."""
     job = await _job(session, job_id)
@@ -116,7 +148,7 @@ async def duplicate(session: AsyncSession, job_id: UUID, asked_by: UUID) -> UUID
         "new_id": copy_id,
         "job_id": job_id,
         "rank_at": await rank_anew(session, job, now(), is_counted=False),
-        "attempts": _attempts(job),
+        "attempts": _attempts([job])[0],
         "asked_by": asked_by,
     }
     await session.execute(_DUPLICATE, copy)
@@ -206,23 +238,47 @@ async def _again(session: AsyncSession, job: JobRow, args: str | None) -> None:
         raise Conflict(
             f"This job waits for the step “{step}”, which failed: retry that one, and this one follows."
         )
-    rank_at = await rank_anew(session, job, now(), is_counted=False)
-    again = {"job_id": job.id, "rank_at": rank_at, "attempts": _attempts(job), "args": args}
+    if not await _wait_again(session, [job], args):
+        raise Conflict("This job is not dead any more, or another one does its work.")
+
+
+async def _wait_again(
+    session: AsyncSession, jobs: Sequence[JobRow | Row[Any]], args: str | None = None
+) -> set[UUID]:
+    """Let those wait that still can, in this order, whose flows are locked. Returns which: none if one's key is taken."""
+    if not jobs:
+        return set()
+    at = now()
+    places = await turns(session, {(job.queue, job.share_key) for job in jobs if job.share_key is not None})
+    again = {
+        "ids": [job.id for job in jobs],
+        "ranks": [
+            places[job.queue, job.share_key].next(at, job.priority, is_scheduled=False)
+            if job.share_key is not None
+            else rank(at, job.priority)
+            for job in jobs
+        ],
+        "attempts": _attempts(jobs),
+        "args": args,
+    }
     try:
         async with session.begin_nested():
-            row = (await session.execute(_RETRY, again)).one_or_none()
+            rows = (await session.execute(_RETRY, again)).all()
     except IntegrityError:
-        row = None
-    if row is None:
-        raise Conflict("This job is not dead any more, or another one does its work.")
-    if job.flow_id is not None:
-        await revive(session, job.flow_id, job.id)
-    _ring(session, job.id, row.queue, row.subject)
+        return set()
+    by_flow: dict[UUID, list[UUID]] = {}
+    for row in rows:
+        if row.flow_id is not None:
+            by_flow.setdefault(row.flow_id, []).append(row.id)
+        _ring(session, row.id, row.queue, row.subject)
+    for flow_id, ids in by_flow.items():
+        await revive(session, flow_id, ids)
+    return {row.id for row in rows}
 
 
-def _attempts(job: JobRow) -> int:
-    known = kinds().get(job.kind)
-    return known.attempts if known else 1
+def _attempts(jobs: Sequence[JobRow | Row[Any]]) -> list[int]:
+    known = kinds()
+    return [known[job.kind].attempts if job.kind in known else 1 for job in jobs]
 
 
 def _ring(session: AsyncSession, job_id: UUID, queue: str, subject: str | None) -> None:

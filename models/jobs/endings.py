@@ -168,14 +168,14 @@ async def follow_up(
     await session.execute(_ANYWAY, {"job_id": job_id, "ended": ended})
 
 
-async def revive(session: AsyncSession, flow_id: UUID, job_id: UUID) -> None:
-    """A job that had ended badly is tried again: let what was given up because of it wait for it again."""
-    wave, count = [job_id], 0
+async def revive(session: AsyncSession, flow_id: UUID, job_ids: Sequence[UUID]) -> None:
+    """Jobs of a flow that had ended badly are tried again: let what was given up because of them wait for them again."""
+    wave, count = list(job_ids), 0
     while wave:
         count += len(wave)
         found = await session.execute(_REVIVE, {"revived": wave, "words": PARENT_FAILED})
         wave = list(found.scalars())
-    await _count(session, flow_id, job_id, 0, -count)
+    await _count(session, flow_id, job_ids[0], 0, -count)
 
 
 async def complete_in_flows(

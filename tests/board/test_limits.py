@@ -1,6 +1,7 @@
 """What the board tells of limits: how much of each is taken, and which keys are full."""
 
 from datetime import timedelta
+from typing import Any
 
 from sqlalchemy import insert, select
 
@@ -111,8 +112,8 @@ async def test_the_log_of_actions_keeps_a_limit_and_what_it_was(board: Board):
 
 async def test_a_rate_is_lifted_by_emptying_its_two_numbers_alone(board: Board):
     ad = await board.browser(Role.ADMIN)
+    rate: dict[str, Any] = {"max_running": "2", "rate_count": "5", "rate_seconds": "1", "rate_burst": "9"}
     for page in ("/admin/queues/default", f"/admin/queues/limits?key={HOST}"):
-        rate = {"max_running": "2", "rate_count": "5", "rate_seconds": "1", "rate_burst": "9"}
         await ad.submit((await ad.open(page)).form("limiting"), **rate)
         form = (await ad.open(page)).form("limiting")
         assert form.fields["rate_burst"] == "9"

@@ -125,10 +125,10 @@ async def test_a_flow_is_cancelled_although_nobody_knows_what_follows_for_those_
 async def test_a_job_that_cannot_be_buried_does_not_keep_others_from_being_rescued(
     database: Database,
 ) -> None:
-    lost = {"state": JobState.ACTIVE, "worker_id": new_id(), "attempt": 3, "max_attempts": 3}
+    lost = {"state": JobState.ACTIVE, "worker_id": new_id(), "attempt": 1, "max_attempts": 1}
     broken = await ask(database, **lost, when_dead={})
     doomed = await ask(database, **lost, when_dead=Mourn(name="a job").packed())
-    other = await ask(database, **lost | {"attempt": 1})
+    other = await ask(database, **lost | {"max_attempts": 3})
     async with database.transaction() as session:
         assert await rescue(session, LEASE) == [doomed, other]
     async with database.transaction() as session:
@@ -146,7 +146,9 @@ async def test_a_rescue_waits_for_a_flow_before_it_holds_any_of_its_jobs(databas
     async with database.transaction() as session:
         flow_id = await enqueue_flow(session, "play", {"a": Step(Play(act="return"))})
         worker_id = new_id()
-        await session.execute(update(JobRow).values(state=JobState.ACTIVE, worker_id=worker_id, attempt=3))
+        await session.execute(
+            update(JobRow).values(state=JobState.ACTIVE, worker_id=worker_id, attempt=1, max_attempts=1)
+        )
         job_id = (await session.scalars(select(JobRow.id))).one()
 
     async def save() -> list[UUID]:
@@ -161,5 +163,5 @@ async def test_a_rescue_waits_for_a_flow_before_it_holds_any_of_its_jobs(databas
         saving = asyncio.create_task(save())
         while not await session.scalar(waiting):
             await asyncio.sleep(0.01)
-        assert await complete_in_flows(session, worker_id, [(flow_id, job_id, 3, None)]) == {job_id}
+        assert await complete_in_flows(session, worker_id, [(flow_id, job_id, 1, None)]) == {job_id}
     assert await saving == []
