@@ -154,8 +154,10 @@ class Settler:
             is_temporary = isinstance(error, Temporary)
             log.warning("job.failed", error=failure.error, exc_info=None if is_temporary else trace)
             wait = error.retry_after if isinstance(error, Temporary) else None
-            backoff = self._kinds[claim.kind].backoff
-            await fail(session, fence, failure, backoff, wait, is_crowded=is_crowded)
+            message = self._kinds[claim.kind]
+            # Who lets it run again gives it as many attempts as it had at first.
+            tried = max(1, claim.attempt - max(0, claim.max_attempts - message.attempts))
+            await fail(session, fence, failure, message.backoff, wait, tried=tried, is_crowded=is_crowded)
             return "failed"
 
     async def _pause(

@@ -203,14 +203,17 @@ async def fail(
     backoff: Backoff | Callable[[int], timedelta],
     wait: timedelta | None = None,
     *,
+    tried: int | None = None,
     is_crowded: bool = False,
 ) -> None:
     """Write down that the attempt failed and try again after a pause: the backoff's, or longer if the world asked.
 
-    For `is_crowded` see `crowded_for`.
+    The backoff goes by how often it was `tried` since somebody let it run again, by default by the attempt's number. For
+    `is_crowded` see `crowded_for`.
     """
     luck = random.random()  # noqa: S311 - jitter keeps no secret
-    pause = backoff.wait(fence.attempt, luck) if isinstance(backoff, Backoff) else backoff(fence.attempt)
+    number = tried or fence.attempt
+    pause = backoff.wait(number, luck) if isinstance(backoff, Backoff) else backoff(number)
     if wait is not None:
         pause = max(pause, min(wait, LONGEST_SILENCE) if is_crowded else wait)
     row = await _again(session, fence, pause, failure.error, unspent=0, is_crowded=is_crowded)

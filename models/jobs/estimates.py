@@ -7,8 +7,12 @@ from typing import Final
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from models.jobs.tables import JobRow
+
 #: The latest jobs of the queue that are looked at, so that the question costs the same however many were finished.
 LOOKED_AT: Final = 1000
+#: Further back the place in line is not counted out.
+COUNTED: Final = 1000
 
 _PACE = text(
     f"""
@@ -19,6 +23,24 @@ _PACE = text(
              where queue = :queue and finished_at is not null order by finished_at desc limit {LOOKED_AT}) recent
      where recent.kind = :kind and recent.state = 'completed'
     """  # noqa: S608 - our own number
+)
+_BEFORE = text(
+    f"""
+    with usual as (
+        select kind, avg(greatest(finished_at - started_at, interval '0')) as run
+          from (select kind, state, started_at, finished_at from jobs
+                 where queue = :queue and finished_at is not null order by finished_at desc limit {LOOKED_AT}) recent
+         where state = 'completed' group by kind),
+    waiting as (
+        select kind from jobs where queue = :queue and state = 'waiting' and blocked_by is null
+           and (rank_at, id) < (:rank_at, :job_id) order by rank_at, id limit {COUNTED}),
+    work as (
+        select coalesce(run, (select avg(run) from usual)) as left from waiting left join usual using (kind)
+         union all
+        select greatest(coalesce(run, (select avg(run) from usual)) - (clock_timestamp() - started_at), interval '0')
+          from jobs left join usual using (kind) where queue = :queue and state = 'active')
+    select (select count(*) from waiting) as ahead, (select sum(work.left) from work where exists (select from usual)) as work
+    """  # noqa: S608 - our own numbers
 )
 _SLOTS = text(
     """
@@ -60,6 +82,18 @@ async def pace(session: AsyncSession, kind: str, queue: str) -> Pace | None:
 async def slots(session: AsyncSession, queue: str, lease: timedelta) -> int:
     """How many jobs of a queue the living workers run at once; 0 when there is none."""
     return int((await session.execute(_SLOTS, {"queue": queue, "lease": lease})).scalar_one())
+
+
+async def before(session: AsyncSession, job: JobRow) -> tuple[int, timedelta | None]:
+    """How many jobs are claimed before one that waits, counted to `COUNTED`, and for how long these and those that run
+    would keep one slot busy; None if nothing of its queue was completed lately.
+
+    Each kind by its own mean: what stands before a job need not be like it.
+    """
+    place = {"queue": job.queue, "rank_at": job.rank_at, "job_id": job.id}
+    row = (await session.execute(_BEFORE, place)).one()
+    work: timedelta | None = row.work
+    return row.ahead, work
 
 
 def expected(pace: Pace, ahead: int, slots: int) -> Expected:

@@ -3,31 +3,20 @@
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Final
 
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from models.jobs import gates
-from models.jobs.estimates import expected, pace, slots
+from models.jobs.estimates import COUNTED, before, slots
 from models.jobs.message import kinds
 from models.jobs.queries import snoozes_of
 from models.jobs.rules import in_words
 from models.jobs.states import JobState
 from models.jobs.tables import JobRow
 
-#: Further back the place in line is not counted out.
-COUNTED: Final = 1000
-
 _QUEUE = text(gates.rooms_of_queues("(select cast(:name as text) as name, 1 as slots) as wanted"))
 _KEY = text(gates.rooms_of_keys("(select cast(:name as text) as name) as wanted"))
-_AHEAD = text(
-    f"""
-    select count(*) from (
-           select from jobs where queue = :queue and state = 'waiting' and blocked_by is null
-              and (rank_at, id) < (:rank_at, :job_id) limit {COUNTED}) before
-    """  # noqa: S608 - our own number
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,13 +93,11 @@ async def _of_the_queue(session: AsyncSession, job: JobRow, lease: timedelta) ->
         remedy = f"Wait a minute where workers are scaled (SCALING_BACKEND), or start one: {start}"
         yield Reason("no-worker", words, remedy)
     elif room.running >= count and job.state is JobState.WAITING:
-        place = {"queue": job.queue, "rank_at": job.rank_at, "job_id": job.id}
-        ahead: int = (await session.execute(_AHEAD, place)).scalar_one()
+        ahead, work = await before(session, job)
         words = f"All {count} slots of the queue {job.queue} are taken, and {_counted(ahead)} before it"
-        if usual := await pace(session, job.kind, job.queue):
-            # Until it is done, less what it takes itself.
-            wait = expected(usual, ahead, count).usual - usual.run_usual
-            words += f"; jobs like it usually begin within {in_words(wait)} from here"
+        if work is not None:
+            about = "no sooner than" if ahead >= COUNTED else "about"
+            words += f"; by what such jobs took lately it begins in {about} {in_words(work / count)}"
         yield Reason("slots", f"{words}.", "Start another worker, or raise this job's priority.")
 
 
@@ -122,7 +109,8 @@ def _or_now(job: JobRow) -> str:
 def _limits(room: Row[tuple[object, ...]], of: str) -> list[Reason]:
     reasons = []
     if room.max_running is not None and room.running >= room.max_running:
-        words = f"{room.running} of at most {room.max_running} jobs of {of} are running."
+        are = "job of {} is" if room.max_running == 1 else "jobs of {} are"
+        words = f"{room.running} of at most {room.max_running} {are.format(of)} running."
         reasons.append(Reason("limit", words, f"Wait for one of them to end, or raise the limit of {of}."))
     if room.closed > 0:
         words = f"The other side has asked for silence: {of} begins again in {_seconds(room.closed)}."

@@ -14,6 +14,7 @@ from taskiq import TaskiqMiddleware
 from models.base.clock import now
 from models.base.db import Database, new_id
 from models.jobs.actions import LostLease, complete, hold, rescue
+from models.jobs.dead import retry
 from models.jobs.progress import read
 from models.jobs.states import JobState
 from models.jobs.store import Fence, Store
@@ -111,6 +112,17 @@ async def test_arguments_that_do_not_fit_are_a_refusal(world: World) -> None:
     row = await row_of(world.database, job)
     assert row.state is JobState.DEAD
     assert "Expected `str`, got `int`" in str(row.error)
+
+
+async def test_whoever_is_let_run_again_begins_with_the_shortest_pause(world: World) -> None:
+    job = await ask(world.database, Impatient())
+    await run_everything(world, hurry=True)
+    async with world.database.transaction() as session:
+        await retry(session, job)
+    await run_everything(world)
+    row = await row_of(world.database, job)
+    assert (row.state, row.attempt) == (JobState.SCHEDULED, 3)
+    assert row.run_at - now() < timedelta(minutes=11)
 
 
 async def test_a_snooze_spends_no_attempt(world: World) -> None:

@@ -75,9 +75,35 @@ async def test_nothing_keeps_a_job_or_no_worker_is_there_or_all_are_busy(databas
             {"id": job},
         )
         await run(session, later)
-        assert (await why(session, last))["slots"].endswith(
-            "jobs like it usually begin within 1 minute from here."
-        )
+        assert (await why(session, last))["slots"].endswith("lately it begins in about 3 minutes.")
+
+
+async def test_what_stands_before_a_job_is_reckoned_by_its_own_kind(database: Database) -> None:
+    """Twelve of 25 seconds before many short ones keep them waiting for as long as they take themselves."""
+    async with database.transaction() as session:
+        await worker(session, 8)
+        for kind, seconds, state, count in (
+            ("test.play", 1, "completed", 200),
+            ("test.mourn", 25, "completed", 2),
+            ("test.mourn", 25, "active", 8),
+            ("test.mourn", 25, "waiting", 4),
+            ("test.play", 1, "waiting", 40),
+        ):
+            await session.execute(
+                text(
+                    "insert into jobs (id, kind, queue, args, state, priority, rank_at, run_at, max_attempts, attempt,"
+                    " started_at, finished_at)"
+                    " select gen_random_uuid(), :kind, 'test', '{}', cast(:state as text), 5, now(), now(), 3, 1,"
+                    "        case when cast(:state as text) = 'active' then now() else now() - cast(:took as interval) end,"
+                    "        case when cast(:state as text) = 'completed' then now() end from generate_series(1, :count)"
+                ),
+                {"kind": kind, "state": state, "count": count, "took": timedelta(seconds=seconds)},
+            )
+        last = await ask(session)
+        told = (await why(session, last))["slots"]
+    # (12 * 25 + 40 * 1) / 8
+    assert "44 jobs are before it" in told
+    assert told.endswith("it begins in about 42 seconds.")
 
 
 async def test_its_time_has_not_come(database: Database) -> None:
@@ -127,8 +153,8 @@ async def test_a_limit_is_reached(database: Database) -> None:
         )
         reasons = await why_waiting(session, await session.get_one(JobRow, job), LEASE)
         assert [one.words for one in reasons] == [
-            "1 of at most 1 jobs of host/example.com are running.",
-            "1 of at most 1 jobs of the queue test are running.",
+            "1 of at most 1 job of host/example.com is running.",
+            "1 of at most 1 job of the queue test is running.",
             "The rate of the queue test is used up; the next one may begin in about 45 seconds.",
         ]
         await slow_down(session, "host/example.com", timedelta(minutes=10))
