@@ -329,7 +329,9 @@ async def test_what_waits_is_not_looked_for_among_what_is_done_nor_the_other_way
             await session.execute(
                 many, {"first": f"{first}1999999-0000-7000-8000-", "state": state, "count": count}
             )
-        await session.execute(text("analyze jobs"))
+    async with database.engine.connect() as connection:
+        await connection.execution_options(isolation_level="AUTOCOMMIT")
+        await connection.execute(text("vacuum (analyze) jobs"))
     for line, sort, found, most in (
         ("state:waiting kind:orders.create_order", Sort.NEWEST, 0, done),
         ("state:waiting", Sort.OLDEST, PAGE_SIZE, done),
