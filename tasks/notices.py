@@ -68,8 +68,10 @@ async def deliver_webhook(job: DeliverWebhook, work: Work) -> Result:
     else:
         outcome, wait = await _posted(delivery, endpoint, work.world)
     work.log(outcome.line)
+    # A 429 spends no attempt, as long as the patience with them lasts: then the job dies, and `FailDelivery` follows.
+    is_last = work.is_last_attempt and outcome.status != HTTPStatus.TOO_MANY_REQUESTS
     async with work.transaction() as session:
-        state = await was_tried(session, job.delivery_id, outcome, now(), is_last=work.is_last_attempt)
+        state = await was_tried(session, job.delivery_id, outcome, now(), is_last=is_last)
     if state is DeliveryState.WAITING:
         words = f"It answered {outcome.status}." if outcome.status else outcome.words
         raise Temporary(words, wait, is_crowded=outcome.status == HTTPStatus.TOO_MANY_REQUESTS)

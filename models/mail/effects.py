@@ -27,8 +27,13 @@ def effect_of(letter: EmailMessage, step: str) -> Effect:
     else:
         known = Known.NOT_YET if letter.state is S.QUEUED else Known.NEVER
     about = letter.about or f"letter/{letter.id}"
-    words = f"It is {letter.state.value}: handed over {letter.attempts} times, {letter.lost} of them without an answer."
+    words = f"It is {letter.state.value}: handed over {_times(letter.attempts)}"
+    words += f", {letter.lost} of them without an answer." if letter.lost else "."
     return Effect(about, step, f"letter {letter.kind}", letter.key, known, words)
+
+
+def _times(count: int) -> str:
+    return "once" if count == 1 else f"{count} times"
 
 
 async def _letter(session: AsyncSession, job: JobRow) -> list[Effect]:

@@ -2,14 +2,16 @@
 
 from typing import Any
 
+import orjson
 import pytest
 
 from models.accounts.states import Role
 from models.base.errors import Invalid
+from models.jobs.dead import check_args
 from models.jobs.states import JobState
 from models.orders.jobs import TendReviews
 from tests.board.conftest import Board
-from web.board.forms import Editing
+from web.board.forms import Editing, by_hand, example
 from web.forms import read
 
 JOBS = "/admin/queues/jobs"
@@ -25,6 +27,26 @@ async def test_a_character_that_no_text_may_have_is_refused_wherever_arguments_a
         refused = await ad.submit(form, args=UNKEPT)
         assert (refused.status, "Leave out the character U+0000." in refused.text) == (422, True)
     assert await board.written_down() == []
+
+
+def test_the_example_of_every_kind_names_what_it_takes_and_is_refused_for_values_only():
+    for kind, message in by_hand().items():
+        args = orjson.loads(example(message))
+        refused: dict[str, str] = {}
+        try:
+            check_args(message, args)
+        except Invalid as refusal:
+            refused = refusal.fields
+        # Empty words are for people to fill in.
+        assert {args[name.removeprefix("args.")] for name in refused} <= {""}, (kind, refused)
+        assert refused or message.read(args).args().keys() == args.keys()
+
+
+async def test_the_form_for_a_report_begins_with_its_own_names_and_the_usual_format(board: Board):
+    ad = await board.browser(Role.ADMIN)
+    html = (await ad.open(f"{JOBS}/new?kind=exports.report")).html
+    assert "&#34;dataSet&#34;: &#34;&#34;" in html
+    assert "&#34;format&#34;: &#34;csv&#34;" in html
 
 
 @pytest.mark.parametrize("typed", ['{"a": "\\u0000"}', '{"a": [{"\\\\\\u0000": 1}]}'])

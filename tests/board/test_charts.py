@@ -12,7 +12,7 @@ from models.base.clock import now
 from models.base.db import new_id
 from models.jobs import board as glance
 from models.jobs.board_tables import KindHourRow, MetricRow
-from models.jobs.metrics import BUCKETS, Span, history
+from models.jobs.metrics import BUCKETS, Point, Span, history
 from models.jobs.states import JobState
 from models.jobs.tables import WorkerRow
 from tests.board.conftest import Board
@@ -32,6 +32,33 @@ async def test_a_step_in_which_no_job_ended_is_a_gap_and_not_no_time(board: Boar
     page = (await (await board.browser(Role.ANALYST)).open("/admin/queues/default")).html
     assert "<td>0.0</td>" not in page
     assert "no jobs" in page
+
+
+def test_whole_seconds_are_told_without_decimals():
+    point = Point(now(), wait_p95=timedelta(seconds=36), wait_p50=timedelta(milliseconds=250))
+    _, waited, _ = charts([point, point], Span.HOUR)
+    assert [str(number) for number in waited["points"][0][1:]] == ["36", "0.25"]
+
+
+async def test_each_line_of_a_chart_has_a_key_with_its_latest_number_and_unit(board: Board):
+    minute = now().replace(second=0, microsecond=0)
+    one_second = [int(number == BUCKETS.index(1.0)) for number in range(len(BUCKETS) + 1)]
+    counts = {"queue": "default", "completed": 3, "dead": 1, "waits": one_second, "runs": one_second}
+    # The page may be opened a minute later.
+    rows = [counts | {"minute": one} for one in (minute - timedelta(minutes=1), minute)]
+    async with board.database.transaction() as session:
+        await session.execute(insert(MetricRow), rows)
+    html = (await (await board.browser(Role.ANALYST)).open("/admin/queues/default")).html
+    keys = re.findall(r"<li><svg[^>]*><polyline([^>]*)/></svg>([^<]*)</li>", html)
+    assert [words.partition(":")[0] for _, words in keys] == [
+        "done",
+        "failed",
+        *["slowest 5 %", "median"] * 2,
+    ]
+    # Not told by colour alone: the second line is dashed, in the key as in the drawing.
+    assert ["stroke-dasharray" in line for line, _ in keys] == [False, True] * 3
+    assert all(re.search(r": [\d.,]+ (jobs|s)$", words) for _, words in keys), keys
+    assert re.findall(r'class="chart-top"[^>]*>[\d.,]+ (\w+)<', html) == ["jobs", "s", "s"]
 
 
 async def test_charts_are_read_again_when_minutes_were_written_and_not_for_each_look(

@@ -17,6 +17,7 @@ from models.exports.tables import Export
 from models.jobs.effects import Effect, Known
 from models.jobs.states import JobState
 from models.jobs.tables import JobRow
+from models.mail.effects import effect_of
 from models.mail.jobs import SendLetter
 from models.mail.states import LetterState
 from models.mail.tables import EmailMessage
@@ -181,3 +182,11 @@ async def test_whatever_may_have_happened_outside_is_listed_once_it_is_late(boar
         assert untold not in screen.text
     ana = await board.browser(Role.ANALYST)
     assert (await ana.open("/admin/queues/effects")).status == 404
+
+
+def test_how_often_a_letter_was_handed_over_is_told_in_words():
+    letter = EmailMessage(id=new_id(), kind="orders.published", key="one letter", state=LetterState.SENT)
+    letter.attempts, letter.lost = 1, 0
+    assert effect_of(letter, "told").words == "It is sent: handed over once."
+    letter.attempts, letter.lost = 2, 1
+    assert effect_of(letter, "told").words == "It is sent: handed over 2 times, 1 of them without an answer."

@@ -1,6 +1,7 @@
 """What the page of one job tells of its attempts, of who asked, and of what it wrote."""
 
-from datetime import timedelta
+import re
+from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import insert, select, update
 
@@ -64,10 +65,43 @@ async def test_who_asked_is_told_to_those_who_may_look_at_people(board: Board):
 
 
 def test_the_patience_of_a_kind_is_told_in_words():
-    assert patience(DeliverWebhook) == (
+    assert patience(DeliverWebhook, 8) == (
         "8 attempts: the second about 5 seconds after the first has failed, each later one after 6 times as long,"
         " at most 12 hours. Each may take 1 minute."
     )
+
+
+async def test_a_job_that_was_run_again_says_why_it_may_be_tried_more_often_than_its_kind(board: Board):
+    job_id = await board.job(JobState.DEAD, kind=DeliverWebhook.kind, attempt=9, max_attempts=16)
+    ed = await board.browser(Role.EDITOR)
+    told = (await ed.open(f"/admin/queues/jobs/{job_id}")).text
+    assert "9 of 16" in told
+    assert "8 attempts, and as many more whenever it is run again: the second about 5 seconds" in told
+
+
+async def test_the_time_line_tells_seconds_and_parts_of_them_where_steps_are_near(board: Board):
+    at = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
+    times = {"started_at": at + timedelta(seconds=5, milliseconds=40)}
+    times |= {"finished_at": at + timedelta(seconds=5, milliseconds=120)}
+    job_id = await board.job(JobState.COMPLETED, attempt=1, created_at=at, run_at=at, **times)
+    ed = await board.browser(Role.EDITOR)
+    line = (await ed.open(f"/admin/queues/jobs/{job_id}")).text.partition("Time line")[2]
+    assert re.findall(r"2 Mar 2026, (\S+) UTC", line)[:3] == ["09:30:05.120", "09:30:05.040", "09:30:00"]
+
+
+async def test_the_time_line_names_who_asked_to_those_who_may_look_at_people(board: Board):
+    ad, ed = await board.browser(Role.ADMIN), await board.browser(Role.EDITOR)
+    async with board.database.transaction() as session:
+        asked_by = await session.scalar(select(Person.id).where(Person.email == "editor@example.com"))
+    page = f"/admin/queues/jobs/{await board.job(asked_by=asked_by)}"
+    assert "Asked for editor@example.com ·" in (await ad.open(page)).text
+    told = (await ed.open(page)).text
+    assert "Asked for A person ·" in told
+    assert "Asked for Galley" not in told
+    # Nobody asked for this one.
+    assert "Asked for Galley ·" in (await ad.open(f"/admin/queues/jobs/{await board.job()}")).text
+    form = (await ad.open("/admin/queues/jobs/new?kind=orders.tend_reviews")).form("Ask for it")
+    assert "Asked for by hand admin@example.com ·" in (await ad.submit(form)).text
 
 
 async def test_what_a_job_wrote_long_ago_is_reached_page_by_page(board: Board):

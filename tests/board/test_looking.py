@@ -157,6 +157,16 @@ async def test_jobs_are_found_by_state_and_qualifiers_page_by_page(board: Board)
     assert "is not known" in refused.text
 
 
+async def test_jobs_of_one_kind_are_told_apart_by_the_ends_of_their_ids(board: Board):
+    ids = await board.jobs(3)
+    ed = await board.browser(Role.EDITOR)
+    html = (await ed.open("/admin/queues/jobs")).html
+    for short in (f"…{str(one)[-8:]}" for one in ids):
+        assert f'<span class="mono">{short}</span>' in html
+        # So does who ticks a box without seeing the row.
+        assert f'aria-label="orders.tend_reviews {short}, asked' in html
+
+
 async def test_jobs_are_sorted_by_how_long_they_took_over_pages(board: Board):
     at = now()
     ids = []

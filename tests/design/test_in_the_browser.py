@@ -3,6 +3,7 @@
 import asyncio
 import threading
 from collections.abc import AsyncIterator, Iterator
+from datetime import datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import ClassVar
 
@@ -107,6 +108,13 @@ async def tab(browser: Browser) -> AsyncIterator[Page]:
     context = await browser.new_context(viewport={"width": 360, "height": 780})
     yield await context.new_page()
     await context.close()
+
+
+async def test_the_title_of_a_moment_tells_its_second(tab: Page, site: str):
+    await tab.goto(f"{site}/gallery")
+    moment = tab.locator("time[data-relative][title]").first
+    told = datetime.fromisoformat(await moment.get_attribute("datetime") or "")
+    assert await moment.get_attribute("title") == f"{told.day} {told:%b %Y, %H:%M:%S} UTC"
 
 
 async def test_the_gallery_breaks_no_rule_of_the_content_policy(tab: Page, site: str):

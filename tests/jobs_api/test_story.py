@@ -286,7 +286,7 @@ async def test_a_limit_on_people_lets_each_have_one_job_at_once_and_the_next_say
         reasons = await why_waiting(session, waiting, timedelta(seconds=8))
     assert {one.limit_key for one in passed.claims} == {f"person/{one.person.id}" for one in (ada, eve)}
     assert waiting.asked_by == ada.person.id
-    assert reasons[0].words == f"1 of at most 1 jobs of person/{ada.person.id} are running."
+    assert reasons[0].words == f"1 of at most 1 job of person/{ada.person.id} is running."
 
 
 async def test_a_job_that_is_processed_says_when_it_will_be_done(bureau: Bureau):

@@ -103,5 +103,8 @@ def charts(points: Sequence[Point], span: Span) -> list[dict[str, Any]]:
 
 
 def _s(span: timedelta | None) -> float | None:
-    """None of a step in which no job ended: nothing took no time."""
-    return round(span.total_seconds(), 2) if span is not None else None
+    """None of a step in which no job ended: nothing took no time. Whole seconds are written without decimals."""
+    if span is None:
+        return None
+    seconds = round(span.total_seconds(), 2)
+    return int(seconds) if seconds.is_integer() else seconds

@@ -4,10 +4,13 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Annotated, Any, Final, get_type_hints
+from enum import EnumType
+from typing import Annotated, Any, Final, Literal, get_args, get_origin
 from uuid import UUID
 
 import orjson
+from msgspec import NODEFAULT
+from msgspec.structs import FieldInfo, fields
 
 from models.base.clock import now
 from models.base.errors import Invalid
@@ -18,6 +21,8 @@ from web.forms import text, whole
 from web.jobs.types import FARTHEST
 
 _MOST = 1_000_000
+#: By their types, arguments as they could be.
+_SIGNS: Final = {UUID: str(UUID(int=0)), int: 0, float: 0.0, bool: False, str: ""}
 #: The fields of a limit.
 LIMIT: Final = ("max_running", "rate_count", "rate_seconds", "rate_burst")
 #: U+0000 as JSON writes it: PostgreSQL keeps it in no text. After an escaped backslash the same letters are a word.
@@ -124,10 +129,19 @@ def by_hand() -> dict[str, type[Job]]:
 
 
 def example(message: type[Job]) -> str:
-    """Arguments of this kind as they could be."""
-    signs = {UUID: str(UUID(int=0)), int: 0, float: 0.0, bool: False, str: ""}
-    hints = {name: signs.get(hint) for name, hint in get_type_hints(message).items()}
-    return pretty({name: hints[name] for name in message.__struct_fields__})
+    """Arguments of this kind as they could be: their defaults, and for those that must be given something of their type."""
+    return pretty({one.encode_name: _sample(one) for one in fields(message)})
+
+
+def _sample(one: FieldInfo) -> Any:
+    if one.default is not NODEFAULT:
+        return one.default
+    if one.default_factory is not NODEFAULT:
+        return one.default_factory()
+    hint = get_args(one.type)[0] if get_origin(one.type) is Annotated else one.type
+    if isinstance(hint, EnumType):
+        return next(iter(hint))
+    return get_args(hint)[0] if get_origin(hint) is Literal else _SIGNS.get(hint)
 
 
 def pretty(value: Any) -> str:

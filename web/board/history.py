@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import pairwise
 from typing import Any, Final
 from uuid import UUID
 
@@ -16,7 +17,7 @@ from models.jobs.states import BulkDeed, JobState
 from models.jobs.tables import SnoozeRow
 from web.board.addresses import BULK
 
-#: What was due so soon after it was asked for was due at once.
+#: What was due so soon after it was asked for was due at once; what is nearer than that has one second.
 SOON: Final = timedelta(seconds=1)
 #: What does not run is cancelled by the statement that asks for it.
 AT_ONCE: Final = timedelta(milliseconds=10)
@@ -90,18 +91,21 @@ def waited(record: Record) -> timedelta | None:
     return job.started_at - max([job.run_at, *ends])
 
 
-def patience(message: type[Job]) -> str:
-    """How often a kind is tried, how long it waits in between, and how long an attempt may take."""
+def patience(message: type[Job], allowed: int) -> str:
+    """How often a kind is tried, how long it waits in between, and how long an attempt may take. To be `allowed` another
+    number of them, a job was run again.
+    """
     backoff = message.backoff
+    more = ", and as many more whenever it is run again" if allowed != message.attempts else ""
     if message.attempts == 1:
-        words = "One attempt."
+        words = f"One attempt{more}."
     elif isinstance(backoff, Backoff):
         words = (
-            f"{message.attempts} attempts: the second about {in_words(backoff.first)} after the first has failed, each"
-            f" later one after {backoff.factor:g} times as long, at most {in_words(backoff.limit)}."
+            f"{message.attempts} attempts{more}: the second about {in_words(backoff.first)} after the first has failed,"
+            f" each later one after {backoff.factor:g} times as long, at most {in_words(backoff.limit)}."
         )
     else:
-        words = f"{message.attempts} attempts: the second {in_words(backoff(1))} after the first has failed."
+        words = f"{message.attempts} attempts{more}: the second {in_words(backoff(1))} after the first has failed."
     return f"{words} Each may take {in_words(message.timeout)}."
 
 
@@ -130,12 +134,15 @@ def in_bulk(done: Sequence[tuple[BulkRow, datetime]], emails: Mapping[UUID, str]
 
 
 def told(
-    record: Record, deeds: Sequence[AuditEntry], others: Iterable[dict[str, Any]]
+    record: Record, deeds: Sequence[AuditEntry], others: Iterable[dict[str, Any]], asker: str | None = None
 ) -> list[dict[str, Any]]:
-    """The events of a job, with `others`, latest first, as the shell's time line wants them."""
+    """The events of a job, with `others`, latest first, as the shell's time line wants them: to the second, or to the
+    millisecond where one is so near to its neighbour. `asker` is who asked for it, if that was a person.
+    """
     job, events = record.job, []
+    by = {"actor": asker} if asker else {}
     if all(one.action != "job.asked" for one in deeds):
-        events.append(_event(job.created_at, "Asked for", "neutral", "circle"))
+        events.append(_event(job.created_at, "Asked for", "neutral", "circle") | by)
     if job.run_at - job.created_at > SOON and not job.attempt:
         events.append(_event(job.run_at, "Due", "neutral", "clock"))
     for one in record.attempts:
@@ -154,9 +161,17 @@ def told(
         events.append(_event(ended_at, *ENDS[job.state]))
     events += [
         _event(_told_at(one, ended_at), DEEDS.get(one.action, one.action), "accent", "person", one.actor)
+        | (by if one.action == "job.asked" else {})
         for one in deeds
     ]
-    return sorted([*events, *others], key=lambda one: one["at"], reverse=True)
+    return _told_apart(sorted([*events, *others], key=lambda one: one["at"], reverse=True))
+
+
+def _told_apart(line: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    for later, earlier in pairwise(line):
+        if later["at"] - earlier["at"] < SOON:
+            later["to"] = earlier["to"] = "millisecond"
+    return line
 
 
 def _told_at(deed: AuditEntry, ended_at: datetime | None) -> datetime:
@@ -167,4 +182,12 @@ def _told_at(deed: AuditEntry, ended_at: datetime | None) -> datetime:
 
 
 def _event(at: datetime, title: str, tone: str, icon: str, actor: str = "Galley") -> dict[str, Any]:
-    return {"at": at, "title": title, "actor": actor.capitalize(), "text": None, "tone": tone, "icon": icon}
+    return {
+        "at": at,
+        "title": title,
+        "actor": actor.capitalize(),
+        "text": None,
+        "tone": tone,
+        "icon": icon,
+        "to": "second",
+    }

@@ -141,6 +141,8 @@ async def _seen(settings: Settings, visitor: Visitor, job_id: UUID, session: Asy
     kind, workers = kinds().get(job.kind), {one.worker_id for one in attempts if one.worker_id}
     kept = _kept(job)
     done = await done_to(session, job_id)
+    asked_by = await _asked_by(session, job, visitor)
+    asker = asked_by.email if asked_by else "A person" if job.asked_by else None
     return {
         "job": job,
         "args": pretty(job.args),
@@ -151,8 +153,8 @@ async def _seen(settings: Settings, visitor: Visitor, job_id: UUID, session: Asy
         "attempts": attempts,
         "waited": waited(record),
         "workers": await board.names_of(session, workers),
-        "patience": patience(kind) if kind else None,
-        "asked_by": await _asked_by(session, job, visitor),
+        "patience": patience(kind, job.max_attempts) if kind else None,
+        "asked_by": asked_by,
         "lines": record.lines[-LINES_HERE:],
         "has_more_lines": len(record.lines) > LINES_HERE,
         "events": told(
@@ -164,6 +166,7 @@ async def _seen(settings: Settings, visitor: Visitor, job_id: UUID, session: Asy
                 ),
                 *in_bulk(done, await _emails_of(session, {one.asked_by for one, _ in done}, visitor)),
             ],
+            asker,
         ),
         "flow": draw(await drawing(session, job.flow_id)) if job.flow_id else None,
         "deeds": {

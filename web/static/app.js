@@ -30,7 +30,7 @@ function tellTimes() {
   for (const time of document.querySelectorAll("time[data-relative]")) {
     const seconds = Math.round((new Date(time.dateTime) - Date.now()) / 1000);
     if (Math.abs(seconds) > 30 * 86400) continue;
-    time.title ||= time.textContent;
+    time.title ||= time.textContent.replace(" UTC", `${time.dateTime.slice(16, 19)} UTC`);
     write(time, relative(seconds));
   }
   for (const time of document.querySelectorAll("time[data-since]")) {
