@@ -45,9 +45,12 @@ async def send_email(job: Email, work: Work) -> Result:
 @runs(Notification)
 async def notify_person(job: Notification, work: Work) -> None:
     """Put it into the inbox and announce it, in one transaction."""
-    async with work.finish({"inbox": job.to}) as session:
+    result: dict[str, str] = {}
+    async with work.finish(result) as session:
         person = await person_at(session, job.to)
         notice = await notify(session, person.id, job.title, job.body, link=job.link)
+        # Never the address: a result is kept longer than the person may want to be known here.
+        result["notice"] = str(notice.id)
         told = {"id": str(notice.id), "to": job.to, "title": job.title, "body": job.body, "link": job.link}
         await announce(session, "notification.created", told)
 

@@ -15,10 +15,10 @@ _WORDS: Final = "Forgotten"
 
 
 async def forget_words(session: AsyncSession, *which: ColumnElement[bool], instead: str) -> None:
-    """Take address and text out of these jobs, and the address out of their errors. `instead` stands in its place:
-    nobody's, so that what is tried again by mistake goes nowhere.
+    """Take address and text out of these jobs, what came of them too, and the address out of their errors. `instead`
+    stands in its place: nobody's, so that what is tried again by mistake goes nowhere.
     """
     for message in (Email(to=instead, subject=_WORDS, body=_WORDS), Notification(to=instead, title=_WORDS)):
         these = (JobRow.kind == message.kind, JobRow.queue == message.queue, recipient != instead, *which)
         await forget_in_errors(session, *these, words=recipient, instead=instead)
-        await session.execute(update(JobRow).where(*these).values(args=message.args()))
+        await session.execute(update(JobRow).where(*these).values(args=message.args(), result=None))

@@ -26,7 +26,7 @@ FOLLOWING, VERIFYING = re.findall(r"```python\n(.*?)```", GUIDE, re.DOTALL)
 
 
 @pytest.mark.slow
-async def test_the_program_of_the_guide_makes_a_report(bureau: Bureau):
+async def test_the_program_of_the_guide_makes_a_report_however_often_it_runs(bureau: Bureau):
     ada = await bureau.program("ada@example.com")
     secret = ada.client.headers["authorization"].removeprefix("Bearer ")
     given: dict[str, Any] = {"database": bureau.world.database, "redis": bureau.world.redis}
@@ -35,10 +35,11 @@ async def test_the_program_of_the_guide_makes_a_report(bureau: Bureau):
         url = f"http://127.0.0.1:{listening.getsockname()[1]}"
         env = {"PATH": os.environ["PATH"], "GALLEY_URL": url, "GALLEY_TOKEN": secret}
         async with serving(bureau.world.settings, listening, **given), working(bureau.world):
-            said, status = await _run(FOLLOWING, env)
+            runs = [await _run(FOLLOWING, env) for _ in range(2)]
 
-    assert status == 0
-    assert said.splitlines() == ["completed 0 rows", ",".join(DATA_SETS["my-orders"].columns)]
+    for said, status in runs:
+        assert status == 0
+        assert said.splitlines() == ["completed 0 rows", ",".join(DATA_SETS["my-orders"].columns)]
 
 
 async def _run(program: str, env: dict[str, str]) -> tuple[str, int | None]:

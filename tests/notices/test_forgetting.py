@@ -14,6 +14,7 @@ from models.notices.actions import notify
 from models.notices.jobs import Email, Notification
 from models.notices.retention import NOTICES_KEPT, forget_old
 from models.notices.tables import Delivery, Endpoint, Notice
+from tests.notices.conftest import Exchange
 
 ADA = "ada@example.com"
 QUARTER = timedelta(days=90)
@@ -34,7 +35,8 @@ async def asked_and_died(database: Database) -> Person:
         await enqueue(session, Email(to=ADA, subject="Hello Ada", body="Your secret"))
         await enqueue(session, Notification(to=ADA, title="Hello Ada", body="Your secret"))
         words = f"550 <{ADA}> is not known"
-        await session.execute(update(JobRow).values(state="dead", finished_at=now(), error=words))
+        ended = {"state": "dead", "finished_at": now(), "error": words, "result": {"reason": words}}
+        await session.execute(update(JobRow).values(ended))
         for job_id in await session.scalars(select(JobRow.id)):
             session.add(AttemptRow(job_id=job_id, attempt=1, outcome="dead", error=words, traceback=words))
     return ada
@@ -61,7 +63,7 @@ async def test_dead_jobs_lose_address_and_text_when_letters_lose_theirs(database
         async with database.transaction() as session:
             await forget_old(session, now() + later, QUARTER)
         for one in await jobs(database):
-            assert (ADA in f"{one.args} {one.error}") is is_kept
+            assert (ADA in f"{one.args} {one.error} {one.result}") is is_kept
             assert ("secret" in str(one.args)) is is_kept
     email, notification = await jobs(database)
     assert Email.read(email.args).to == Notification.read(notification.args).to == "forgotten@deleted.invalid"
@@ -87,6 +89,15 @@ async def test_whoever_leaves_is_in_no_job_and_no_delivery(database: Database) -
     assert bobs.args["body"] == "Another"
     for one in (adas, notification):
         assert one.args["to"].endswith("@deleted.invalid")
-        assert ADA not in str(one.error)
+        assert ADA not in f"{one.error} {one.result}"
         assert "secret" not in str(one.args)
     assert ADA not in str(await attempts(database))
+
+
+async def test_what_came_of_a_notification_names_nobody(exchange: Exchange) -> None:
+    async with exchange.world.database.transaction() as session:
+        job_id = await enqueue(session, Notification(to=exchange.admin.email, title="Hello"))
+    await exchange.work()
+    async with exchange.world.database.transaction() as session:
+        row = await session.get_one(JobRow, job_id)
+        assert row.result == {"notice": str(await session.scalar(select(Notice.id)))}

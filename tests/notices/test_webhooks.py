@@ -102,7 +102,7 @@ async def test_one_whose_job_is_no_more_has_failed_and_can_be_sent_again(exchang
         if how == "cancelled":
             await cancel(session, job.id)
         else:
-            job.state, job.worker_id, job.attempt = JobState.ACTIVE, new_id(), job.max_attempts
+            job.state, job.worker_id, job.attempt, job.max_attempts = JobState.ACTIVE, new_id(), 1, 1
             await session.flush()
             assert await rescue(session, timedelta(seconds=5)) == [job.id]
     await exchange.work()
@@ -124,6 +124,18 @@ async def test_a_host_that_is_asked_too_often_is_left_alone_with_everything(exch
     assert await gates(exchange) == ["limit/host/127.0.0.1"]
     async with exchange.world.database.transaction() as session:
         assert list(await session.scalars(select(JobRow.limit_key))) == ["host/127.0.0.1"]
+
+
+async def test_a_429_at_the_last_attempt_gives_nothing_up(exchange: Exchange):
+    await exchange.endpoint()
+    exchange.receiver.answers = [("429 Slow down", "")]
+    await tell(exchange)
+    async with exchange.world.database.transaction() as session:
+        await session.execute(update(JobRow).values(max_attempts=1))
+    async with working(exchange.world), asyncio.timeout(10):
+        while (await only_delivery(exchange)).attempts == 0 or not await gates(exchange):
+            await asyncio.sleep(0.01)
+    assert (await only_delivery(exchange)).state is DeliveryState.WAITING
 
 
 async def gates(exchange: Exchange) -> list[str]:

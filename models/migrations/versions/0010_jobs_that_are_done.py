@@ -1,5 +1,7 @@
 """The jobs that are done, by age: they are found among any number of younger ones that wait
 
+And the addresses that the results of notifications had are gone: they outlived those who asked to be forgotten.
+
 The rule of every migration here: the code that is running now must keep running on the schema that this
 leaves behind.
 
@@ -17,6 +19,7 @@ depends_on = None
 
 
 def upgrade() -> None:
+    op.execute("update jobs set result = null where kind = 'notices.notification' and result ? 'inbox'")
     op.create_index("jobs_completed", "jobs", ["id"], postgresql_where=sa.text("state = 'completed'"))
 
 
