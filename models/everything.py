@@ -8,6 +8,7 @@ from typing import Final
 import models.accounts.tables
 import models.exports.tables
 import models.jobs.board_tables
+import models.jobs.jobs
 import models.jobs.tables
 import models.mail.tables
 import models.notices.tables

@@ -66,7 +66,15 @@ _WATCH: Final = text(
          union all
         select 'dead worker', host || ' ' || pid,
                'The worker ' || host || ' (process ' || pid || ') has not been heard of. Its jobs went to others.'
-          from job_workers where beat_at < clock_timestamp() - cast(:lease as interval)
+          from job_workers gone
+         where beat_at < clock_timestamp() - cast(:lease as interval)
+           -- Told for a while, and for as long as nobody has taken its place.
+           and (beat_at > clock_timestamp() - cast(:told_for as interval)
+                or exists (select from jobs where worker_id = gone.id and state = 'active')
+                or exists (select from jsonb_object_keys(gone.queues) served
+                            where not exists (select from job_workers other
+                                               where other.beat_at >= clock_timestamp() - cast(:lease as interval)
+                                                 and not other.is_draining and other.queues ? served)))
          union all
         select distinct 'unknown kind', kind,
                'No worker knows the kind ' || kind || '. Jobs of it have waited for more than a day.'
@@ -92,6 +100,8 @@ _WATCH: Final = text(
 )
 #: A job of a kind that no worker knows belongs to a release that is being rolled out; after so long, to none.
 PATIENCE: Final = timedelta(days=1)
+#: A worker that has died and has been replaced is an alert for so long.
+TOLD_FOR: Final = timedelta(minutes=10)
 #: A queue that is paused for longer, and in which jobs wait, was forgotten.
 LONGEST_PAUSE: Final = timedelta(hours=1)
 _FORGET: Final = text("delete from job_alerts where resolved_at < now() - interval '90 days'")
@@ -122,6 +132,7 @@ async def watch(session: AsyncSession, thresholds: Thresholds) -> None:
         "lease": thresholds.lease,
         "patience": PATIENCE,
         "longest_pause": LONGEST_PAUSE,
+        "told_for": TOLD_FOR,
         "known": sorted(kinds()),
     }
     news = (await session.execute(_WATCH, asked)).all()

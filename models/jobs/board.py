@@ -171,11 +171,14 @@ async def queues(session: AsyncSession, lease: timedelta, only: str | None = Non
 
 
 async def workers(session: AsyncSession, lease: timedelta) -> list[WorkerView]:
-    """Every worker that has beaten within the last hour, the longest at work first, with what it runs."""
+    """Every worker that has beaten within the last hour, the living before the silent, the longest at work first, with
+    what it runs.
+    """
     is_alive = WorkerRow.beat_at > func.clock_timestamp() - lease
     held = (JobRow.worker_id == WorkerRow.id, JobRow.state == JobState.ACTIVE)
     count = select(func.count()).select_from(JobRow).where(*held).scalar_subquery()
-    rows = (await session.execute(select(WorkerRow, count, is_alive).order_by(WorkerRow.started_at))).all()
+    query = select(WorkerRow, count, is_alive).order_by(is_alive.desc(), WorkerRow.started_at)
+    rows = (await session.execute(query)).all()
     told = select(JobRow.worker_id, JobRow.id, JobRow.kind, JobRow.started_at)
     first = told.where(*held).order_by(JobRow.id).limit(RUNNING_SHOWN).lateral()
     running: dict[UUID, list[Running]] = {}

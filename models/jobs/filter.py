@@ -90,6 +90,8 @@ class Filter:
                 if name in asked:
                     raise Invalid({"q": f"{name}: is there twice."})
                 asked |= _read(name, value, at or now())
+            elif name in QUALIFIERS and not value:
+                raise Invalid({"q": f"{name}: lacks what should follow it: {QUALIFIERS[name]}."})
             else:
                 known = ", ".join(f"{one}:" for one in QUALIFIERS if one != "args.")
                 hint = "Other words with a colon in them go between quotation marks."

@@ -13,7 +13,7 @@ from models.base.clock import now
 from models.base.db import Database, new_id
 from models.jobs import Job, Wish, enqueue_all
 from models.jobs.actions import rescue
-from models.jobs.alerts import Thresholds, alerts, watch
+from models.jobs.alerts import TOLD_FOR, Thresholds, alerts, watch
 from models.jobs.board_tables import KindHourRow, KindMinuteRow, MetricRow, MetricStepRow
 from models.jobs.metrics import BUCKETS, KEPT, Span, history, history_of_kinds, percentile, roll_up
 from models.jobs.states import AlertKind, JobState
@@ -225,7 +225,7 @@ async def test_a_trouble_is_told_once_and_once_more_when_it_is_over(world: World
         session.add(Person(email="ada@example.com", role=Role.ADMIN))
         await enqueue_all(session, [Wish(Spin()) for _ in range(10)])
         await session.execute(text("update jobs set run_at = now() - interval '1 hour'"))
-        session.add(WorkerRow(id=new_id(), host="ada", pid=7, queues={}, beat_at=AT))
+        session.add(WorkerRow(id=new_id(), host="ada", pid=7, queues={"wool": 1}, beat_at=AT))
     await finish(database, 2, ago=timedelta(), wait=1, run=1, state="dead")
     async with database.transaction() as session:
         await session.execute(text("update jobs set finished_at = now() where state = 'dead'"))
@@ -252,6 +252,26 @@ async def test_a_trouble_is_told_once_and_once_more_when_it_is_over(world: World
         letters = (await session.scalars(select(EmailMessage))).all()
     assert {(one.kind, one.to_address) for one in letters} == {("jobs.alert", "ada@example.com")}
     assert sorted(one.facts["until"] is None for one in letters) == [False] * 3 + [True] * 4
+
+
+async def test_a_worker_that_died_is_told_for_a_while_and_until_another_one_has_taken_its_place(
+    database: Database,
+) -> None:
+    long_ago, dead, alive = now() - TOLD_FOR - timedelta(seconds=1), new_id(), new_id()
+    async with database.transaction() as session:
+        session.add(WorkerRow(id=dead, host="ada", pid=7, queues={"wool": 1, "silk": 1}, beat_at=long_ago))
+        session.add(WorkerRow(id=alive, host="bob", pid=8, queues={"wool": 1}, beat_at=now()))
+    assert (await look(database)).keys() == {AlertKind.DEAD_WORKER}
+    async with database.transaction() as session:
+        await session.execute(
+            update(WorkerRow).where(WorkerRow.id == alive).values(queues={"wool": 1, "silk": 1})
+        )
+    assert await look(database) == {}
+    async with database.transaction() as session:
+        await session.execute(
+            update(WorkerRow).where(WorkerRow.id == dead).values(beat_at=now() - timedelta(minutes=1))
+        )
+    assert (await look(database)).keys() == {AlertKind.DEAD_WORKER}
 
 
 async def test_a_job_that_died_with_its_worker_has_died_and_not_failed_besides(world: World) -> None:

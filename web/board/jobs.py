@@ -175,10 +175,9 @@ async def _seen(
         "by_time": address(JOBS, q=asked, sort=Sort.LONGEST.value),
         "bulk": address(f"{BULK}/new", q=asked),
         "sees_payload": sees,
+        # All of them, whatever is on the page now: a button must not become another one under the pointer.
         "deeds": {
-            name: one.words
-            for name, one in DEEDS.items()
-            if any(one.is_offered(job, visitor) for job in found.items)
+            name: one.words for name, one in DEEDS.items() if found.items and visitor.has_role(one.role)
         },
         "place": place_of,
         "stretch": queries.STRETCH,
@@ -189,14 +188,14 @@ async def _seen(
 async def _tabs(
     session: AsyncSession, wanted: Filter | None, asked: str, sort: str
 ) -> list[tuple[str, str, bool, int | None]]:
-    """The states, each with its number of jobs unless something else is searched for: that is not counted, nor are those
-    that are done, of which no index knows and which are many. None of them is chosen by what was not understood.
+    """The states, each with its number of jobs unless something else is searched for: that is not counted. None of them
+    is chosen by what was not understood.
     """
     rest = without(asked, "state")
     tabs: list[tuple[str, str, bool, int | None]] = [
         ("All", address(JOBS, q=rest, sort=sort), wanted is not None and not wanted.states, None)
     ]
-    numbers = {} if rest else await board.counts(session, STATES.keys() - {JobState.COMPLETED})
+    numbers = {} if rest else await board.counts(session, STATES.keys())
     states = wanted.states if wanted else ()
     for state, words in STATES.items():
         there = address(JOBS, q=f"state:{state.value} {rest}".strip(), sort=sort)

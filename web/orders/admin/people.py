@@ -24,7 +24,7 @@ from web.visitor import Visitor
 LIST: Final = "/admin/people"
 ROLES: Final = (
     (Role.CUSTOMER.value, "Customer", "Orders placements and sees their own."),
-    (Role.ANALYST.value, "Analyst", "Looks after scans and deals."),
+    (Role.ANALYST.value, "Analyst", "Looks at the job board, without what jobs carry."),
     (Role.EDITOR.value, "Editor", "Reviews and publishes every order, and sees jobs."),
     (Role.ADMIN.value, "Admin", "May also refund ended orders and give roles."),
 )
