@@ -100,6 +100,8 @@ def _wanted(kind: Any) -> str:
             wanted = "a moment with its time zone, as 2026-03-02T09:30:00+01:00"
         case {"format": "uuid"}:
             wanted = "an id, as 0192f1c6-0f02-7d10-a0c4-52a0c1b7e9aa"
+        case {"type": "string", "pattern": "\\S", "minLength": least, "maxLength": most}:
+            wanted = f"a text of {least:,} to {most:,} characters, and not of blanks alone"
         case {"type": "string", "minLength": least, "maxLength": most}:
             wanted = f"a text of {least:,} to {most:,} characters"
         case {"type": "string", "maxLength": most}:

@@ -27,19 +27,25 @@ from models.jobs.telling import tell
 
 _IDS: Final = bindparam("ids", type_=ARRAY(Uuid()))
 
-#: It waits again for those of its parents that are still there: a deleted one will never end.
+#: It waits again for those of its parents that are still there: a deleted one will never end. What was cancelled before
+#: its time had come waits for that again.
 _RETRY = text(
     """
     update jobs
-       set state = 'waiting', finished_at = null, started_at = null, worker_id = null, result = null,
+       set state = case when waits.is_early then 'scheduled' else 'waiting' end,
+           finished_at = null, started_at = null, worker_id = null, result = null,
            cancel_asked_at = null, run_anyway = false, fingerprint = null, crowded_at = null,
-           run_at = clock_timestamp(), rank_at = again.rank_at,
+           run_at = case when waits.is_early then run_at else clock_timestamp() end,
+           rank_at = case when waits.is_early then jobs.rank_at else again.rank_at end,
            max_attempts = attempt + again.attempts, args = coalesce(cast(:args as jsonb), args),
            parents_left = waits.parents,
            blocked_by = case when waits.parents > 0 then 'parents'
                              else (select 'flow/' || id from job_flows where id = flow_id and paused_at is not null) end
       from unnest(:ids, :ranks, :attempts) as again (job_id, rank_at, attempts)
-     cross join lateral (select count(*) as parents from job_parents where child_id = job_id and not is_met) waits
+     cross join lateral (
+           select (select count(*) from job_parents where child_id = job_id and not is_met) as parents,
+                  (select attempt = 0 and run_at > clock_timestamp() from jobs early where early.id = job_id) as is_early
+           ) waits
      where id = job_id and state in ('dead', 'cancelled')
        and not exists (select from jobs other where other.unique_key = jobs.unique_key
                           and other.state in ('scheduled', 'waiting', 'active'))

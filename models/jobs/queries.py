@@ -268,7 +268,8 @@ async def _records(session: AsyncSession, rows: Sequence[JobRow]) -> list[Record
     for attempt in await session.scalars(failed):
         attempts[attempt.job_id].append(attempt)
     written = select(LogRow).where(LogRow.job_id.in_(ids)).order_by(LogRow.id.desc()).limit(LINES_SHOWN)
-    for line in (await session.scalars(written)).all()[::-1]:
+    # An attempt that ends at once may be written down before the last lines of the one before.
+    for line in sorted(await session.scalars(written), key=lambda one: (one.at, one.id)):
         lines[line.job_id].append(line)
     return [Record(one, attempts[one.id], lines[one.id]) for one in rows]
 

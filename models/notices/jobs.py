@@ -21,7 +21,9 @@ from models.notices.tables import Delivery
 #: The letter that an `Email` is sent as.
 LETTER: Final = "notices.message"
 
-_Line = Annotated[str, Meta(min_length=1, max_length=200)]
+#: Of letters and notices nobody can be sent blanks.
+_WORDS: Final = r"\S"
+_Line = Annotated[str, Meta(min_length=1, max_length=200, pattern=_WORDS)]
 
 
 class Email(Job, frozen=True):
@@ -37,7 +39,8 @@ class Email(Job, frozen=True):
     to: Annotated[str, Meta(min_length=3, max_length=254, description="One e-mail address")]
     subject: _Line
     body: Annotated[
-        str, Meta(min_length=1, max_length=20_000, description="Markdown without images and HTML")
+        str,
+        Meta(min_length=1, max_length=20_000, pattern=_WORDS, description="Markdown without images and HTML"),
     ]
 
     @classmethod

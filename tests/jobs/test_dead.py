@@ -60,6 +60,17 @@ async def test_what_ended_badly_is_tried_again_with_fresh_attempts(database: Dat
             await retry(session, job_id)
 
 
+async def test_what_was_cancelled_before_its_time_waits_for_that_again(database: Database) -> None:
+    at = now() + timedelta(days=3)
+    async with database.transaction() as session:
+        job_id = await enqueue(session, Plain(loaves=1), run_at=at)
+        assert job_id is not None
+        await cancel(session, job_id)
+        await retry(session, job_id)
+    row = await row_of(database, job_id)
+    assert (row.state, row.run_at) == (JobState.SCHEDULED, at)
+
+
 async def test_a_retry_does_not_take_the_work_of_another_job(database: Database) -> None:
     job_id = await ask(database, Plain(loaves=2), "dead", unique="bread")
     await ask(database, Plain(loaves=3), unique="bread")

@@ -83,6 +83,7 @@ async def test_a_job_is_nobodys_business_but_its_askers(bureau: Bureau):
         ({"type": "email"}, "data"),
         ({"type": "notification", "data": {"title": "a\x00b"}}, "data.title"),
         ({"type": "email", "data": {"to": "ada@example.com", "subject": "Hi"}}, "data.body"),
+        ({"type": "email", "data": {"to": "ada@example.com", "subject": "Hi", "body": " \n"}}, "data.body"),
         ({"type": "email", "data": {"to": "eve@example.com", "subject": "Hi", "body": "."}}, "data.to"),
         ({"type": "email", "data": {"to": "a@x.com, b@x.com", "subject": "Hi", "body": "."}}, "data.to"),
         ({"type": "notification", "data": {"title": "Hi", "link": "//evil.example"}}, "data.link"),
@@ -112,9 +113,9 @@ async def test_all_that_is_wrong_is_told_at_once_with_what_to_send_instead(burea
         "priority": "Send a whole number from 0 to 9.",
         "runAt": "A job can be put off by 365 days at most.",
         "data.to": "You can have this sent to yourself alone, ada@example.com.",
-        "data.subject": "Send a text of 1 to 200 characters.",
+        "data.subject": "Send a text of 1 to 200 characters, and not of blanks alone.",
         "data.Body": "There is no such field. There are: to, subject, body.",
-        "data.body": "This is missing. Send a text of 1 to 20,000 characters.",
+        "data.body": "This is missing. Send a text of 1 to 20,000 characters, and not of blanks alone.",
     }
     wrong = {"type": "notification", "data": {"title": "Hi", "link": "no path", "to": "nobody@example.com"}}
     assert set((await ada.post("/jobs", wrong, 422))["fields"]) == {"data.link", "data.to"}
@@ -241,7 +242,7 @@ async def test_a_job_for_later_is_cancelled_and_tried_again(bureau: Bureau):
     await ada.post(f"/jobs/{job_id}/cancel", status=409)
     assert (await ada.post(f"/jobs/{job_id}/retry"))["status"] == "pending"
     await bureau.work()
-    assert (await ada.get(f"/jobs/{job_id}"))["status"] == "completed"
+    assert (await ada.get(f"/jobs/{job_id}"))["status"] == "pending"
     async with bureau.world.database.transaction() as session:
         written = await history_of(session, f"job/{job_id}")
     done = ["job.retried", "job.cancelled"]
