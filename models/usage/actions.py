@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import func, select, update
+from sqlalchemy import ColumnElement, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from models.base.clock import now
@@ -19,6 +19,8 @@ from models.usage.tables import ModelCallRow
 
 BUDGET_LOCK: Final = 0x6D6F64656C  # "model"
 LOST_AFTER: Final = timedelta(minutes=15)
+#: `error_kind` of a call whose process is not expected to say any more how it ended.
+LOST: Final = "lost"
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,10 +84,17 @@ async def begin_call(
 async def finish_call(
     session: AsyncSession, call_id: UUID, ending: Ending, *, at: datetime | None = None
 ) -> None:
-    """Write down how the call ended. Raises `Conflict` if its end is already known."""
+    """Write down how the call ended. Raises `Conflict` if its end is already known.
+
+    A call that was given up as lost, because it took so long, may still end; also without an answer, as its job is to be
+    told.
+    """
+    is_open: ColumnElement[bool] = ModelCallRow.state.in_(sources(MOVES, ending.state))
+    if ending.state is CallState.UNKNOWN:
+        is_open |= (ModelCallRow.state == CallState.UNKNOWN) & (ModelCallRow.error_kind == LOST)
     done = await session.execute(
         update(ModelCallRow)
-        .where(ModelCallRow.id == call_id, ModelCallRow.state.in_(sources(MOVES, ending.state)))
+        .where(ModelCallRow.id == call_id, is_open)
         .values(
             state=ending.state,
             cost_cents=ModelCallRow.reserved_cents if ending.cost_cents is None else ending.cost_cents,
@@ -124,7 +133,7 @@ async def give_up_lost_calls(session: AsyncSession, *, at: datetime | None = Non
         .values(
             state=CallState.UNKNOWN,
             cost_cents=ModelCallRow.reserved_cents,
-            error_kind="lost",
+            error_kind=LOST,
             finished_at=at,
         )
         .returning(ModelCallRow.id)

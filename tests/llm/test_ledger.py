@@ -135,6 +135,20 @@ async def test_a_call_that_outlived_its_time_counts_as_paid_until_it_comes_home(
         assert await spent_cents(session, subject=SUBJECT) == 1
 
 
+async def test_a_call_that_was_given_up_may_end_without_an_answer_once(database: Database):
+    """Its job has failed and is tried again, and is not buried for what the ledger says."""
+    call = await begin(database)
+    async with database.transaction() as session:
+        await give_up_lost_calls(session, at=NOON + LOST_AFTER * 2)
+    await finish(database, call, Ending(CallState.UNKNOWN, error_kind="timeout"))
+    async with database.transaction() as session:
+        [late] = await calls_of(session, SUBJECT)
+        assert await spent_cents(session, subject=SUBJECT) == 3
+    assert (late.state, late.error_kind) == (CallState.UNKNOWN, "timeout")
+    with pytest.raises(Conflict):
+        await finish(database, call, Ending(CallState.UNKNOWN))
+
+
 async def test_the_clock_asks_for_lost_calls_to_be_given_up(world: World):
     await begin(world.database, at=now() - LOST_AFTER * 2)
     [schedule] = [one for one in SCHEDULES if isinstance(one.job, GiveUpLostCalls)]
