@@ -13,17 +13,20 @@ from models.jobs.message import kinds
 from models.jobs.queries import snoozes_of
 from models.jobs.rules import in_words
 from models.jobs.states import JobState
+from models.jobs.store import DIED, suspected
 from models.jobs.tables import JobRow
 
 _QUEUE = text(gates.rooms_of_queues("(select cast(:name as text) as name, 1 as slots) as wanted"))
 _KEY = text(gates.rooms_of_keys("(select cast(:name as text) as name) as wanted"))
+_SUSPECTED = text(f"select {suspected('jobs', '(jobs.attempt + 1)')} from jobs where id = :job_id")  # noqa: S608 - our own words
 
 
 @dataclass(frozen=True, slots=True)
 class Reason:
     """One thing that keeps a job waiting."""
 
-    #: unknown-kind, scheduled, retry, parents, flow, cancel, paused, limit, rate, silence, no-worker, slots or soon.
+    #: unknown-kind, scheduled, retry, parents, flow, cancel, suspect, paused, limit, rate, silence, no-worker, slots or
+    #: soon.
     what: str
     words: str
     #: What would change it.
@@ -60,6 +63,11 @@ async def _own(session: AsyncSession, job: JobRow, *, tells_key: bool) -> AsyncI
         yield Reason("flow", "Its flow is paused.", f"Let the flow go on{_or_now(job)}.")
     elif blocked_by == "cancel":
         yield Reason("cancel", "It was asked to stop, and will be cancelled within seconds.", "Nothing.")
+    if job.error == DIED and await session.scalar(_SUSPECTED, {"job_id": job.id}):
+        words = "Its worker has died twice in a row: a worker runs such jobs one at a time."
+        yield Reason(
+            "suspect", words, "Wait for the others of these to end, or cancel what kills the worker."
+        )
     if job.limit_key is not None:
         room = (await session.execute(_KEY, {"name": job.limit_key})).one()
         for reason in _limits(room, job.limit_key if tells_key else "its key"):

@@ -15,6 +15,8 @@ from models.jobs.message import Backoff
 from models.jobs.queries import snoozes_of
 from models.jobs.states import JobState
 from models.jobs.store import DIED, Claim, Fence, Store
+from models.jobs.tables import JobRow
+from models.jobs.waiting import why_waiting
 from tasks.testing import working
 from tasks.world import World
 from tests.jobs.asking import ask, row_of
@@ -56,6 +58,9 @@ async def test_whoever_dies_alone_under_suspicion_is_buried_and_its_neighbours_a
     for _ in range(2):
         assert not [one for one in await held(store, 3) if one.is_suspect]
         await dies(store, database)
+    async with database.transaction() as session:
+        reasons = await why_waiting(session, await session.get_one(JobRow, jobs[0]), timedelta(hours=1))
+    assert "suspect" in {one.what for one in reasons}
     # All at once, as when the worker dies while it still gives the others back: it may have been any of them.
     assert [one.is_suspect for one in await held(store, 3)] == [True] * 3
     await dies(store, database)
