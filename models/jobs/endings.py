@@ -31,9 +31,11 @@ PARENT_FAILED: Final = "A job that this one waited for did not complete."
 
 _IDS = ARRAY(Uuid())
 
-_COMPLETED = text("select count(*) from jobs where id = any(:ended) and state = 'completed'").bindparams(
-    bindparam("ended", type_=_IDS)
-)
+#: Here and below the ids are joined, never looked for in their array: in a plan that serves any array each row walks
+#: through it, and a flow may have tens of thousands of jobs.
+_COMPLETED = text(
+    "select count(*) from unnest(:ended) ended (id) join jobs using (id) where state = 'completed'"
+).bindparams(bindparam("ended", type_=_IDS))
 
 _LOCK = text("select paused_at from job_flows where id = :flow_id for no key update")
 
@@ -41,9 +43,9 @@ _MEET = text(
     """
     with met as (
         update job_parents edge set is_met = true
-          from jobs parent, jobs child
-         where edge.parent_id = any(:ended) and not edge.is_met
-           and parent.id = edge.parent_id and child.id = edge.child_id
+          from unnest(:ended) ended (id), jobs parent, jobs child
+         where edge.parent_id = ended.id and not edge.is_met
+           and parent.id = ended.id and child.id = edge.child_id
            and (parent.state = 'completed' or child.on_parent_failure = 'run')
         returning edge.child_id),
     counted as (select child_id, count(*) as met from met group by child_id)
@@ -61,8 +63,8 @@ _GIVE_UP = text(
     update jobs child
        set state = case when child.is_held then 'dead' else 'cancelled' end, finished_at = clock_timestamp(), error = :words,
            fingerprint = case when child.is_held then :fingerprint end
-      from job_parents edge join jobs parent on parent.id = edge.parent_id
-     where edge.parent_id = any(:ended) and parent.state in ('dead', 'cancelled')
+      from unnest(:ended) ended (id) join jobs parent using (id) join job_parents edge on edge.parent_id = ended.id
+     where parent.state in ('dead', 'cancelled')
        and child.id = edge.child_id and child.on_parent_failure = 'cancel' and child.state in ('scheduled', 'waiting')
     returning child.id, child.state, child.subject, child.when_dead
     """
@@ -73,7 +75,8 @@ _REVIVE = text(
     update jobs child
        set state = 'waiting', finished_at = null, error = null, fingerprint = null, blocked_by = 'parents',
            parents_left = (select count(*) from job_parents where child_id = child.id and not is_met)
-     where child.id in (select child_id from job_parents where parent_id = any(:revived) and not is_met)
+     where child.id in (select edge.child_id from unnest(:revived) again (id) join job_parents edge on edge.parent_id = again.id
+                         where not edge.is_met)
        and child.state in ('dead', 'cancelled') and child.error = :words
        and not exists (select from job_parents edge join jobs parent on parent.id = edge.parent_id
                         where edge.child_id = child.id and not edge.is_met and parent.finished_at is not null)
