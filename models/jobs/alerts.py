@@ -65,7 +65,7 @@ _WATCH: Final = text(
          group by kind having count(*) >= :dead
          union all
         select 'dead worker', host || ' ' || pid,
-               'The worker ' || host || ' (process ' || pid || ') has not been heard of. Its jobs went to others.'
+               'The worker ' || host || ' (process ' || pid || ') has not been heard of. Its jobs go to others.'
           from job_workers gone
          where beat_at < clock_timestamp() - cast(:lease as interval)
            -- Told for a while, and for as long as nobody has taken its place.
@@ -75,6 +75,10 @@ _WATCH: Final = text(
                             where not exists (select from job_workers other
                                                where other.beat_at >= clock_timestamp() - cast(:lease as interval)
                                                  and not other.is_draining and other.queues ? served)))
+           -- Whose death was told and is over has nothing more to tell, though its queues are left alone for a moment.
+           and not exists (select from job_alerts told
+                            where told.kind = 'dead worker' and told.subject = host || ' ' || pid
+                              and told.opened_at > gone.beat_at and told.resolved_at is not null)
          union all
         select distinct 'unknown kind', kind,
                'No worker knows the kind ' || kind || '. Jobs of it have waited for more than a day.'

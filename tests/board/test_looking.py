@@ -91,8 +91,21 @@ async def test_what_is_held_back_is_counted_so_far_and_says_so(
     monkeypatch.setattr(glance, "MOST_COUNTED", counted)
     await board.jobs(2, limit_key="host/example.com", blocked_by="limit/host/example.com")
     ann = await board.browser(Role.ANALYST)
-    for path in ("", "/default"):
-        assert told in (await ann.open(f"/admin/queues{path}")).text
+    overview, queue = [(await ann.open(f"/admin/queues{path}")).text for path in ("", "/default")]
+    # Of all queues, and of the one.
+    assert (overview.count(told), queue.count(told)) == (2, 1)
+
+
+async def test_living_workers_are_told_before_silent_ones(board: Board):
+    async with board.database.transaction() as session:
+        for host, silent_for, age in (("ada", 600, 900), ("bob", 0, 60), ("cy", 0, 30)):
+            times = {"beat_at": now() - timedelta(seconds=silent_for)}
+            session.add(
+                WorkerRow(host=host, pid=7, queues={}, started_at=now() - timedelta(seconds=age), **times)
+            )
+        await session.flush()
+        found = await glance.workers(session, LEASE)
+    assert [one.row.host for one in found] == ["bob", "cy", "ada"]
 
 
 @pytest.mark.slow

@@ -268,8 +268,13 @@ async def test_a_worker_that_died_is_told_for_a_while_and_until_another_one_has_
         )
     assert await look(database) == {}
     async with database.transaction() as session:
-        await session.execute(
-            update(WorkerRow).where(WorkerRow.id == dead).values(beat_at=now() - timedelta(minutes=1))
+        await session.execute(update(WorkerRow).where(WorkerRow.id == alive).values(is_draining=True))
+    # It has been told, and is over.
+    assert await look(database) == {}
+    async with database.transaction() as session:
+        await session.execute(update(WorkerRow).where(WorkerRow.id == alive).values(is_draining=False))
+        session.add(
+            WorkerRow(id=new_id(), host="eve", pid=9, queues={}, beat_at=now() - timedelta(minutes=1))
         )
     assert (await look(database)).keys() == {AlertKind.DEAD_WORKER}
 

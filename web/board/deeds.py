@@ -66,7 +66,7 @@ DEEDS: Final = {
         run_anyway,
         "job.promoted",
         "It goes before all others of its queue, also while that is paused. Limits still hold it.",
-        fits=lambda job: not job.parents_left,
+        fits=lambda job: not job.parents_left and not (job.run_anyway and job.state is JobState.WAITING),
     ),
     "cancellation": Deed(
         "Cancel",
