@@ -44,7 +44,8 @@ _RETRY = text(
       from unnest(:ids, :ranks, :attempts) as again (job_id, rank_at, attempts)
      cross join lateral (
            select (select count(*) from job_parents where child_id = job_id and not is_met) as parents,
-                  (select attempt = 0 and run_at > clock_timestamp() from jobs early where early.id = job_id) as is_early
+                  (select attempt = 0 and snoozes = 0 and run_at > clock_timestamp()
+                     from jobs early where early.id = job_id) as is_early
            ) waits
      where id = job_id and state in ('dead', 'cancelled')
        and not exists (select from jobs other where other.unique_key = jobs.unique_key

@@ -21,4 +21,4 @@ async def forget_words(session: AsyncSession, *which: ColumnElement[bool], inste
     for message in (Email(to=instead, subject=_WORDS, body=_WORDS), Notification(to=instead, title=_WORDS)):
         these = (JobRow.kind == message.kind, JobRow.queue == message.queue, recipient != instead, *which)
         await forget_in_errors(session, *these, words=recipient, instead=instead)
-        await session.execute(update(JobRow).where(*these).values(args=message.args(), result=None))
+        await session.execute(update(JobRow).where(*these).values(args=message.args()))

@@ -4,8 +4,9 @@ from uuid import UUID
 
 from sqlalchemy import select, text, update
 
+from models.base.clock import now
 from models.base.db import Database
-from models.jobs.tables import AttemptRow, JobRow
+from models.jobs.tables import AttemptRow, JobRow, SnoozeRow
 from models.mail.actions import write_letter
 from models.mail.forgetting import forget_address
 from models.mail.states import LetterState as S
@@ -68,14 +69,18 @@ async def test_what_the_mail_server_said_of_whoever_leaves_is_told_without_them(
     await order_of(database, ADA)
     async with database.transaction() as session:
         words = f"450 <{ADA}>: try later"
-        await session.execute(update(JobRow).values(error=words))
+        await session.execute(update(JobRow).values(error=words, result={"reason": words}))
         for job_id in await session.scalars(select(JobRow.id)):
             session.add(AttemptRow(job_id=job_id, attempt=1, outcome="failed", error=words))
+            times = {"first_at": now(), "at": now(), "until": now()}
+            session.add(SnoozeRow(job_id=job_id, attempt=1, why=words, **times))
         await session.flush()
         await forget_address(session, ADA, NOBODY)
         told = [
             *await session.scalars(select(JobRow.error)),
             *await session.scalars(select(AttemptRow.error)),
+            *await session.scalars(select(SnoozeRow.why)),
+            *[one["reason"] for one in await session.scalars(select(JobRow.result)) if one],
         ]
     # There is one for her letter, and one for the editor's, whose server has nothing to say of her.
-    assert sorted(str(one) for one in told) == sorted([words, f"450 <{NOBODY}>: try later"] * 2)
+    assert sorted(map(str, told)) == sorted([*[words, f"450 <{NOBODY}>: try later"] * 3, words])

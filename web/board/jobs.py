@@ -188,14 +188,14 @@ async def _seen(
 async def _tabs(
     session: AsyncSession, wanted: Filter | None, asked: str, sort: str
 ) -> list[tuple[str, str, bool, int | None]]:
-    """The states, each with its number of jobs unless something else is searched for: that is not counted. None of them
-    is chosen by what was not understood.
+    """The states, each with its number of jobs unless something else is searched for: that is not counted, nor are those
+    that are done, of which there are always more than anybody counts. None of them is chosen by what was not understood.
     """
     rest = without(asked, "state")
     tabs: list[tuple[str, str, bool, int | None]] = [
         ("All", address(JOBS, q=rest, sort=sort), wanted is not None and not wanted.states, None)
     ]
-    numbers = {} if rest else await board.counts(session, STATES.keys())
+    numbers = {} if rest else await board.counts(session, STATES.keys() - {JobState.COMPLETED})
     states = wanted.states if wanted else ()
     for state, words in STATES.items():
         there = address(JOBS, q=f"state:{state.value} {rest}".strip(), sort=sort)

@@ -8,6 +8,7 @@ from models.accounts.states import Scope
 from models.exports.jobs import MEDIA_TYPES
 from models.jobs.board import MOST_COUNTED
 from models.jobs.rules import PRIORITIES
+from models.notices.jobs import Email
 from web.jobs.api import SPENT
 from web.jobs.types import OFFERS, JobType, JobWanted, Status
 from web.openapi import COUNT, ID, MOMENT, STREAM, TEXT, Chapter, Operation, object_of, or_null
@@ -39,7 +40,7 @@ _JOB: Final[dict[str, Any]] = {
     "result": {"state": "sent"},
     "error": None,
     "attempts": 1,
-    "maxAttempts": 8,
+    "maxAttempts": Email.attempts,
     "progress": {"done": None, "total": None, "description": None},
     "createdAt": "2026-03-02T09:30:00.120000+00:00",
     "runAt": "2026-03-02T09:30:00.120000+00:00",
