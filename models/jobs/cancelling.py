@@ -40,10 +40,6 @@ _CANCEL = text(
     """
 ).bindparams(_IDS)
 
-_FLOWS = text("select distinct flow_id from jobs where id = any(:ids) and flow_id is not null").bindparams(
-    _IDS
-)
-
 _NOTIFY = text("select pg_notify('jobs', :bell || id) from unnest(:ids) as asked (id)").bindparams(_IDS)
 
 _STOPPED = text(
@@ -79,9 +75,7 @@ async def cancel(session: AsyncSession, job_id: UUID) -> JobState:
 
 async def cancel_all(session: AsyncSession, job_ids: Sequence[UUID]) -> set[UUID]:
     """Cancel those of the jobs that have not ended and hold no money. Returns which those were."""
-    involved = await session.scalars(_FLOWS, {"ids": list(job_ids)})
-    for flow_id in sorted(involved.all(), key=str):
-        await endings.lock(session, flow_id)
+    await endings.lock_all(session, job_ids)
     rows = (await session.execute(_CANCEL, {"ids": list(job_ids)})).all()
     if running := [row.id for row in rows if row.state == JobState.ACTIVE]:
         # In the transaction, unlike the bells of work: it is rare, and is to be heard by whoever runs the job.

@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from models.base.clock import now
 from models.base.db import changed, new_id, news_of
 from models.base.errors import Conflict, Invalid, NotFound
-from models.jobs.endings import lock, revive
+from models.jobs.endings import lock, lock_all, revive
 from models.jobs.message import MAX_ARGS_BYTES, Job, kinds
 from models.jobs.rules import AGING, PRIORITIES, rank
 from models.jobs.shares import rank_anew, turns
@@ -63,10 +63,6 @@ _FAILED_PARENTS: Final = """
    where edge.child_id = %s and not edge.is_met and parent.state in ('dead', 'cancelled')
 """
 _FAILED_PARENT = text(f"select parent.step {_FAILED_PARENTS % ':job_id'} order by parent.id limit 1")
-
-_FLOWS = text("select distinct flow_id from jobs where id = any(:ids) and flow_id is not null").bindparams(
-    _IDS
-)
 
 #: Those that may run again as far as they are asked themselves.
 _ENDED_BADLY = text(
@@ -125,9 +121,8 @@ async def retry(session: AsyncSession, job_id: UUID) -> None:
 
 async def retry_all(session: AsyncSession, job_ids: Sequence[UUID]) -> set[UUID]:
     """`retry` those of the jobs that can be. Returns which those were: why not the others, each of them can be asked."""
-    # Flows before any of their jobs, in one order: see `endings`.
-    for flow_id in sorted(await session.scalars(_FLOWS, {"ids": list(job_ids)})):
-        await lock(session, flow_id)
+    # Flows before any of their jobs: see `endings`.
+    await lock_all(session, job_ids)
     first: dict[object, Row[Any]] = {}
     for job in await session.execute(_ENDED_BADLY, {"ids": list(job_ids)}):
         # Of those that did the same work one alone can run.

@@ -37,6 +37,10 @@ _COMPLETED = text(
     "select count(*) from unnest(:ended) ended (id) join jobs using (id) where state = 'completed'"
 ).bindparams(bindparam("ended", type_=_IDS))
 
+_INVOLVED = text("select distinct flow_id from jobs where id = any(:ids) and flow_id is not null").bindparams(
+    bindparam("ids", type_=_IDS)
+)
+
 _LOCK = text("select paused_at from job_flows where id = :flow_id for no key update")
 
 _MEET = text(
@@ -116,6 +120,12 @@ async def lock(session: AsyncSession, flow_id: UUID | None) -> None:
     """Let nobody else end a job of this flow before our transaction does. To be called before a job's row is locked."""
     if flow_id is not None:
         await session.execute(_LOCK, {"flow_id": flow_id})
+
+
+async def lock_all(session: AsyncSession, job_ids: Sequence[UUID]) -> None:
+    """`lock` the flows of all these jobs, in one order for everybody: two who do so cannot wait for each other."""
+    for flow_id in sorted(await session.scalars(_INVOLVED, {"ids": list(job_ids)})):
+        await lock(session, flow_id)
 
 
 async def settle(session: AsyncSession, flow_id: UUID | None, ended: Sequence[UUID]) -> None:
