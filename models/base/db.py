@@ -89,6 +89,25 @@ Tell = Callable[[News], Awaitable[bool]]
 Rows = Sequence[Iterable[Any]]
 
 
+class Connection(asyncpg.Connection):
+    """A connection on which a transaction that lost a statement does not seem to commit.
+
+    PostgreSQL answers COMMIT with ROLLBACK where a statement before it failed. The driver drops that answer, so where
+    the error of the statement was swallowed, all that was written would be gone without a word.
+    """
+
+    __slots__ = ()
+
+    async def execute(self, query: str, *args: object, timeout: float | None = None) -> str:  # noqa: ASYNC109 - the driver's
+        """The status of the command; raises `asyncpg.InFailedSQLTransactionError` for a commit that was none."""
+        status: str = await super().execute(query, *args, timeout=timeout)
+        if status == "ROLLBACK" and query == "COMMIT;":
+            raise asyncpg.InFailedSQLTransactionError(
+                "nothing was written: a statement before the commit failed, and its error was swallowed"
+            )
+        return status
+
+
 class Statement:
     """One statement that commits by itself, in the driver's own words: one round trip where a transaction has three.
 
@@ -183,6 +202,7 @@ class Database:
             # Errors are logged, and what people typed is among the parameters.
             hide_parameters=True,
             connect_args={
+                "connection_class": Connection,
                 "timeout": 5,
                 "command_timeout": 30,
                 "server_settings": {"application_name": name, "idle_in_transaction_session_timeout": "60000"},

@@ -1,11 +1,12 @@
-"""One statement that commits by itself, when it is refused, cut off or cancelled: the next one is well."""
+"""A statement that is refused, cut off or cancelled, by itself or in a transaction: it is told, and the next one is well."""
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import suppress
 
 import asyncpg
 import pytest
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from models.base.db import Database, fetch
 
@@ -56,3 +57,19 @@ async def test_a_cancelled_statement_leaves_no_answer_to_the_next(alone: Databas
             await _ask(alone, "select 'late' from pg_sleep(0.5)")
     assert await _ask(alone, "select 'next'") == "next"
     assert await asyncio.gather(*(_ask(alone, "select $1::int", each) for each in range(5))) == list(range(5))
+
+
+async def test_a_refusal_that_is_swallowed_in_a_transaction_is_told_by_its_commit(alone: Database) -> None:
+    async with alone.statement() as session:
+        await fetch(session, "create temporary table swallowed (key int primary key)")
+    with pytest.raises(DBAPIError, match="its error was swallowed"):
+        async with alone.transaction() as session:
+            await fetch(session, "insert into swallowed values (1)")
+            with suppress(IntegrityError):
+                await fetch(session, "insert into swallowed values (1)")
+    async with alone.transaction() as session:
+        await fetch(session, "insert into swallowed values (2)")
+        with suppress(IntegrityError):
+            async with session.begin_nested():
+                await fetch(session, "insert into swallowed values (2)")
+    assert await _ask(alone, "select array_agg(key) from swallowed") == [2]
