@@ -96,14 +96,12 @@ async def before(session: AsyncSession, job: JobRow) -> tuple[int, timedelta | N
     return row.ahead, work
 
 
-def expected(pace: Pace, ahead: int, slots: int) -> Expected:
-    """When a job with `ahead` others before it will be done.
+def expected(pace: Pace, work: timedelta, slots: int) -> Expected:
+    """When a job with so much `work` before it (see `before`) will be done.
 
-    Those before it go through the slots in rounds of one run each; then it waits for a slot as others did, but no
-    longer than one run takes; then it runs itself. Without a living worker the rounds are counted as for one slot.
+    That work is shared by the slots, then the job runs itself. In the slow case everything takes longer by as much as
+    jobs of its kind do. Without a living worker it is counted as for one slot.
     """
-    rounds = ahead // max(slots, 1)
-    return Expected(
-        rounds * pace.run_usual + min(pace.wait_usual, pace.run_usual) + pace.run_usual,
-        rounds * pace.run_slow + min(pace.wait_slow, pace.run_slow) + pace.run_slow,
-    )
+    wait = work / max(slots, 1)
+    slower = pace.run_slow / pace.run_usual if pace.run_usual else 1.0
+    return Expected(wait + pace.run_usual, wait * slower + pace.run_slow)

@@ -199,22 +199,16 @@ async def test_the_slots_are_those_of_workers_that_live_and_take_work(database: 
         assert await slots(session, "nothing", timedelta(seconds=8)) == 0
 
 
-SECOND = timedelta(seconds=1)
-LATELY = Pace(50, run_usual=10 * SECOND, run_slow=20 * SECOND, wait_usual=2 * SECOND, wait_slow=90 * SECOND)
-
-
 @pytest.mark.parametrize(
-    ("ahead", "free", "seconds"),
-    [(0, 4, 12), (3, 4, 12), (4, 4, 22), (9, 4, 32), (2, 1, 32), (2, 0, 32)],
+    ("work", "free", "usual", "slow"), [(0, 4, 10, 20), (40, 4, 20, 40), (40, 1, 50, 100), (40, 0, 50, 100)]
 )
-def test_those_before_go_through_the_slots_in_rounds(ahead: int, free: int, seconds: int):
-    lately = LATELY
-    assert expected(lately, ahead, free).usual == seconds * SECOND
-
-
-def test_nobody_waits_longer_for_a_slot_than_a_run_takes():
-    lately = LATELY
-    assert expected(lately, 0, 4).slow == 40 * SECOND
+def test_what_stands_before_an_order_is_shared_by_the_slots(work: int, free: int, usual: int, slow: int):
+    second = timedelta(seconds=1)
+    lately = Pace(
+        50, run_usual=10 * second, run_slow=20 * second, wait_usual=2 * second, wait_slow=90 * second
+    )
+    found = expected(lately, work * second, free)
+    assert (found.usual, found.slow) == (usual * second, slow * second)
 
 
 async def test_a_job_that_runs_or_is_done_cannot_be_hurried(database: Database):

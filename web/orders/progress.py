@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from models.base.clock import now
 from models.base.settings import Settings
 from models.jobs import progress
-from models.jobs.estimates import Pace, expected, pace, slots
+from models.jobs.estimates import Pace, before, expected, pace, slots
 from models.jobs.progress import LINES_SHOWN, Progress
 from models.jobs.states import JobState
 from models.jobs.tables import JobRow, LogRow
@@ -80,7 +80,8 @@ async def run_of(
         return run | {"ahead": ahead if ahead is not None and ahead < QUEUE_LOOK else None}
     lease = timedelta(seconds=settings.jobs.lease_seconds)
     free = await slots(session, job.queue, lease)
-    left = expected(lately, ahead, free)
+    _, work = await before(session, job)
+    left = expected(lately, work or timedelta(), free)
     usual = MINUTE if not free else max(MINUTE, lately.wait_slow + left.slow)
     if now() - job.run_at > usual:
         return run | {"ahead": ahead, "status": LATE}
