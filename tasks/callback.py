@@ -1,6 +1,5 @@
 """What Taskiq's callback is given to run one attempt of a job: the message, the task, and where its result goes."""
 
-import asyncio
 from contextvars import ContextVar
 from typing import Any, Final
 
@@ -13,6 +12,7 @@ from taskiq.message import BrokerMessage
 from models.jobs.message import Job
 from tasks.runs import Attempt, Runner, Work
 from tasks.settling import Settler
+from tasks.timeouts import Timeouts
 from tasks.world import World
 
 #: The attempt that an asyncio task runs. An id would not name it: an earlier one of its job may be on its way out.
@@ -62,13 +62,13 @@ class Settling(AsyncResultBackend[Any]):
         raise ResultGetError(task_id=task_id)
 
 
-def task_of(message: type[Job], runner: Runner) -> Any:
+def task_of(message: type[Job], runner: Runner, timeouts: Timeouts) -> Any:
     """The Taskiq task that runs `runner`, for as long as the message allows."""
     seconds = message.timeout.total_seconds()
 
     async def run(work: Work) -> Any:
         # Not Taskiq's label: its way to the same end takes a fifth of a small job's time.
-        async with asyncio.timeout(seconds):
+        with timeouts.within(seconds):
             return await runner(work.message(message), work)
 
     return run

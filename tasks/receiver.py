@@ -33,6 +33,7 @@ from tasks.callback import RUNNING, ClaimFormatter, Settling, task_of
 from tasks.reporter import Reporter
 from tasks.runs import RUNNERS, Attempt
 from tasks.settling import LINGER, RETRY_PAUSE, NotOurKind, Settler
+from tasks.timeouts import Timeouts
 from tasks.world import World
 
 log = structlog.get_logger(__name__)
@@ -80,9 +81,10 @@ class JobReceiver(Receiver):
         self._messages = kinds()
         self.settler = Settler(world, worker_id, self._messages, self._make_room)
         self.counts = self.settler.counts
+        timeouts = Timeouts()
         for message, runner in RUNNERS.items():
             for kind in (message.kind, *message.aliases):
-                broker.register_task(task_of(message, runner), task_name=kind)
+                broker.register_task(task_of(message, runner, timeouts), task_name=kind)
         broker.formatter = ClaimFormatter(world)
         broker.with_result_backend(Settling(self.settler))
         super().__init__(broker, max_async_tasks=sum(slots.values()), validate_params=False)
