@@ -319,6 +319,7 @@ async def test_a_flow_that_works_for_a_paid_order_is_not_cancelled(database: Dat
             await cancel_flow(session, flow_id)
 
 
+@pytest.mark.slow
 async def test_a_flow_of_more_jobs_than_a_statement_has_places_for_is_cancelled(database: Database) -> None:
     flow_id, count = await ask(database, {"a": Step(OK)}), 33_000
     more = """
