@@ -24,6 +24,7 @@ from litestar import Request
 from litestar.exceptions import ClientException, HTTPException
 
 from models.base.errors import Invalid
+from models.base.rules import is_visible
 
 #: The fields of a form as they came, each with all its values.
 FormData: TypeAlias = dict[str, list[str]]
@@ -37,8 +38,9 @@ URLENCODED: Final = "application/x-www-form-urlencoded"
 #: For handlers that take files and say so with `opt={"uploads": True}`.
 MULTIPART: Final = "multipart/form-data"
 MOST_FIELDS: Final = 200
-#: A whole number that fits a bigint.
-WHOLE: Final = re.compile(r"-?[0-9]{1,18}")
+_WHOLE: Final = re.compile(r"-?[0-9]+")
+#: Digits of a number that is worth reading: Python refuses to read thousands of them.
+_MOST_DIGITS: Final = 20
 #: Characters that turn the direction of what follows: invisible, and good only for disguise (UTR 36).
 BIDI_CONTROLS: Final = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
@@ -74,7 +76,7 @@ def read(form_class: type[F], data: Mapping[str, Sequence[str] | str]) -> F:
     for name, reader, default in _readers(form_class):
         sent = data.get(name, ())
         sent = (sent,) if isinstance(sent, str) else sent
-        if not any(part.strip() for part in sent) and default is not MISSING:
+        if not any(map(is_visible, sent)) and default is not MISSING:
             values[name] = default
             continue
         try:
@@ -136,10 +138,10 @@ def text(
 
     def reader(sent: Sequence[str]) -> Any:
         value = clean(sent[0] if sent else "", is_prose=is_prose)
-        if not value:
+        if not is_visible(value):
             if missing is not None:
                 raise ValueError(missing)
-            return value
+            return ""
         if max_length is not None and len(value) > max_length:
             raise ValueError(f"Shorten this to {max_length:,} characters; it has {len(value):,}.")
         return then(value) if then is not None else value
@@ -178,9 +180,9 @@ def whole(missing: str, *, least: int, most: int) -> Reader:
         value = clean(sent[0] if sent else "")
         if not value:
             raise ValueError(missing)
-        if not WHOLE.fullmatch(value):
+        if not _WHOLE.fullmatch(value):
             raise ValueError("Enter a whole number, like 12.")
-        if not least <= int(value) <= most:
+        if len(value) > _MOST_DIGITS or not least <= int(value) <= most:
             raise ValueError(f"Enter a number from {least:,} to {most:,}.")
         return int(value)
 

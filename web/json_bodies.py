@@ -12,6 +12,7 @@ from litestar import Request
 from litestar.exceptions import HTTPException
 
 from models.base.errors import Invalid
+from models.base.rules import VISIBLE
 
 T = TypeVar("T", bound=msgspec.Struct)
 AnyRequest = Request[Any, Any, Any]
@@ -72,13 +73,18 @@ def read(sent: Mapping[str, Any], kind: type[T], *, is_text: bool = False) -> tu
             faults[name] = "Leave out the character U+0000."
         else:
             try:
-                right[field.name] = msgspec.convert(sent[name], field.type, strict=not is_text)
+                right[field.name] = msgspec.convert(_number(sent[name]), field.type, strict=not is_text)
             except msgspec.ValidationError:
                 faults[name] = _wanted(field.type)
             # `null` in a query is what a program writes that forgot to fill its variable.
             if is_text and right.get(field.name, "") is None:
                 faults[name] = _wanted(field.type)
     return kind(**right), faults
+
+
+def _number(value: Any) -> Any:
+    """5.0 as 5: to JSON Schema, and to programs that have one sort of number, they are the same."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _right(found: T, faults: Mapping[str, str]) -> T:
@@ -100,7 +106,9 @@ def _wanted(kind: Any) -> str:
             wanted = "a moment with its time zone, as 2026-03-02T09:30:00+01:00"
         case {"format": "uuid"}:
             wanted = "an id, as 0192f1c6-0f02-7d10-a0c4-52a0c1b7e9aa"
-        case {"type": "string", "pattern": "\\S", "minLength": least, "maxLength": most}:
+        case {"type": "string", "pattern": pattern, "minLength": least, "maxLength": most} if (
+            pattern == VISIBLE
+        ):
             wanted = f"a text of {least:,} to {most:,} characters, and not of blanks alone"
         case {"type": "string", "minLength": least, "maxLength": most}:
             wanted = f"a text of {least:,} to {most:,} characters"

@@ -213,11 +213,12 @@ def _headers(one: Operation, status: int) -> Schema:
     named = [_HEADERS[status]] if status in _HEADERS else []
     if one.location and status not in one.refusals:
         named.append(("Location", one.location, TEXT))
-    if HTTPStatus.TOO_MANY_REQUESTS in one.problems and status not in _BEFORE_COUNTING:
-        named += _STANDING
     headers = {
         name: {"description": words, "required": True, "schema": schema} for name, words, schema in named
     }
+    if HTTPStatus.TOO_MANY_REQUESTS in one.problems and status not in _BEFORE_COUNTING:
+        # While the counts cannot be reached, requests are answered without them.
+        headers |= {name: {"description": words, "schema": schema} for name, words, schema in _STANDING}
     return {"headers": headers} if headers else {}
 
 

@@ -10,6 +10,7 @@ from msgspec import Meta
 from sqlalchemy import update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from models.base.rules import VISIBLE
 from models.jobs import Backoff, Job
 from models.jobs.schedules import Schedule
 from models.jobs.tables import JobRow
@@ -21,9 +22,7 @@ from models.notices.tables import Delivery
 #: The letter that an `Email` is sent as.
 LETTER: Final = "notices.message"
 
-#: Of letters and notices nobody can be sent blanks.
-_WORDS: Final = r"\S"
-_Line = Annotated[str, Meta(min_length=1, max_length=200, pattern=_WORDS)]
+_Line = Annotated[str, Meta(min_length=1, max_length=200, pattern=VISIBLE)]
 
 
 class Email(Job, frozen=True):
@@ -40,7 +39,9 @@ class Email(Job, frozen=True):
     subject: _Line
     body: Annotated[
         str,
-        Meta(min_length=1, max_length=20_000, pattern=_WORDS, description="Markdown without images and HTML"),
+        Meta(
+            min_length=1, max_length=20_000, pattern=VISIBLE, description="Markdown without images and HTML"
+        ),
     ]
 
     @classmethod

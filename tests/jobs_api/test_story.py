@@ -84,6 +84,7 @@ async def test_a_job_is_nobodys_business_but_its_askers(bureau: Bureau):
         ({"type": "notification", "data": {"title": "a\x00b"}}, "data.title"),
         ({"type": "email", "data": {"to": "ada@example.com", "subject": "Hi"}}, "data.body"),
         ({"type": "email", "data": {"to": "ada@example.com", "subject": "Hi", "body": " \n"}}, "data.body"),
+        ({"type": "notification", "data": {"title": "\u200b\u3164\ufeff \u2060\u00ad"}}, "data.title"),
         ({"type": "email", "data": {"to": "eve@example.com", "subject": "Hi", "body": "."}}, "data.to"),
         ({"type": "email", "data": {"to": "a@x.com, b@x.com", "subject": "Hi", "body": "."}}, "data.to"),
         ({"type": "notification", "data": {"title": "Hi", "link": "//evil.example"}}, "data.link"),
@@ -92,6 +93,7 @@ async def test_a_job_is_nobodys_business_but_its_askers(bureau: Bureau):
         ({"type": "report", "data": {"dataSet": "revenue"}}, "data.dataSet"),
         ({"type": "report", "data": {"dataSet": "my-orders", "format": "doc"}}, "data.format"),
         ({"type": "notification", "data": {"title": "Hi"}, "priority": 10}, "priority"),
+        ({"type": "notification", "data": {"title": "Hi"}, "priority": 5.5}, "priority"),
         ({"type": "notification", "data": {"title": "Hi"}, "runAt": "2026-03-02T09:30:00"}, "runAt"),
         ({"type": "notification", "data": {"title": "Hi"}, "runAt": "2999-03-02T09:30:00Z"}, "runAt"),
     ],
@@ -102,6 +104,13 @@ async def test_a_refusal_names_the_field(bureau: Bureau, body: dict[str, object]
     assert list(problem["fields"]) == [field]
     async with bureau.world.database.transaction() as session:
         assert await session.scalar(select(func.count()).select_from(JobRow)) == 0
+
+
+async def test_a_whole_number_may_be_written_with_a_point(bureau: Bureau):
+    """It is an integer to JSON Schema."""
+    ada = await bureau.program("ada@example.com")
+    made = await ada.post("/jobs", {"type": "notification", "data": {"title": "Hi"}, "priority": 2.0}, 201)
+    assert (await ada.get(f"/jobs/{made['id']}"))["priority"] == 2
 
 
 async def test_all_that_is_wrong_is_told_at_once_with_what_to_send_instead(bureau: Bureau):
