@@ -130,6 +130,14 @@ FAULT: Final = Trouble(
     "Something went wrong on our side. What you sent was not saved.",
     "Try again in a few minutes. We have been told and look into it.",
 )
+#: Of an address that asks for what cannot be: nothing was typed that could be corrected and sent again.
+MISREAD: Final = Trouble(
+    422,
+    "This address is not right",
+    "",
+    "It may be old, or was cut off when it was copied.",
+    "Start from the beginning",
+)
 SIGN_IN: Final = Trouble(
     401, "Sign in to go on", "Nobody is signed in here.", "Sign in and try again.", "Sign in", "/sign-in"
 )
@@ -153,9 +161,12 @@ TOKEN_LACKS: Final = Trouble(
 
 def on_refusal(request: AnyRequest, error: Refusal) -> Response[Any]:
     """The rules said no, in words for the person who asked."""
+    if isinstance(error, Invalid):
+        is_read = request.method in {"GET", "HEAD"}
+        trouble = replace(MISREAD, href=request.url.path) if is_read else REFUSALS[Invalid]
+        return answer(request, replace(trouble, happened=error.words), fields=error.fields)
     kind = next(kind for kind in type(error).__mro__ if kind in REFUSALS)
-    fields = error.fields if isinstance(error, Invalid) else {}
-    return answer(request, replace(REFUSALS[kind], happened=error.words), fields=fields)
+    return answer(request, replace(REFUSALS[kind], happened=error.words))
 
 
 def on_stale_form(request: AnyRequest, error: StaleForm) -> Response[Any]:

@@ -84,14 +84,15 @@ class Filter:
                 words.append(part.replace('"', ""))
                 continue
             name, value = hit[1], hit[2].replace('"', "")
-            if name.startswith("args.") and value:
+            wanted = QUALIFIERS.get("args." if name.startswith("args.") else name)
+            if wanted is not None and not value:
+                raise Invalid({"q": f"{name}: lacks what should follow it: {wanted}."})
+            if name.startswith("args."):
                 asked["args"] = (*asked.get("args", ()), (name.removeprefix("args."), value))
-            elif name in QUALIFIERS and value:
+            elif wanted is not None:
                 if name in asked:
                     raise Invalid({"q": f"{name}: is there twice."})
                 asked |= _read(name, value, at or now())
-            elif name in QUALIFIERS and not value:
-                raise Invalid({"q": f"{name}: lacks what should follow it: {QUALIFIERS[name]}."})
             else:
                 known = ", ".join(f"{one}:" for one in QUALIFIERS if one != "args.")
                 hint = "Other words with a colon in them go between quotation marks."

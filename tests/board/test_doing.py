@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 import orjson
+import pytest
 from sqlalchemy import select
 
 from models.accounts.states import Role
@@ -22,6 +23,7 @@ from models.mail.tables import EmailMessage
 from models.notices.jobs import LETTER, Email, Notification
 from models.orders.jobs import CreateOrder, TendReviews
 from tests.board.conftest import Board
+from web.board.deeds import DEEDS
 
 ID = "01999999-0000-7000-8000-000000000001"
 
@@ -47,6 +49,15 @@ async def test_a_waiting_job_is_put_first_or_cancelled(board: Board):
     await ed.submit(screen.form("Cancel"))
     assert (await board.row(job_id)).state is JobState.CANCELLED
     assert [action for action, _ in await board.written_down()] == ["job.promoted", "job.cancelled"]
+
+
+@pytest.mark.parametrize("deed", DEEDS)
+async def test_whatever_is_done_to_a_job_that_is_not_there_finds_nothing(board: Board, deed: str):
+    ad = await board.browser(Role.ADMIN)
+    form = (await ad.open(f"/admin/queues/jobs/{await board.job(JobState.WAITING)}")).form("Cancel")
+    refused = await ad.send(f"/admin/queues/jobs/{new_id()}/{deed}", "post", form.fields)
+    assert (refused.status, refused.heading) == (404, "Page not found")
+    assert await board.written_down() == []
 
 
 async def test_an_admin_deletes_what_has_ended_but_nothing_that_holds_money(board: Board):

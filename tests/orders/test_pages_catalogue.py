@@ -37,7 +37,10 @@ async def test_a_wrong_price_is_told_at_its_field(shop: Shop):
         assert screen.status == 422
         assert 'id="min-error"' in screen.html
         assert 'id="max-error"' in screen.html
-        assert (await ada.open("/?cursor=nonsense")).status == 422
+        screen = await ada.open("/?cursor=nonsense")
+        assert (screen.status, screen.heading) == (422, "This address is not right")
+        assert "send it again" not in screen.text
+        assert screen.link("Start from the beginning") == "/"
 
 
 async def test_every_article_is_on_exactly_one_page_of_the_catalogue(shop: Shop):

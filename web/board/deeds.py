@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from models.accounts.audit import audit
 from models.accounts.states import Role
 from models.accounts.tables import Person
+from models.base.errors import NotFound
 from models.jobs.cancelling import cancel
 from models.jobs.dead import delete, retry
 from models.jobs.queues import run_anyway
@@ -40,11 +41,11 @@ class Deed:
         return job.state in self.states and visitor.has_role(self.role) and self.fits(job)
 
     async def perform(self, session: AsyncSession, job_id: UUID, person: Person) -> None:
-        """Do it, and write down who did and what job that was: it may be gone afterwards."""
+        """Do it, and write down who did and what job that was: it may be gone afterwards. Raises `NotFound`."""
         job = await session.get(JobRow, job_id)
-        told: dict[str, str | None] = {}
-        if job is not None:
-            told = {"kind": job.kind, "queue": job.queue, "was": job.state.value, "about": job.subject}
+        if job is None:
+            raise NotFound("There is no such job.")
+        told = {"kind": job.kind, "queue": job.queue, "was": job.state.value, "about": job.subject}
         await self.do(session, job_id)
         await audit(session, person, self.action, f"job/{job_id}", **told)
 
