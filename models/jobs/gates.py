@@ -61,7 +61,7 @@ select wanted.name, lim.rate_seconds::float8 / lim.rate_count as spacing,
 """.replace("{free_again}", FREE_AGAIN).replace("{room_again}", ROOM_AGAIN)
 
 #: The key's own limit, or else that of its kind: `host/example.com` before `host/*`.
-_LIMIT_OF_KEY: Final = """select * from job_limits
+LIMIT_OF_KEY: Final = """select * from job_limits
          where key in (wanted.name, split_part(wanted.name, '/', 1) || '/*') order by key = wanted.name desc limit 1"""
 
 #: One that is claimed and not let through yet does not count: see `JobRow.blocked_by`.
@@ -86,10 +86,10 @@ def rooms_of_keys(wanted: str) -> str:
     """The query for the rooms of keys; `wanted` is a from-item with their names."""
     return _ROOM.format(
         most=AT_ONCE,
-        more="",
+        more=", lim.key as held_to",
         closed_until="gate.closed_until",
         wanted=wanted,
-        limit=_LIMIT_OF_KEY,
+        limit=LIMIT_OF_KEY,
         prefix="limit",
         running=_RUNNING_OF_KEY,
     )
@@ -106,10 +106,25 @@ select taken.name, statement_timestamp() + taken.seconds * interval '1 second'
    set full_at = greatest(gate.full_at, statement_timestamp()) + (excluded.full_at - statement_timestamp())
 """
 
+#: `waited`: for how many seconds its limit held it back; null for one that did not wait for it. What somebody else let go,
+#: as the end of its flow's pause does, is left out: how long it waited for what is not known.
 _ADMIT: Final = """
-update jobs set blocked_by = nullif(blocked_by, 'limit/' || limit_key)
- where id = any($2::uuid[]) and worker_id = $1 and finished_at is null
-returning id
+update jobs set blocked_by = nullif(jobs.blocked_by, 'limit/' || jobs.limit_key), held_at = null, woken_at = null
+  from jobs before
+ where jobs.id = any($2::uuid[]) and jobs.worker_id = $1 and jobs.finished_at is null and before.id = jobs.id
+returning jobs.id, case when before.held_at >= before.run_at and before.woken_at is not null
+                        then greatest(extract(epoch from before.woken_at - before.held_at), 0)::float8 end as waited
+"""
+
+#: The last statement of a gate, for its rows are those of all keys of a kind.
+_COUNT: Final = """
+insert into job_limit_hours as known (at, key, began, waited, wait_seconds, longest_seconds)
+select date_trunc('hour', clock_timestamp(), 'UTC'), news.*
+  from unnest($1::text[], $2::int[], $3::int[], $4::float8[], $5::float8[]) as news
+    on conflict (key, at) do update
+   set began = known.began + excluded.began, waited = known.waited + excluded.waited,
+       wait_seconds = known.wait_seconds + excluded.wait_seconds,
+       longest_seconds = greatest(known.longest_seconds, excluded.longest_seconds)
 """
 
 #: Those whose key has no limit now, and was not asked for silence lately: nothing is counted, so nobody waits for a lock.
@@ -122,13 +137,17 @@ update jobs set blocked_by = nullif(blocked_by, 'limit/' || limit_key)
 returning id
 """  # noqa: S608 - our own words
 
-_PARK: Final = """
-update jobs set state = 'waiting', attempt = attempt - 1, worker_id = null, started_at = null
+#: Parked again after it was woken, it goes on with the wait that it had; what it waited for in between is not the limit's.
+_HELD: Final = """held_at = greatest(run_at, clock_timestamp() - coalesce(case when held_at >= run_at then woken_at - held_at end,
+                                                                           interval '0')), woken_at = null"""
+
+_PARK: Final = f"""
+update jobs set state = 'waiting', attempt = attempt - 1, worker_id = null, started_at = null, {_HELD}
  where id = any($2::uuid[]) and worker_id = $1 and finished_at is null
-"""
+"""  # noqa: S608 - our own words
 
 _PARK_OTHERS: Final = f"""
-update jobs set blocked_by = 'limit/' || limit_key
+update jobs set blocked_by = 'limit/' || limit_key, {_HELD}
  where id = any(array(
        select behind.id from unnest($1::text[]) as wanted (name)
         cross join lateral (
@@ -145,7 +164,8 @@ wanted (name) as (
      select substr(name, 7) from parked where $1::text[] is null and starts_with(name, 'limit/')
      union all select unnest($1::text[]))
 update jobs set blocked_by = (select 'flow/' || id from job_flows
-                               where id = flow_id and paused_at is not null and attempt = 0 and not run_anyway)
+                               where id = flow_id and paused_at is not null and attempt = 0 and not run_anyway),
+                woken_at = clock_timestamp()
  where id = any(array(
        select next.id
          from ({rooms_of_keys("wanted")}) gate
@@ -226,15 +246,15 @@ async def _admit_held(store: Store, claims: Sequence[Claim]) -> Passed:
         for room in rooms:
             wished |= {one.id for one in waiting[room["name"]][: room["room"]]}
         rows = await connection.fetch(_ADMIT, store.worker_id, list(wished))
-        admitted = {row["id"] for row in rows}
+        waits: dict[UUID, float | None] = {row["id"]: row["waited"] for row in rows}
         if refused := [one for one in claims if one.id not in wished]:
             await connection.execute(_PARK, store.worker_id, [one.id for one in refused])
             await connection.execute(_PARK_OTHERS, list({one.limit_key for one in refused}))
-        through = [one for one in claims if one.id in admitted]
+        through = [one for one in claims if one.id in waits]
+        opens_in = await _take(connection, "limit", rooms, [str(one.limit_key) for one in through])
+        await _count(connection, rooms, [(str(one.limit_key), waits[one.id]) for one in through])
         crash_point("in a gate, before its commit")
-        return Passed(
-            through, await _take(connection, "limit", rooms, [str(one.limit_key) for one in through])
-        )
+        return Passed(through, opens_in)
 
 
 async def wake(store: Store, keys: Iterable[str] | None = None) -> set[str]:
@@ -266,3 +286,22 @@ async def _take(
     if spans:
         await connection.execute(_TAKE, list(spans), list(spans.values()))
     return min(opens, default=None)
+
+
+async def _count(
+    connection: asyncpg.Connection, rooms: Sequence[asyncpg.Record], begun: Sequence[tuple[str, float | None]]
+) -> None:
+    """Count those who begin, given as (key, seconds for which they were held back), under the names of their limits."""
+    held_to = {room["name"]: room["held_to"] for room in rooms}
+    by_limit: defaultdict[str, list[float | None]] = defaultdict(list)
+    for key, wait in begun:
+        # A key without a limit may have been silent.
+        if (limit := held_to[key]) is not None:
+            by_limit[limit].append(wait)
+    numbers = []
+    # In one order for everybody, so that two workers cannot wait for each other.
+    for limit, all_waits in sorted(by_limit.items()):
+        waits = [wait for wait in all_waits if wait is not None]
+        numbers.append((limit, len(all_waits), len(waits), sum(waits), max(waits, default=0.0)))
+    if numbers:
+        await connection.execute(_COUNT, *zip(*numbers, strict=True))

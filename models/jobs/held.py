@@ -1,11 +1,8 @@
-"""What limits hold back now: each limit, and each key that lets nothing more begin.
-
-How often a job was turned away is counted nowhere: that would be a write for each time. What waits is, and since when.
-"""
+"""What limits hold back: each limit, now and by the hours that `gates` counts, and each key that lets nothing more begin."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 from sqlalchemy import text
@@ -38,8 +35,15 @@ _LIMITS: Final = text(
            (select count(*) from jobs
              where state = 'active' and limit_key is not null
                and (limit_key = held.key
-                    or held.key like '%/*' and starts_with(limit_key, left(held.key, -1)))) as running
+                    or held.key like '%/*' and starts_with(limit_key, left(held.key, -1)))) as running,
+           day.*
       from job_limits held left join job_gates gate on gate.name = 'limit/' || held.key
+     cross join lateral (
+           select coalesce(sum(began), 0)::bigint as began, coalesce(sum(waited), 0)::bigint as waited,
+                  make_interval(secs => sum(wait_seconds) / nullif(sum(waited), 0)) as mean_wait,
+                  make_interval(secs => max(longest_seconds)) as longest_wait,
+                  coalesce(sum(silences), 0)::bigint as silences
+             from job_limit_hours where key = held.key and at > now() - interval '24 hours') day
      where cast(:after as text) is null or held.key > :after
      order by held.key limit :size
     """  # noqa: S608 - our own words, not a request's
@@ -89,6 +93,13 @@ class LimitView:
     used: int | None
     waiting: int
     running: int
+    #: Of the last 24 hours: how many began, how many of those it had held back, and for how long.
+    began: int
+    waited: int
+    mean_wait: timedelta | None
+    longest_wait: timedelta | None
+    #: How often the other side asked for silence in that time.
+    silences: int
 
 
 @dataclass(frozen=True, slots=True)

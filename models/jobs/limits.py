@@ -16,23 +16,33 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from models.base.errors import Conflict, Invalid
+from models.jobs.gates import LIMIT_OF_KEY
 from models.jobs.rules import LONGEST_SILENCE
 from models.jobs.tables import LimitRow, QueueRow
 
-#: Those who ran when the silence began all hear the same: only the first of them lowers how many run after it.
+#: Those who ran when the silence began all hear the same: only the first of them lowers how many run after it, and counts.
 _SLOW_DOWN = text(
-    """
-    insert into job_gates as gate (name, closed_at, closed_until, lowered_to)
-    select 'limit/' || asked.key, clock_timestamp(), clock_timestamp() + cast(:wait as interval), greatest(1, count(jobs.id) / 2)
-      from (select cast(:key as text) as key) asked
-      left join jobs on jobs.limit_key = asked.key and jobs.state = 'active'
-                    and jobs.blocked_by is distinct from 'limit/' || jobs.limit_key
-     group by asked.key
-        on conflict (name) do update
-       set closed_at = case when gate.closed_until > clock_timestamp() then gate.closed_at else excluded.closed_at end,
-           lowered_to = case when gate.closed_until > clock_timestamp() then gate.lowered_to else excluded.lowered_to end,
-           closed_until = greatest(gate.closed_until, excluded.closed_until)
-    """
+    f"""
+    with wanted (name) as (values (cast(:key as text))),
+    silenced as (
+        insert into job_gates as gate (name, closed_at, closed_until, lowered_to)
+        select 'limit/' || name, statement_timestamp(), clock_timestamp() + cast(:wait as interval),
+               greatest(1, count(jobs.id) / 2)
+          from wanted
+          left join jobs on jobs.limit_key = name and jobs.state = 'active'
+                        and jobs.blocked_by is distinct from 'limit/' || jobs.limit_key
+         group by name
+            on conflict (name) do update
+           set closed_at = case when gate.closed_until > clock_timestamp() then gate.closed_at else excluded.closed_at end,
+               lowered_to = case when gate.closed_until > clock_timestamp() then gate.lowered_to else excluded.lowered_to end,
+               closed_until = greatest(gate.closed_until, excluded.closed_until)
+        returning closed_at)
+    insert into job_limit_hours (key, at, silences)
+    select lim.key, statement_timestamp(), 1
+      from silenced cross join wanted cross join lateral ({LIMIT_OF_KEY}) lim
+     where silenced.closed_at = statement_timestamp()
+        on conflict do nothing
+    """  # noqa: S608 - our own words
 )
 
 _END_SILENCE = text(

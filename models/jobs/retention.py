@@ -59,6 +59,16 @@ _FORGET_BULK = text(
     "delete from job_bulk_actions where coalesce(finished_at, created_at) < now() - interval '90 days'"
 )
 
+#: Of limits that were removed nothing is told. Who counts right now is not waited for.
+_FORGET_LIMIT_HOURS = text(
+    """
+    delete from job_limit_hours where (key, at) in (
+           select key, at from job_limit_hours known
+            where at < now() - interval '7 days' or not exists (select from job_limits where key = known.key)
+              for update of known skip locked)
+    """
+)
+
 #: What is known of an error is kept for as long as there is a job of it, and a while longer: it may come back.
 _FORGET_ERRORS = text(
     """
@@ -87,10 +97,13 @@ async def forget_finished(
 
 
 async def forget_what_is_left(session: AsyncSession, limit: int = 5000) -> None:
-    """Delete what is left when jobs are forgotten: their flows, what was done to many of them, and notes on errors."""
+    """Delete what is left when jobs are forgotten: their flows, what was done to many of them, notes on errors, and what
+    was counted of limits.
+    """
     await session.execute(_FORGET_FLOWS, {"limit": limit})
     await session.execute(_FORGET_BULK)
     await session.execute(_FORGET_ERRORS)
+    await session.execute(_FORGET_LIMIT_HOURS)
 
 
 def told(keep_days: int | None) -> str:

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, ForeignKey, Identity, Index, SmallInteger, text
+from sqlalchemy import BigInteger, Double, ForeignKey, Identity, Index, SmallInteger, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from models.base.db import Row, new_id
@@ -73,6 +73,11 @@ class JobRow(Row):
     parents_left: Mapped[int] = mapped_column(server_default="0")
     #: What becomes of it if one of its parents dies or is cancelled.
     on_parent_failure: Mapped[OnParentFailure | None]
+    #: Since when its limit has held it back, less the time for which it might have begun meanwhile. It is of an earlier wait
+    #: if it is before `run_at`: whatever puts a job off moves that.
+    held_at: Mapped[datetime | None]
+    #: When that limit last let it be claimed again.
+    woken_at: Mapped[datetime | None]
 
     __table_args__ = (
         # Claiming: one range scan per queue, in the order of claiming. What is blocked is not walked over.
@@ -323,6 +328,25 @@ class GateRow(Row):
     closed_until: Mapped[datetime | None]
     #: How many of the key run at once when that is over, at first: see `gates.ROOM_AGAIN`.
     lowered_to: Mapped[int | None]
+
+    __table_args__ = ({"postgresql_with": {"fillfactor": "50"}},)
+
+
+class LimitHourRow(Row):
+    """What became of the jobs of a limit in an hour; of one for a whole kind (`host/*`) all its keys together."""
+
+    __tablename__ = "job_limit_hours"
+
+    key: Mapped[str] = mapped_column(primary_key=True)
+    #: When the hour begins. A silence has a row of its own moment: whoever hears of one holds up nobody who begins.
+    at: Mapped[datetime] = mapped_column(primary_key=True)
+    began: Mapped[int] = mapped_column(server_default="0")
+    #: How many of those it had held back, for how long in all, and the longest of them.
+    waited: Mapped[int] = mapped_column(server_default="0")
+    wait_seconds: Mapped[float] = mapped_column(Double(), server_default="0")
+    longest_seconds: Mapped[float] = mapped_column(Double(), server_default="0")
+    #: How often the other side asked for silence.
+    silences: Mapped[int] = mapped_column(server_default="0")
 
     __table_args__ = ({"postgresql_with": {"fillfactor": "50"}},)
 

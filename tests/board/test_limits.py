@@ -14,7 +14,7 @@ from models.jobs.limits import Limit, Rate, set_limit, slow_down
 from models.jobs.queues import limit_queue
 from models.jobs.rules import LONGEST_SILENCE
 from models.jobs.states import JobState
-from models.jobs.tables import GateRow
+from models.jobs.tables import GateRow, LimitHourRow
 from tests.board.conftest import Board
 
 HOST = "host/a.example"
@@ -43,6 +43,25 @@ async def test_a_limit_tells_what_runs_and_how_much_of_its_rate_is_taken(board: 
     ana = await board.browser(Role.ANALYST)
     assert "4 of 10 taken now" in (await ana.open("/admin/queues/limits")).text
     assert "4 of 10" in (await ana.open("/admin/queues/default")).text
+
+
+async def test_a_limit_tells_what_began_in_a_day_and_how_long_it_held_that_back(board: Board):
+    hour = {
+        "key": HOST,
+        "began": 700,
+        "waited": 2,
+        "wait_seconds": 50.0,
+        "longest_seconds": 40.0,
+        "silences": 1,
+    }
+    async with board.database.transaction() as session:
+        await set_limit(session, HOST, Limit(max_running=2))
+        await set_limit(session, "host/quiet.example", Limit(max_running=2))
+        rows = [hour | {"at": now() - timedelta(hours=age)} for age in (1, 23, 25)]
+        await session.execute(insert(LimitHourRow), rows)
+    screen = await (await board.browser(Role.ANALYST)).open("/admin/queues/limits")
+    for words in (">1,400<", "asked for silence 2 times", ">4<", "25 s on average,", "40 s at most"):
+        assert screen.html.count(words) == 1
 
 
 async def test_the_keys_of_a_kind_that_are_full_are_told_one_by_one(board: Board):

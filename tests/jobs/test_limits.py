@@ -13,6 +13,7 @@ from sqlalchemy import select, text
 from models.base.db import Database, new_id
 from models.base.errors import Conflict, Invalid
 from models.jobs import Wish, enqueue_all, gates
+from models.jobs.held import LimitView, limits
 from models.jobs.limits import DEFAULTS, Limit, Rate, set_defaults, set_limit, slow_down
 from models.jobs.queues import limit_queue, pause, resume, run_anyway
 from models.jobs.states import JobState
@@ -69,6 +70,11 @@ async def hold_queue(database: Database, limit: Limit | None) -> None:
         await limit_queue(session, "test", limit)
 
 
+async def numbers_of(database: Database, key: str) -> LimitView:
+    async with database.transaction() as session:
+        return next(one for one in (await limits(session)).items if one.key == key)
+
+
 async def running(database: Database) -> int:
     query = "select count(*) from jobs where state = 'active' and blocked_by is null"
     async with database.transaction() as session:
@@ -98,6 +104,10 @@ async def test_many_claimers_at_once_never_exceed_a_limit(
     async with asyncio.timeout(20):
         await asyncio.gather(*(work(store()) for _ in range(6)))
     assert most == 3
+    if key:
+        numbers = await numbers_of(database, key)
+        assert numbers.began == 40
+        assert 0 < numbers.waited <= 37
 
 
 async def test_a_limit_that_is_changed_holds_from_the_next_claim_on(
@@ -237,6 +247,8 @@ async def test_after_a_429_half_as_many_run_at_once_and_then_more_again(
     await finish(one, claims)
     claims.clear()
     assert [await room(minutes) for minutes in (0, 1, 2, 3)] == [3, 6, 12, 12 if limit else 24]
+    if limit:
+        assert (await numbers_of(database, key)).silences == 2
 
 
 async def test_gates_are_forgotten_while_somebody_goes_through_one(
