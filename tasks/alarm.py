@@ -39,7 +39,10 @@ _UNTOLD: Final = f"""
        and not exists (select from job_queues q where q.name = jobs.queue and q.closed_until > clock_timestamp())
        and (exists (select from job_queues q where q.name = jobs.queue and q.paused_at is not null)
             or not exists (select from job_workers w where jsonb_exists(w.queues, jobs.queue) and not w.is_draining
-                              and w.beat_at > clock_timestamp() - {{lease}}::interval))
+                              and w.beat_at > clock_timestamp() - {{lease}}::interval
+                              and not exists (select from jobs late
+                                                join job_alerts a on a.subject = 'jobs/' || late.id and a.resolved_at is null
+                                               where late.worker_id = w.id and late.state = 'active')))
      order by kind = '{DeliverWebhook.kind}', blocked_by is not null, id limit 10
 """  # noqa: S608 - our own words
 _LOOK: Final = _UNTOLD.format(lease="$1")

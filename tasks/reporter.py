@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import time
 from collections.abc import Mapping
 from typing import Final
 from uuid import UUID
@@ -19,6 +20,8 @@ TICK: Final = 0.25
 TICKS_PER_FLUSH: Final = 4
 #: Lines of a job that cannot be written for so long are dropped, oldest first: memory is not a log.
 LINES_HELD: Final = 5000
+#: A process that wakes so many seconds late was blocked meanwhile.
+BLOCKED: Final = 3.0
 #: A line of an attempt of a job.
 Told = tuple[UUID, int, Line]
 
@@ -32,12 +35,18 @@ class Reporter:
         self._news: dict[UUID, Progress] = {}
         self._lines: list[Told] = []
         self._ended: list[Attempt] = []
+        #: Those that ended since the last tick and took long enough to have blocked it.
+        self._long: list[Attempt] = []
+        self.blocked_after = BLOCKED
         self._stopping = asyncio.Event()
 
     def last(self, attempt: Attempt) -> None:
         """Take over what an attempt has left to say when it ends."""
         if attempt.is_dirty or attempt.new_lines:
             self._ended.append(attempt)
+        # Not by `took`: this is on the way of every job.
+        if (attempt.ended or time.monotonic()) - attempt.began >= self.blocked_after:
+            self._long.append(attempt)
 
     def stop(self) -> None:
         """Let `report` end with a last word. It is never cancelled: that could cut off what is being written."""
@@ -47,11 +56,21 @@ class Reporter:
         """Show and write until stopped, and write what is left then."""
         tick = 0
         while not self._stopping.is_set():
+            self._long.clear()
+            wakes_at = time.monotonic() + TICK
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._stopping.wait(), TICK)
             tick += 1
+            if (late := time.monotonic() - wakes_at) >= self.blocked_after:
+                self._tell_of_a_block(late)
             await (self.flush() if tick % TICKS_PER_FLUSH == 0 else self._show())
         await self.flush()
+
+    def _tell_of_a_block(self, seconds: float) -> None:
+        """Name the jobs of which one has kept all the others from going on."""
+        running = [one for one in self._running.values() if one.took().total_seconds() >= self.blocked_after]
+        jobs = [f"{one.claim.kind} {one.claim.id}" for one in (*self._long, *running)]
+        log.warning("worker.blocked", seconds=round(seconds, 1), jobs=jobs)
 
     async def _show(self) -> None:
         gone, self._ended = self._ended, []

@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Final
 from uuid import UUID
 
+import orjson
 from sqlalchemy import select, text, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -42,6 +43,17 @@ _WATCH: Final = text(
           from (select * from ready union all select * from limited) line
          where not exists (select from job_queues q where q.name = line.name and q.paused_at is not null)
          group by name),
+    -- Of each worker the one that is over its time for longest: those beside a runner that blocks it stand still with it.
+    overdue as (
+        select distinct on (worker.id) job.id, job.kind, job.started_at, worker.host, worker.pid, known.value as timeout,
+               count(*) over (partition by worker.id) - 1 as more
+          from job_workers worker
+          join jobs job on job.worker_id = worker.id and job.state = 'active'
+          join jsonb_each_text(cast(:timeouts as jsonb)) known on known.key = job.kind
+         cross join lateral (select job.started_at + cast(known.value as float8) * interval '1 second' as ends_at) due
+         where worker.beat_at >= clock_timestamp() - cast(:lease as interval)
+           and ends_at < clock_timestamp() - cast(:grace as interval)
+         order by worker.id, ends_at),
     troubles (kind, subject, words) as (
         select 'backlog', name, 'More than ' || :waiting || ' jobs wait in the queue ' || name || '.' || more
           from waiting where count > :waiting
@@ -56,6 +68,13 @@ _WATCH: Final = text(
           from job_queues
          where paused_at < clock_timestamp() - cast(:longest_pause as interval)
            and exists (select from jobs where queue = name and state = 'waiting' and blocked_by is null)
+        union all
+        select 'slow', 'jobs/' || id, 'The job ' || id || ' of the kind ' || kind || ' has run since '
+               || to_char(started_at at time zone 'UTC', 'YYYY-MM-DD HH24:MI "UTC"') || ', and its timeout is ' || timeout
+               || ' s. It blocks its process, or does not let itself be cut off.'
+               || case when more > 0 then ' So late are ' || more || ' more beside it.' else '' end
+               || ' End the worker ' || host || ' (process ' || pid || '), by force if need be: its jobs go to others.'
+          from overdue
         union all
         -- By their last attempts, which have an index by time (for `now()`, which stands still): dead jobs pile up, and
         -- are few among all that finished.
@@ -106,6 +125,8 @@ _WATCH: Final = text(
 PATIENCE: Final = timedelta(days=1)
 #: A worker that has died and has been replaced is an alert for so long.
 TOLD_FOR: Final = timedelta(minutes=10)
+#: A job that has run for so much longer than its timeout does not end by itself.
+GRACE: Final = timedelta(minutes=1)
 #: A queue that is paused for longer, and in which jobs wait, was forgotten.
 LONGEST_PAUSE: Final = timedelta(hours=1)
 _FORGET: Final = text("delete from job_alerts where resolved_at < now() - interval '90 days'")
@@ -129,6 +150,8 @@ async def watch(session: AsyncSession, thresholds: Thresholds) -> None:
     """Open and resolve alerts, and ask for each to be told. A paused queue does as it was told: it is
     in trouble only once the pause seems forgotten.
     """
+    known = kinds()
+    timeouts = {kind: f"{one.timeout.total_seconds():g}" for kind, one in known.items()}
     asked = {
         "waiting": thresholds.waiting,
         "oldest": thresholds.oldest,
@@ -137,7 +160,9 @@ async def watch(session: AsyncSession, thresholds: Thresholds) -> None:
         "patience": PATIENCE,
         "longest_pause": LONGEST_PAUSE,
         "told_for": TOLD_FOR,
-        "known": sorted(kinds()),
+        "known": sorted(known),
+        "timeouts": orjson.dumps(timeouts).decode(),
+        "grace": GRACE,
     }
     news = (await session.execute(_WATCH, asked)).all()
     await enqueue_all(

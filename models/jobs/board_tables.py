@@ -80,7 +80,7 @@ class AlertRow(Row):
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
     kind: Mapped[AlertKind]
-    #: The queue, the kind of job, or the worker that it is about.
+    #: The queue, the kind of job, the job (`jobs/<id>`) or the worker that it is about.
     subject: Mapped[str]
     words: Mapped[str]
     opened_at: Mapped[datetime] = mapped_column(server_default=text("now()"))

@@ -71,6 +71,8 @@ async def play(job: Play, work: Work) -> dict[str, int] | None:
             time.sleep(job.seconds)  # noqa: ASYNC251 - a runner that blocks the loop is what is tested
             async with work.finish() as session:
                 await session.execute(_LEAVE, _mine(work, "done"))
+        case "block":
+            time.sleep(job.seconds)  # noqa: ASYNC251 - as above, and it ends before anybody else has a turn
         case "return":
             return {"answer": 42}
         case "hiccup" if work.attempt < 3:

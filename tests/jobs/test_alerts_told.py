@@ -73,6 +73,24 @@ async def test_people_hear_of_it_although_no_worker_lives_or_the_queues_are_paus
         assert [one.host for one in await session.scalars(select(WorkerRow))] == ["ada"]
 
 
+async def test_people_hear_of_it_although_the_only_worker_is_blocked_by_the_job_that_it_is_about(
+    world: World,
+):
+    """It beats, and does nothing else."""
+    ada = new_id()
+    async with world.database.transaction() as session:
+        session.add(Person(email="ada@example.com", role=Role.ADMIN))
+        session.add(WorkerRow(id=ada, host="ada", pid=7, queues={"default": 1, "mail": 1}))
+        job_id = await enqueue(session, TellOfAlert(alert_id=new_id(), is_over=False))
+        await session.execute(text("update jobs set state = 'active', worker_id = :ada"), {"ada": ada})
+        alert = AlertRow(id=new_id(), kind=AlertKind.SLOW, subject=f"jobs/{job_id}", words="It blocks.")
+        session.add(alert)
+        await enqueue(session, TellOfAlert(alert_id=alert.id, is_over=False), subject=subject_of(alert.id))
+    assert await tell(world) == 2
+    async with world.database.transaction() as session:
+        assert [one.facts["words"] for one in await session.scalars(select(EmailMessage))] == ["It blocks."]
+
+
 async def test_systems_hear_of_it_as_well_without_workers_and_of_nothing_else(exchange: Exchange):
     """Five alerts, and two dispatchers who look at once: each is told once, at most two at a time as for every host."""
     world = exchange.world

@@ -69,6 +69,21 @@ async def test_what_is_claimed_begins_although_somebody_holds_another_queues_gat
     await frozen.close()
 
 
+async def test_who_may_have_blocked_a_worker_is_named(world: World) -> None:
+    """Who still runs by the time that others have a turn, and who has ended by then."""
+    with capture_logs() as lines:
+        async with working(world, {"test": 2}) as receiver:
+            receiver.reporter.blocked_after = 0.1
+            asked = [Play(act="deaf", seconds=0.4), Play(act="block", seconds=0.4)]
+            jobs = [await ask(world.database, one) for one in asked]
+
+            async def are_told() -> bool:
+                told = (one["jobs"] for one in lines if one["event"] == "worker.blocked")
+                return {f"test.play {job}" for job in jobs} in [set(names) for names in told]
+
+            await until(are_told)
+
+
 async def test_a_job_that_is_stopped_before_its_first_step_keeps_no_slot(world: World) -> None:
     """Whoever looks for what is to be stopped may do so in the moment in which it begins."""
     database = world.database

@@ -4,6 +4,7 @@ import asyncio
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
+from uuid import UUID
 
 from sqlalchemy import func, insert, select, text, update
 
@@ -14,7 +15,7 @@ from models.base.db import Database, new_id
 from models.jobs import Job, Wish, enqueue_all
 from models.jobs.actions import rescue
 from models.jobs.alerts import TOLD_FOR, Thresholds, alerts, watch
-from models.jobs.board_tables import KindHourRow, KindMinuteRow, MetricRow, MetricStepRow
+from models.jobs.board_tables import AlertRow, KindHourRow, KindMinuteRow, MetricRow, MetricStepRow
 from models.jobs.metrics import BUCKETS, KEPT, Span, history, history_of_kinds, percentile, roll_up
 from models.jobs.states import AlertKind, JobState
 from models.jobs.store import Store
@@ -216,6 +217,40 @@ async def test_a_pause_that_was_forgotten_is_a_trouble_while_jobs_wait_for_its_e
         await session.execute(update(QueueRow).values(paused_at=paused_at))
         await session.execute(text("delete from jobs where queue = 'wool'"))
     assert await look(database) == {}
+
+
+async def test_a_job_that_outlives_its_timeout_is_a_trouble_while_its_worker_lives(
+    database: Database,
+) -> None:
+    ada = new_id()
+    async with database.transaction() as session:
+        first, other = await enqueue_all(session, [Wish(Spin()) for _ in range(2)])
+        session.add(WorkerRow(id=ada, host="ada", pid=7, queues={"wool": 2}))
+        await session.execute(text("update jobs set state = 'active', worker_id = :ada"), {"ada": ada})
+
+    async def began(job: UUID, minutes: float) -> None:
+        at = now() - timedelta(minutes=minutes)
+        async with database.transaction() as session:
+            await session.execute(update(JobRow).where(JobRow.id == job).values(started_at=at))
+
+    for job in (first, other):
+        await began(job, 5.9)
+    assert await look(database) == {}
+    await began(first, 6.1)
+    await began(other, 6.2)
+    found = await look(database)
+    assert found.keys() == {AlertKind.SLOW}
+    for words in (
+        f"The job {other} of the kind test.spin",
+        "its timeout is 300 s",
+        "1 more",
+        "worker ada (process 7)",
+    ):
+        assert words in found[AlertKind.SLOW]
+    async with database.transaction() as session:
+        assert (await session.scalars(select(AlertRow.subject))).all() == [f"jobs/{other}"]
+        await session.execute(update(WorkerRow).values(beat_at=now() - timedelta(minutes=1)))
+    assert (await look(database)).keys() == {AlertKind.DEAD_WORKER}
 
 
 async def test_a_trouble_is_told_once_and_once_more_when_it_is_over(world: World) -> None:

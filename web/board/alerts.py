@@ -21,7 +21,7 @@ from web.params import Templates, Transaction, Who
 
 
 def subject_of(alert: AlertRow) -> str:
-    """The page of what an alert is about: a queue, the workers, or the jobs of a kind."""
+    """The page of what an alert is about: a queue, a job (`jobs/<id>`), the workers, or the jobs of a kind."""
     if alert.kind is AlertKind.DEAD_WORKER:
         return WORKERS
     if alert.kind is AlertKind.FAILURES:
