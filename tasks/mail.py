@@ -24,7 +24,7 @@ from models.mail import actions
 from models.mail.categories import can_be_refused, category_of
 from models.mail.jobs import SendLetter
 from models.mail.preferences import unsubscribe_url
-from models.mail.rules import CLAIM_LIFE
+from models.mail.rules import CLAIM_LIFE, THROTTLED_FOR
 from models.mail.states import LetterState
 from models.mail.tables import EmailMessage
 from tasks.runs import Result, Snooze, Work, runs
@@ -98,10 +98,14 @@ async def _send(work: Work, letter: EmailMessage, mime: bytes) -> Result:
     except Refused as error:
         return await _give_up(work, letter.id, error.reason)
     except NotAccepted as error:
-        if work.is_last_attempt:
+        is_throttled = error.is_crowded and now() - letter.created_at < THROTTLED_FOR
+        if work.is_last_attempt and not is_throttled:
             return await _give_up(work, letter.id, f"given up after {work.attempt} attempts: {error.reason}")
         async with work.transaction() as session:
             await actions.was_not_taken(session, letter.id, error.reason)
+        if work.is_last_attempt:
+            # After an hour of these answers the job would be buried, and the letter would wait for nobody.
+            raise Snooze(error.retry_after or CLAIM_LIFE) from error
         raise Temporary(error.reason, error.retry_after, is_queue_crowded=error.is_crowded) from error
     except AnswerLost as error:
         return await _leave_open(work, letter.id, error.reason)

@@ -9,6 +9,8 @@ from models.mail.states import LetterState as S
 CLAIM_LIFE: Final = timedelta(minutes=2)
 #: How long an event of the provider may yet tell what became of a letter whose answer was lost.
 SETTLING: Final = timedelta(minutes=15)
+#: For how long a letter waits whose only fault is that too many are sent: RFC 5321, 4.5.4.1, asks for four to five days.
+THROTTLED_FOR: Final = timedelta(days=4)
 #: How often a business letter whose answer was lost goes out again. So: at most two of it on the wire.
 RESENDS: Final = 1
 

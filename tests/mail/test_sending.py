@@ -9,6 +9,7 @@ import pytest
 from redis.asyncio import Redis
 from sqlalchemy import func, select, update
 
+from emails.post import NotAccepted
 from models.base.clock import now
 from models.base.crypto import Keys
 from models.base.db import Database
@@ -185,6 +186,26 @@ async def test_a_letter_that_is_never_taken_fails_with_the_last_attempt(
     assert letter.state is S.FAILED
     assert letter.error is not None
     assert "given up after 40 attempts" in letter.error
+
+
+async def test_throttling_at_the_last_attempt_gives_nothing_up_for_days(
+    database: Database, deliver: Deliver, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def throttle(*_: object, **__: object) -> None:
+        raise NotAccepted("Maximum sending rate exceeded.", timedelta(seconds=5), is_crowded=True)
+
+    monkeypatch.setattr(type(world.post), "send", throttle)
+    email_id = await business(database)
+    await come_to_the_last_attempt(database)
+    with pytest.raises(Snooze):
+        await deliver()
+    assert (await letter_of(database, email_id)).state is S.QUEUED
+    async with database.transaction() as session:
+        await session.execute(update(EmailMessage).values(created_at=now() - timedelta(days=4)))
+    await hand_back(database)
+    await come_to_the_last_attempt(database)
+    await deliver()
+    assert (await letter_of(database, email_id)).state is S.FAILED
 
 
 def test_a_mail_server_that_is_down_over_night_costs_no_letter() -> None:
