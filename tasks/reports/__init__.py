@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from models.accounts.tables import Person
 from models.base.clock import now
+from models.base.errors import Conflict
 from models.everything import DATA_SETS
 from models.exports.actions import chosen, expired, forget, keep
 from models.exports.data_sets import DataSet
@@ -35,6 +36,11 @@ async def make_report(job: Report, work: Work) -> None:
     url = f"{work.world.settings.app.public_url}/api/reports/{work.job_id}"
     told = {"dataSet": job.data_set, "format": job.format, "rows": rows, "bytes": size, "url": url}
     async with work.finish(told) as session:
+        person = await session.get_one(Person, person.id, with_for_update=True)
+        if person.erased_at is not None:
+            # They left while it was made: its row is there for the file to be deleted, at once.
+            await keep(session, work.job_id, person, job, rows=rows, size=size, keep_days=0)
+            return
         await keep(session, work.job_id, person, job, rows=rows, size=size, keep_days=settings.keep_days)
         words = f"{rows:,} rows, {job.format.upper()}. It can be downloaded for {settings.keep_days} days."
         await notify(session, person.id, f"Your report is ready: {data_set.title}", words, link="/reports")
@@ -53,7 +59,10 @@ async def _write(work: Work, data_set: DataSet, person: Person, job: Report, fil
 
 async def _asker(session: AsyncSession, job_id: UUID) -> Person:
     query = select(Person).join(JobRow, JobRow.asked_by == Person.id).where(JobRow.id == job_id)
-    return (await session.scalars(query)).one()
+    person = (await session.scalars(query)).one()
+    if person.erased_at is not None:
+        raise Conflict("Whoever asked for this report has left.")
+    return person
 
 
 @runs(ForgetReports)

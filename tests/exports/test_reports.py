@@ -8,6 +8,8 @@ from decimal import Decimal
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
+from typing import Any
+from uuid import UUID
 from xml.etree import ElementTree as ET
 from zipfile import ZipFile
 
@@ -15,10 +17,13 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 from moto.server import ThreadedMotoServer
-from sqlalchemy import select, text, update
+from sqlalchemy import func, select, text, update
 
 from models.accounts.audit import history_of
+from models.accounts.leaving import leave
 from models.accounts.states import Role
+from models.accounts.tables import Person
+from models.base.clock import now
 from models.base.errors import Invalid, NotFound
 from models.base.settings_group import FileSettings
 from models.everything import DATA_SETS
@@ -26,8 +31,11 @@ from models.exports.jobs import ForgetReports, Report
 from models.exports.tables import Export
 from models.files.storage import storage_of
 from models.jobs import enqueue
+from models.jobs.dead import retry
+from models.jobs.states import JobState
 from models.jobs.tables import JobRow
 from models.notices.tables import Notice
+from tasks import reports
 from tasks.reports.sheets import sheet
 from tests.jobs_api.programs import Bureau
 from tests.payments.papers import text_of
@@ -128,6 +136,35 @@ async def test_who_has_lost_the_role_gets_no_report_that_was_asked_for_before(bu
         job = await session.get_one(JobRow, job_id)
     assert job.state.value == "dead"
     assert (await admin.client.get(f"/api/reports/{job_id}")).status_code == 404
+
+
+async def test_no_report_is_made_for_who_has_left(bureau: Bureau, monkeypatch: pytest.MonkeyPatch):
+    ada, eve = await bureau.program("ada@example.com"), await bureau.program("eve@example.com")
+    before = await ada.ask("report", dataSet="my-orders")
+    async with bureau.world.database.transaction() as session:
+        await leave(session, await session.get_one(Person, ada.person.id), now())
+        assert (await session.get_one(JobRow, before)).state is JobState.CANCELLED
+        await retry(session, UUID(before))
+    meanwhile = await eve.ask("report", dataSet="my-orders")
+    write = reports._write
+
+    async def write_slowly(*asked: Any) -> int:
+        async with bureau.world.database.transaction() as session:
+            await session.execute(update(Person).where(Person.id == eve.person.id).values(erased_at=now()))
+        return await write(*asked)
+
+    monkeypatch.setattr(reports, "_write", write_slowly)
+    await bureau.work()
+    async with bureau.world.database.transaction() as session:
+        assert (await session.get_one(JobRow, before)).error == "Whoever asked for this report has left."
+        (made,) = await session.scalars(select(Export))
+        assert (str(made.id), made.expires_at <= now()) == (meanwhile, True)
+        assert await session.scalar(select(func.count()).select_from(Notice)) == 0
+        await enqueue(session, ForgetReports())
+    file = Path(bureau.world.settings.files.folder) / made.key
+    assert file.exists()
+    await bureau.work()
+    assert not file.exists()
 
 
 def test_a_csv_file_has_no_cell_that_a_spreadsheet_would_run(tmp_path: Path):
