@@ -9,7 +9,7 @@ from models.accounts.tables import Person
 from models.base.clock import now
 from models.base.db import Database
 from models.jobs import enqueue
-from models.jobs.tables import AttemptRow, JobRow
+from models.jobs.tables import AttemptRow, JobRow, LogRow
 from models.notices.actions import notify
 from models.notices.jobs import Email, Notification
 from models.notices.retention import NOTICES_KEPT, forget_old
@@ -92,6 +92,28 @@ async def test_whoever_leaves_is_in_no_job_and_no_delivery(database: Database) -
         assert ADA not in f"{one.error} {one.result}"
         assert "secret" not in str(one.args)
     assert ADA not in str(await attempts(database))
+
+
+async def test_what_a_webhook_answered_is_forgotten_with_whom_it_was_about(exchange: Exchange) -> None:
+    await exchange.endpoint()
+    exchange.receiver.answers = [("200 OK", f"Thank you for {ADA}"), ("200 OK", "Thank you for Bob")]
+    async with exchange.world.database.transaction() as session:
+        ada = Person(email=ADA)
+        session.add_all([ada, Person(email="bob@example.com")])
+    for address in (ADA, "bob@example.com"):
+        async with exchange.world.database.transaction() as session:
+            await enqueue(session, Notification(to=address, title="Hello"))
+        await exchange.work()
+
+    async def answers() -> list[str]:
+        async with exchange.world.database.transaction() as session:
+            lines = await session.scalars(select(LogRow.line).order_by(LogRow.id))
+            return [one.rpartition(": ")[2] for one in lines]
+
+    assert await answers() == [f"Thank you for {ADA}", "Thank you for Bob"]
+    async with exchange.world.database.transaction() as session:
+        await leave(session, ada, now())
+    assert await answers() == ["Thank you for Bob"]
 
 
 async def test_what_came_of_a_notification_names_nobody(exchange: Exchange) -> None:
