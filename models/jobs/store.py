@@ -7,7 +7,7 @@ cached generic plans a batched finish walks the batch for every row of it. And n
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
@@ -93,6 +93,13 @@ DISOWN: Final = """
 update jobs set state = case when jobs.attempt > max_attempts then state else 'waiting' end, worker_id = null
   from unnest($2::uuid[], $3::smallint[]) as held (id, attempt)
  where jobs.id = held.id and jobs.attempt = held.attempt and jobs.worker_id = $1 and jobs.finished_at is null
+returning jobs.id, held.attempt
+"""
+_NOT_RUN: Final = """
+insert into job_attempts (job_id, attempt, worker_id, outcome, error, started_at, finished_at)
+select jobs.id, held.attempt, $1, 'not run', 'Its worker had it and knew nothing of it.', started_at, clock_timestamp()
+  from unnest($2::uuid[], $3::smallint[]) as held (id, attempt) join jobs on jobs.id = held.id
+    on conflict do nothing
 """
 
 OWNED: Final = """
@@ -262,8 +269,11 @@ class Store:
         """Let go of jobs of which nobody here knows. The attempts stay spent, so that none circles for ever; yet none dies
         of this alone: one that has used up its attempts gets another one, once.
         """
-        ids, attempts = zip(*held, strict=True)
-        await self.fetch(DISOWN, self.worker_id, ids, attempts)
+        gone = await self.fetch(DISOWN, self.worker_id, *zip(*held, strict=True))
+        if gone:
+            # By itself: what the database would not hear of an attempt may be why nobody knows of it.
+            with suppress(asyncpg.PostgresError):
+                await self.fetch(_NOT_RUN, self.worker_id, *zip(*gone, strict=True))
 
     async def owned(self) -> dict[Held, bool]:
         """The jobs that are ours by the rows, with their attempts, and whether each was asked to stop.

@@ -27,7 +27,7 @@ from models.jobs.flows import Step, enqueue_flow
 from models.jobs.progress import Progress
 from models.jobs.states import JobState
 from models.jobs.store import Fence, Store
-from models.jobs.tables import JobRow, LogRow
+from models.jobs.tables import AttemptRow, JobRow, LogRow
 from tasks.reporter import Reporter
 from tasks.runs import Attempt, Work, runs
 from tasks.testing import run_everything, working
@@ -195,6 +195,9 @@ async def test_a_lost_answer_spends_an_attempt_and_buries_nobody(world: World) -
     await store.close()
     row = await row_of(world.database, job)
     assert (row.state, row.attempt, row.worker_id) == (JobState.WAITING, 1, None)
+    async with world.database.transaction() as session:
+        attempt = (await session.scalars(select(AttemptRow))).one()
+    assert (attempt.attempt, attempt.worker_id, attempt.outcome) == (1, store.worker_id, "not run")
 
 
 async def test_only_the_attempt_that_is_named_is_given_back(world: World) -> None:
