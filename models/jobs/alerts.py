@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
+from urllib.parse import urlencode
 from uuid import UUID
 
 import orjson
@@ -16,6 +17,7 @@ from models.jobs.board_tables import AlertRow
 from models.jobs.enqueue import Wish, enqueue_all
 from models.jobs.jobs import TellOfAlert
 from models.jobs.message import kinds
+from models.jobs.states import AlertKind
 from models.jobs.stepping import CLAIMABLE, limits_that_block, queues_with
 
 ALERTS_SHOWN: Final = 100
@@ -177,6 +179,19 @@ async def watch(session: AsyncSession, thresholds: Thresholds) -> None:
 def subject_of(alert_id: UUID) -> str:
     """What the jobs that tell of an alert are about, its letters included."""
     return f"alert/{alert_id}"
+
+
+def place_of(alert: AlertRow) -> str:
+    """The page of the board that an alert is about: of a queue or a job (`jobs/<id>`), the workers, the jobs of a kind."""
+    match alert.kind:
+        case AlertKind.DEAD_WORKER:
+            return "/admin/queues/workers"
+        case AlertKind.FAILURES:
+            return "/admin/queues/jobs?" + urlencode({"q": f"state:dead kind:{alert.subject}"})
+        case AlertKind.UNKNOWN_KIND:
+            return "/admin/queues/jobs?" + urlencode({"q": f"kind:{alert.subject}"})
+        case _:
+            return f"/admin/queues/{alert.subject}"
 
 
 async def alerts(session: AsyncSession) -> Sequence[AlertRow]:

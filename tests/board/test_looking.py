@@ -94,6 +94,7 @@ async def test_what_is_held_back_is_counted_so_far_and_says_so(
     overview, queue = [(await ann.open(f"/admin/queues{path}")).text for path in ("", "/default")]
     # Of all queues, and of the one.
     assert (overview.count(told), queue.count(told)) == (2, 1)
+    assert (overview.count("all held"), queue.count("all held")) == (2, 1)
 
 
 async def test_living_workers_are_told_before_silent_ones(board: Board):

@@ -41,6 +41,7 @@ async def test_an_alert_is_told_by_letter_and_by_signed_webhook(exchange: Exchan
     async with exchange.world.database.transaction() as session:
         letter = (await session.scalars(select(EmailMessage))).one()
     assert (letter.kind, letter.facts["words"]) == ("jobs.alert", words)
+    assert letter.facts["board_url"] == f"{exchange.world.settings.app.public_url}/admin/queues/orders"
 
 
 async def test_people_hear_of_it_although_no_worker_lives_or_the_queues_are_paused(world: World):

@@ -9,26 +9,13 @@ from litestar.params import FromQuery
 from sqlalchemy.ext.asyncio import AsyncSession
 from sse_starlette import EventSourceResponse
 
-from models.jobs.alerts import alerts, past_alerts
-from models.jobs.board_tables import AlertRow
-from models.jobs.states import AlertKind
-from web.board.addresses import ALERTS, BOARD, JOBS, WORKERS
+from models.jobs.alerts import alerts, past_alerts, place_of
+from web.board.addresses import ALERTS
 from web.board.fresh import follow
 from web.guards import analyst
 from web.lists import address, listed
 from web.pages import page
 from web.params import Templates, Transaction, Who
-
-
-def subject_of(alert: AlertRow) -> str:
-    """The page of what an alert is about: a queue, a job (`jobs/<id>`), the workers, or the jobs of a kind."""
-    if alert.kind is AlertKind.DEAD_WORKER:
-        return WORKERS
-    if alert.kind is AlertKind.FAILURES:
-        return address(JOBS, q=f"state:dead kind:{alert.subject}")
-    if alert.kind is AlertKind.UNKNOWN_KIND:
-        return address(JOBS, q=f"kind:{alert.subject}")
-    return f"{BOARD}/{alert.subject}"
 
 
 class Alerts(Controller):
@@ -59,4 +46,4 @@ async def _seen(cursor: str, session: AsyncSession) -> dict[str, Any]:
     found = await past_alerts(session, cursor or None)
     if not cursor:
         found = replace(found, items=[*await alerts(session), *found.items])
-    return {"subject_of": subject_of, **listed(found, ALERTS, cursor or None)}
+    return {"place_of": place_of, **listed(found, ALERTS, cursor or None)}

@@ -11,11 +11,10 @@ from sse_starlette import EventSourceResponse
 
 from models.base.settings import Settings
 from models.jobs import board
-from models.jobs.alerts import alerts
+from models.jobs.alerts import alerts, place_of
 from models.jobs.metrics import Span
 from models.jobs.states import JobState
 from web.board.addresses import BOARD
-from web.board.alerts import subject_of
 from web.board.charts import Drawings, Drawn, chosen, span_tabs
 from web.board.fresh import follow
 from web.guards import analyst
@@ -66,7 +65,7 @@ async def _seen(settings: Settings, drawings: Drawings, span: Span, session: Asy
         "workers": await board.workers(session, lease),
         "dead": (await board.counts(session, [JobState.DEAD]))[JobState.DEAD],
         "alerts": await alerts(session),
-        "subject_of": subject_of,
+        "place_of": place_of,
         "span": span.name.lower(),
         "spans": span_tabs(BOARD, span),
         "charts": await drawings.charts(session, span),
