@@ -2,19 +2,20 @@
 
 No list of tables to be forgotten: what belongs to somebody is read off the tables themselves. A row is theirs if
 its `person_id` is theirs, or if it cannot be without a row of theirs: a foreign key that is never null, or one that
-says `info={"is_personal": True}`.
+says `info={"is_personal": True}`. A job is theirs if they asked for it, and may see it over the API.
 """
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Collection, Iterator
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, LargeBinary, Table, or_, select
+from sqlalchemy import ColumnElement, LargeBinary, Table, and_, or_, select
 from sqlalchemy.dialects.postgresql import TSVECTOR
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from models.accounts.tables import AuditEntry, Person, SignInRequest
 from models.base.db import Row
+from models.jobs.tables import JobRow
 from models.mail.tables import EmailMessage, Mute, Suppression
 
 #: Digests, keys and sealed letters: nobody can read them, and search indexes say nothing new.
@@ -22,8 +23,10 @@ _UNREADABLE: Final = (LargeBinary, TSVECTOR)
 _STRETCH: Final = 500
 
 
-def tables_of(person: Person) -> Iterator[tuple[Table, ColumnElement[bool]]]:
-    """Each table that holds something about this person, with what tells their rows from others'."""
+def tables_of(person: Person, kinds: Collection[str]) -> Iterator[tuple[Table, ColumnElement[bool]]]:
+    """Each table that holds something about this person, with what tells their rows from others'. Of the jobs that they
+    asked for, those of these kinds are theirs to see.
+    """
     people = Person.__table__
     owned: dict[Table, ColumnElement[bool]] = {}
     tables = Row.metadata.sorted_tables
@@ -34,6 +37,8 @@ def tables_of(person: Person) -> Iterator[tuple[Table, ColumnElement[bool]]]:
     yield from owned.items()
     for row, condition in _by_address(person):
         yield row.__table__, condition  # type: ignore[misc]  # as above
+    # Without what hangs on them: logs and tracebacks tell of the shop, and the API shows them to nobody.
+    yield JobRow.__table__, and_(JobRow.asked_by == person.id, JobRow.kind.in_(kinds))  # type: ignore[misc]  # as above
     about = or_(AuditEntry.actor_id == person.id, AuditEntry.subject == f"person/{person.id}")
     yield AuditEntry.__table__, about  # type: ignore[misc]  # as above
 

@@ -22,6 +22,7 @@ from web.accounts.forms import Leaving
 from web.cookies import CookieJar
 from web.forms import read
 from web.guards import RECENT, recently_signed_in, signed_in
+from web.jobs.types import TYPES
 from web.limits import limited
 from web.pages import page, redirect
 from web.params import Submitted, Transaction, Who
@@ -99,7 +100,7 @@ async def _packed(session: AsyncSession, person: Person) -> IO[bytes]:
     # Packed whole before the first byte is sent: whoever reads slowly holds a file, not a connection to the database.
     file = SpooledTemporaryFile(max_size=IN_MEMORY)  # noqa: SIM115 - closed when it has been sent
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
-        for table, condition in tables_of(person):
+        for table, condition in tables_of(person, TYPES):
             with archive.open(f"{table.name}.json", "w") as entry:
                 separator = b"[\n"
                 async for row in rows_of(session, table, condition):
