@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, any_, func, select, true
+from sqlalchemy import ColumnElement, Select, any_, func, select, true
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from models.base.clock import now
@@ -23,7 +23,7 @@ from models.jobs.filter import Filter
 from models.jobs.jobs import DoBulkAction, EndBulkAction
 from models.jobs.queues import run_anyway
 from models.jobs.rules import PRIORITIES
-from models.jobs.states import BulkDeed
+from models.jobs.states import BulkDeed, JobState
 from models.jobs.tables import JobRow
 
 CHUNK: Final = 100
@@ -33,6 +33,12 @@ def refuse_everything(wanted: Filter) -> None:
     """Raise `Invalid` for a filter that means every job there is."""
     if not wanted.conditions():
         raise Invalid({"q": "Say which jobs are meant: a bulk action is not done to all of them."})
+
+
+def retried(wanted: Filter, most: int) -> Select[UUID]:
+    """The query for the ids of up to `most` jobs that would run again."""
+    ended = JobRow.state.in_((JobState.DEAD, JobState.CANCELLED))
+    return select(JobRow.id).where(ended, *wanted.conditions()).limit(most)
 
 
 async def begin(

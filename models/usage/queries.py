@@ -2,8 +2,9 @@
 
 from datetime import datetime
 from decimal import Decimal
+from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import Select, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from models.usage.tables import ModelCallRow
@@ -19,13 +20,21 @@ async def kept_answer(session: AsyncSession, subject: str, once: str) -> ModelCa
 
 
 async def spent_cents(
-    session: AsyncSession, *, subject: str | None = None, since: datetime | None = None
+    session: AsyncSession,
+    *,
+    subject: str | None = None,
+    since: datetime | None = None,
+    jobs: Select[UUID] | None = None,
 ) -> Decimal:
-    """What the calls have cost, in US cents; those that have not ended count with what they reserved."""
+    """What the calls have cost, in US cents; those that have not ended count with what they reserved. `jobs`: the ids of
+    those that asked.
+    """
     cost = func.coalesce(ModelCallRow.cost_cents, ModelCallRow.reserved_cents)
     query = select(func.coalesce(func.sum(cost), 0))
     if subject is not None:
         query = query.where(ModelCallRow.subject == subject)
     if since is not None:
         query = query.where(ModelCallRow.started_at >= since)
+    if jobs is not None:
+        query = query.where(ModelCallRow.job_id.in_(jobs))
     return Decimal((await session.execute(query)).scalar_one())

@@ -33,6 +33,11 @@ from models.usage.tables import ModelCallRow
 from tests.board.conftest import Board
 
 
+def _call(**values: Any) -> ModelCallRow:
+    what = {"kind": "place_backlink", "provider": "anthropic", "model": "m", "request_sha256": "0"}
+    return ModelCallRow(subject="order/7", reserved_cents=Decimal(9), **what, **values)
+
+
 async def effects_of(board: Board, job_id: Any) -> list[Effect]:
     async with board.database.transaction() as session:
         job = await session.get_one(JobRow, job_id)
@@ -155,13 +160,6 @@ async def test_whatever_may_have_happened_outside_is_listed_once_it_is_late(boar
     late, soon = now() - timedelta(hours=1), now()
     checkout = _checkout()
     letter = {"kind": "orders.ready", "to_address": "ada@example.com", "facts": {}, "about": "order/1"}
-    call: dict[str, Any] = {
-        "kind": "place_backlink",
-        "provider": "anthropic",
-        "model": "m",
-        "request_sha256": "0",
-    }
-    call |= {"reserved_cents": Decimal(9), "subject": f"order/{new_id()}"}
     async with board.database.transaction() as session:
         session.add(checkout)
         await session.flush()
@@ -170,11 +168,11 @@ async def test_whatever_may_have_happened_outside_is_listed_once_it_is_late(boar
             session.add(Refund(kind=name, created_at=at, **refund))
             lost = {"state": LetterState.UNKNOWN, "claimed_at": at}
             session.add(EmailMessage(key=f"{name} letter", **letter, **lost))
-        session.add(ModelCallRow(attempt=1, started_at=late, job_id=(asked_by := new_id()), **call))
-        session.add(ModelCallRow(attempt=2, started_at=soon, **call))
+        session.add(_call(attempt=1, started_at=late, job_id=(asked_by := new_id())))
+        session.add(_call(attempt=2, started_at=soon))
     ed = await board.browser(Role.EDITOR)
     screen = await ed.open((await ed.open("/admin/queues")).link("Unknown outcomes"))
-    for told in ("Refund of 49.00 EUR, late", "late letter", f"{call['subject']}/place_backlink/1"):
+    for told in ("Refund of 49.00 EUR, late", "late letter", "order/7/place_backlink/1"):
         assert told in screen.text
     assert screen.link("the job that did it") == f"/admin/queues/jobs/{asked_by}"
     assert "At most 9.0000 US cents, which count as spent." in screen.text
@@ -190,3 +188,20 @@ def test_how_often_a_letter_was_handed_over_is_told_in_words():
     assert effect_of(letter, "told").words == "It is sent: handed over once."
     letter.attempts, letter.lost = 2, 1
     assert effect_of(letter, "told").words == "It is sent: handed over 2 times, 1 of them without an answer."
+
+
+async def test_what_jobs_have_cost_is_said_before_all_of_them_run_again(board: Board):
+    dead, *_ = await board.jobs(2, JobState.DEAD)
+    done = await board.job(JobState.COMPLETED)
+    ad = await board.browser(Role.ADMIN)
+    assert "may cost" not in (await ad.open("/admin/queues/bulk/new?q=state:dead")).text
+    async with board.database.transaction() as session:
+        for job_id, cents in ((dead, "4120.4"), (dead, "0.1"), (done, "9900")):
+            ended: dict[str, Any] = {
+                "state": CallState.OK,
+                "cost_cents": Decimal(cents),
+                "finished_at": now(),
+            }
+            session.add(_call(attempt=1, started_at=now(), job_id=job_id, **ended))
+    screen = await ad.open("/admin/queues/bulk/new?q=state:dead")
+    assert "have cost $41.20 for those of them that are dead" in screen.text

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from functools import partial
 from typing import Annotated, Any, Final
 from uuid import UUID
@@ -14,10 +15,11 @@ from sse_starlette import EventSourceResponse
 from models.accounts.audit import audit
 from models.base.errors import Conflict, Invalid
 from models.jobs.board import MOST_COUNTED
-from models.jobs.bulk import begin, bulk_action, bulk_actions, refuse_everything, stop
+from models.jobs.bulk import begin, bulk_action, bulk_actions, refuse_everything, retried, stop
 from models.jobs.filter import Filter
 from models.jobs.queries import counted
 from models.jobs.states import BulkDeed
+from models.usage.queries import spent_cents
 from web.board.addresses import BULK, JOBS
 from web.board.fresh import follow
 from web.board.searching import PATIENCE
@@ -143,11 +145,12 @@ async def _one(bulk_id: UUID, session: AsyncSession) -> dict[str, Any]:
 async def _asking(
     session: AsyncSession, visitor: Visitor, q: str, typed: dict[str, str], problems: Mapping[str, str]
 ) -> Response[None]:
-    line, count = printable(q).strip(), (0, True)
+    line, count, cost = printable(q).strip(), (0, True), Decimal(0)
     try:
         wanted = Filter.read(line)
         refuse_everything(wanted)
         count = await counted(session, wanted, MOST_COUNTED, PATIENCE)
+        cost = await spent_cents(session, jobs=retried(wanted, MOST_COUNTED))
     except Invalid as refusal:
         problems = refusal.fields
     return page(
@@ -157,6 +160,7 @@ async def _asking(
         q=line,
         count=count,
         deeds=[(one.value, *words) for one, words in DEEDS.items()],
+        cost=cost,
         typed=typed,
         problems=problems,
         back=address(JOBS, q=line),
