@@ -105,7 +105,7 @@ async def _send(work: Work, letter: EmailMessage, mime: bytes) -> Result:
             await actions.was_not_taken(session, letter.id, error.reason)
         if work.is_last_attempt:
             # After an hour of these answers the job would be buried, and the letter would wait for nobody.
-            raise Snooze(error.retry_after or CLAIM_LIFE) from error
+            raise Snooze(max(error.retry_after or CLAIM_LIFE, CLAIM_LIFE)) from error
         raise Temporary(error.reason, error.retry_after, is_queue_crowded=error.is_crowded) from error
     except AnswerLost as error:
         return await _leave_open(work, letter.id, error.reason)

@@ -93,12 +93,12 @@ DISOWN: Final = """
 update jobs set state = case when jobs.attempt > max_attempts then state else 'waiting' end, worker_id = null
   from unnest($2::uuid[], $3::smallint[]) as held (id, attempt)
  where jobs.id = held.id and jobs.attempt = held.attempt and jobs.worker_id = $1 and jobs.finished_at is null
-returning jobs.id, held.attempt
+returning jobs.id, held.attempt, jobs.started_at
 """
 _NOT_RUN: Final = """
 insert into job_attempts (job_id, attempt, worker_id, outcome, error, started_at, finished_at)
-select jobs.id, held.attempt, $1, 'not run', 'Its worker had it and knew nothing of it.', started_at, clock_timestamp()
-  from unnest($2::uuid[], $3::smallint[]) as held (id, attempt) join jobs on jobs.id = held.id
+select jobs.id, held.attempt, $1, 'not run', 'Its worker had it and knew nothing of it.', held.began, clock_timestamp()
+  from unnest($2::uuid[], $3::smallint[], $4::timestamptz[]) as held (id, attempt, began) join jobs on jobs.id = held.id
     on conflict do nothing
 """
 
