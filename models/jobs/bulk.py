@@ -37,8 +37,9 @@ def refuse_everything(wanted: Filter) -> None:
 
 def retried(wanted: Filter, most: int) -> Select[UUID]:
     """The query for the ids of up to `most` jobs that would run again."""
-    ended = JobRow.state.in_((JobState.DEAD, JobState.CANCELLED))
-    return select(JobRow.id).where(ended, *wanted.conditions()).limit(most)
+    # None, if it asks for other states alone: then PostgreSQL looks at no row.
+    ended = {JobState.DEAD, JobState.CANCELLED}.intersection(wanted.states or JobState)
+    return select(JobRow.id).where(JobRow.state.in_(ended), *wanted.conditions()).limit(most)
 
 
 async def begin(
