@@ -10,7 +10,7 @@ from models.accounts.queries import staff
 from models.accounts.states import Role
 from models.accounts.tables import Person
 from models.base.clock import moment_words
-from models.jobs.alerts import place_of, subject_of
+from models.jobs.alerts import address_of, subject_of
 from models.jobs.board_tables import AlertRow
 from models.jobs.bulk import bulk_action, do_chunk
 from models.jobs.jobs import DoBulkAction, EndBulkAction, TellOfAlert, end_bulk_action
@@ -72,7 +72,7 @@ async def tell_of_alert(job: TellOfAlert, work: Work) -> None:
         if alert is None:
             return
         facts = {
-            "board_url": f"{settings.app.public_url}{place_of(alert)}",
+            "board_url": f"{settings.app.public_url}{address_of(alert)}",
             "words": alert.words,
             "since": moment_words(alert.opened_at),
             "until": moment_words(alert.resolved_at) if job.is_over and alert.resolved_at else None,

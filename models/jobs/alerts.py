@@ -181,7 +181,7 @@ def subject_of(alert_id: UUID) -> str:
     return f"alert/{alert_id}"
 
 
-def place_of(alert: AlertRow) -> str:
+def address_of(alert: AlertRow) -> str:
     """The page of the board that an alert is about: of a queue or a job (`jobs/<id>`), the workers, the jobs of a kind."""
     match alert.kind:
         case AlertKind.DEAD_WORKER:

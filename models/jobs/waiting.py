@@ -106,10 +106,8 @@ async def _of_the_queue(session: AsyncSession, job: JobRow, lease: timedelta) ->
         if work is not None:
             about = "no sooner than" if ahead >= COUNTED else "about"
             words += f"; by what such jobs took lately it begins in {about} {in_words(work / count)}"
-        remedy = (
-            "Start another worker" if job.run_anyway else "Start another worker, or raise this job's priority"
-        )
-        yield Reason("slots", f"{words}.", f"{remedy}.")
+        more = "" if job.run_anyway else ", or raise this job's priority"
+        yield Reason("slots", f"{words}.", f"Start another worker{more}.")
 
 
 def _or_now(job: JobRow) -> str:

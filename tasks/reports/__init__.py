@@ -37,11 +37,12 @@ async def make_report(job: Report, work: Work) -> None:
     told = {"dataSet": job.data_set, "format": job.format, "rows": rows, "bytes": size, "url": url}
     async with work.finish(told) as session:
         person = await session.get_one(Person, person.id, with_for_update=True)
-        if person.erased_at is not None:
-            # They left while it was made: its row is there for the file to be deleted, at once.
-            await keep(session, work.job_id, person, job, rows=rows, size=size, keep_days=0)
+        # If they left while it was made, its row is there for the file to be deleted, at once.
+        has_left = person.erased_at is not None
+        days = 0 if has_left else settings.keep_days
+        await keep(session, work.job_id, person, job, rows=rows, size=size, keep_days=days)
+        if has_left:
             return
-        await keep(session, work.job_id, person, job, rows=rows, size=size, keep_days=settings.keep_days)
         words = f"{rows:,} rows, {job.format.upper()}. It can be downloaded for {settings.keep_days} days."
         await notify(session, person.id, f"Your report is ready: {data_set.title}", words, link="/reports")
         await announce(session, "report.ready", {"id": str(work.job_id), **told})

@@ -9,7 +9,7 @@ from litestar.params import FromQuery
 from sqlalchemy.ext.asyncio import AsyncSession
 from sse_starlette import EventSourceResponse
 
-from models.jobs.alerts import alerts, past_alerts, place_of
+from models.jobs.alerts import address_of, alerts, past_alerts
 from web.board.addresses import ALERTS
 from web.board.fresh import follow
 from web.guards import analyst
@@ -46,4 +46,4 @@ async def _seen(cursor: str, session: AsyncSession) -> dict[str, Any]:
     found = await past_alerts(session, cursor or None)
     if not cursor:
         found = replace(found, items=[*await alerts(session), *found.items])
-    return {"place_of": place_of, **listed(found, ALERTS, cursor or None)}
+    return {"address_of": address_of, **listed(found, ALERTS, cursor or None)}

@@ -11,7 +11,7 @@ from sse_starlette import EventSourceResponse
 
 from models.base.settings import Settings
 from models.jobs import board
-from models.jobs.alerts import alerts, place_of
+from models.jobs.alerts import address_of, alerts
 from models.jobs.metrics import Span
 from models.jobs.states import JobState
 from web.board.addresses import BOARD
@@ -65,7 +65,7 @@ async def _seen(settings: Settings, drawings: Drawings, span: Span, session: Asy
         "workers": await board.workers(session, lease),
         "dead": (await board.counts(session, [JobState.DEAD]))[JobState.DEAD],
         "alerts": await alerts(session),
-        "place_of": place_of,
+        "address_of": address_of,
         "span": span.name.lower(),
         "spans": span_tabs(BOARD, span),
         "charts": await drawings.charts(session, span),
