@@ -18,7 +18,7 @@ from models.base import metrics
 from models.base.away import DATABASE_ERRORS
 from models.base.clock import now
 from models.base.settings import Settings
-from models.base.settings_group import ScalingSettings
+from models.base.settings.running import ScalingSettings
 from models.jobs import fleet
 from models.jobs.board import queues
 from models.jobs.scaling import Decision, Load, Scaler, Service, Terms

@@ -10,7 +10,8 @@ from emails.post import OutboxPost, Post
 from models.base.crypto import Keys
 from models.base.db import Database
 from models.base.news import Herald, connect
-from models.base.settings import MailSettings, Settings
+from models.base.settings import Settings
+from models.base.settings.working import MailSettings
 
 
 @dataclass(frozen=True, slots=True, eq=False)

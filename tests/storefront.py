@@ -14,7 +14,7 @@ from redis.asyncio import Redis
 from infra.local.embedded import EmbeddedPostgres, EmbeddedRedis
 from infra.sandbox.client import SandboxClient
 from models.base.db import Database
-from models.base.settings import OrderSettings, StripeSettings
+from models.base.settings.selling import OrderSettings, StripeSettings
 from tests.sandbox.servers import SECRET, SandboxProcess
 from tests.web.site import Site, serving, settings_for
 

@@ -17,7 +17,8 @@ import structlog
 import uvicorn
 
 from models.base.process import begin
-from models.base.settings import AppSettings, Settings
+from models.base.settings import Settings
+from models.base.settings.running import AppSettings
 from web.app import create_app
 from web.live import EventHub
 

@@ -14,7 +14,8 @@ from models.accounts.states import Role, Scope
 from models.accounts.tables import Person
 from models.base.clock import now
 from models.base.crypto import Keys, new_token
-from models.base.settings import AppSettings, Settings
+from models.base.settings import Settings
+from models.base.settings.running import AppSettings
 from models.notices.queries import unread_by
 from web import cookies
 from web.bearer import bearer_of

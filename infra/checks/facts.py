@@ -14,7 +14,8 @@ import botocore.session
 from botocore.validate import ParamValidator
 from pydantic import SecretStr
 
-from models.base.settings import Settings, prefix_of
+from models.base.settings import Settings
+from models.base.settings.group import prefix_of
 
 Json = dict[str, Any]
 

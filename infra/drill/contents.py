@@ -9,7 +9,7 @@ from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from models.accounts import audit
-from models.base.settings_group import SellerSettings
+from models.base.settings.selling import SellerSettings
 from models.everything import metadata
 from models.orders.states import OrderStatus
 from models.orders.tables import Article, Order, Version

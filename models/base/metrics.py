@@ -10,7 +10,7 @@ from wsgiref.simple_server import WSGIServer
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
 
-from models.base.settings_group import CollectorSettings
+from models.base.settings.running import CollectorSettings
 
 REGISTRY: Final = CollectorRegistry()
 #: From a job that does nothing to one of half an hour, in seconds.

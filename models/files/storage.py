@@ -12,7 +12,7 @@ from typing import Any, Final, Protocol
 import structlog
 
 from models.base.errors import NotFound
-from models.base.settings_group import FileSettings
+from models.base.settings.working import FileSettings
 
 log = structlog.get_logger(__name__)
 

@@ -14,7 +14,7 @@ from models.base.clock import now
 from models.base.db import changed, new_id
 from models.base.errors import NotFound
 from models.base.paging import PAGE_SIZE, Page, decode_cursor, page_of
-from models.base.settings_group import SellerSettings
+from models.base.settings.selling import SellerSettings
 from models.payments.states import InvoiceKind, RefundState
 from models.payments.tables import BillingDetails, Checkout, Invoice, InvoiceSeries, Refund
 

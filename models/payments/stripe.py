@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from models.base.errors import Temporary
-from models.base.settings import StripeSettings
+from models.base.settings.selling import StripeSettings
 from models.payments.facts import DisputeFacts, EventFacts, IntentFacts, RefundFacts, SessionFacts
 from models.payments.objects import dispute_facts, id_of, intent_facts, refund_facts, session_facts
 from models.payments.signatures import event_facts

@@ -9,7 +9,7 @@ from typing import Final, Literal, Self, cast, get_args
 
 from pydantic import SecretStr
 
-from models.base.settings import LlmSettings
+from models.base.settings.working import LlmSettings
 from models.usage.rules import Budget
 
 ProviderName = Literal["openai", "anthropic"]

@@ -10,7 +10,7 @@ from infra.local.embedded import EmbeddedRedis
 from models.accounts.states import Role
 from models.accounts.tables import Person
 from models.base.crypto import Keys
-from models.base.settings_group import AccountSettings
+from models.base.settings.selling import AccountSettings
 from tests.accounts.conftest import letters
 from tests.design.test_in_the_browser import CHROMIUM_ARGUMENTS
 from tests.web.site import Site, serving, settings_for

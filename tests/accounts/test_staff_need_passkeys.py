@@ -16,7 +16,7 @@ from models.base.clock import now
 from models.base.crypto import Keys
 from models.base.db import Database, new_id
 from models.base.settings import Settings
-from models.base.settings_group import AccountSettings
+from models.base.settings.selling import AccountSettings
 from tests.accounts.authenticator import Authenticator
 from tests.accounts.conftest import Browsers, later, sign_in
 from tests.accounts.test_passkeys import EDITOR, add, ed_signed_in

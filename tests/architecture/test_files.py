@@ -6,7 +6,7 @@ from collections import Counter
 
 import pytest
 
-from models.base.settings import example
+from models.base.settings.example import example
 from tests.architecture.tree import MADE, ROOMS, ROOT, files, name
 
 LONGEST = 400

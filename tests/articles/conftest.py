@@ -6,7 +6,8 @@ from collections.abc import AsyncIterator
 import pytest
 from pydantic import SecretStr
 
-from models.base.settings import LlmSettings, Settings
+from models.base.settings import Settings
+from models.base.settings.working import LlmSettings
 from tasks.world import World
 from tests.articles.author import Author
 from tests.llm.server import ModelServer

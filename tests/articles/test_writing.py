@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from models.base.db import Database, new_id
-from models.base.settings import LlmSettings
+from models.base.settings.working import LlmSettings
 from models.orders.reviewing import regenerate
 from models.orders.states import FailReason, OrderStatus
 from models.orders.writing.article_making import take_up_article

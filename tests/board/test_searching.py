@@ -8,7 +8,7 @@ from markupsafe import escape
 from sqlalchemy import select
 
 from models.accounts.states import Role
-from models.base.settings_group import BoardSettings
+from models.base.settings.working import BoardSettings
 from models.jobs import queries
 from models.jobs.board_tables import BulkRow
 from models.jobs.states import JobState

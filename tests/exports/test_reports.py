@@ -25,7 +25,7 @@ from models.accounts.states import Role
 from models.accounts.tables import Person
 from models.base.clock import now
 from models.base.errors import Invalid, NotFound
-from models.base.settings_group import FileSettings
+from models.base.settings.working import FileSettings
 from models.everything import DATA_SETS
 from models.exports.jobs import ForgetReports, Report
 from models.exports.tables import Export

@@ -5,7 +5,8 @@ import re
 import pytest
 
 from infra.local.processes import ROOT, commands
-from models.base.settings import example, load
+from models.base.settings import load
+from models.base.settings.example import example
 from tests.architecture.tree import files
 from web.serve import GRACE_SECONDS, LINGER_SECONDS
 

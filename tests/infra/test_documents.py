@@ -12,7 +12,8 @@ import pytest
 from botocore import xform_name
 
 from infra.local.processes import ROOT
-from models.base.settings import Settings, example
+from models.base.settings import Settings
+from models.base.settings.example import example
 from web.app import create_app
 
 SHELL = (ROOT / "infra" / "aws" / "shell.sh").read_text()

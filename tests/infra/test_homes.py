@@ -8,8 +8,8 @@ import yaml
 
 from infra.local.processes import ROOT, commands
 from models.base.metrics import WORKERS_WANTED
-from models.base.settings import example
-from models.base.settings_group import CollectorSettings, ScalingSettings
+from models.base.settings.example import example
+from models.base.settings.running import CollectorSettings, ScalingSettings
 from tasks.scaling import PACE, services_of
 from web import health
 

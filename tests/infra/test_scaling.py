@@ -14,7 +14,7 @@ import pytest
 from moto.server import ThreadedMotoServer
 
 from models.base.settings import load
-from models.base.settings_group import ScalingSettings
+from models.base.settings.running import ScalingSettings
 from models.jobs import Job, enqueue
 from models.jobs.scaling import Decision
 from tasks.protection import protect

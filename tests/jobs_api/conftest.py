@@ -8,7 +8,7 @@ from redis.asyncio import Redis
 
 from models.base.db import Database
 from models.base.settings import Settings
-from models.base.settings_group import FileSettings
+from models.base.settings.working import FileSettings
 from tasks.world import World
 from tests.jobs_api.programs import Bureau
 from tests.web.site import lasting_site

@@ -13,17 +13,10 @@ from sqlalchemy import text, update
 from emails.smtp import SmtpPost
 from models.base.crypto import Keys
 from models.base.db import Database, new_id
-from models.base.settings import (
-    AppSettings,
-    DatabaseSettings,
-    JobSettings,
-    LlmSettings,
-    MailSettings,
-    OrderSettings,
-    RedisSettings,
-    Settings,
-    StripeSettings,
-)
+from models.base.settings import Settings
+from models.base.settings.running import AppSettings, DatabaseSettings, RedisSettings
+from models.base.settings.selling import OrderSettings, StripeSettings
+from models.base.settings.working import JobSettings, LlmSettings, MailSettings
 from models.jobs.progress import Progress
 from models.jobs.store import Fence, Store
 from models.mail.jobs import SendLetter

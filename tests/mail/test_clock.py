@@ -10,7 +10,8 @@ from infra.local.embedded import EmbeddedRedis
 from models import everything
 from models.base.clock import now
 from models.base.db import Database
-from models.base.settings import DatabaseSettings, RedisSettings, Settings
+from models.base.settings import Settings
+from models.base.settings.running import DatabaseSettings, RedisSettings
 from models.jobs import enqueue
 from models.jobs.tables import JobRow
 from models.mail.jobs import SCHEDULES, ForgetLetters, SendLetter, SettleLetters

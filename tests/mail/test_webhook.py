@@ -14,7 +14,8 @@ from infra.local.embedded import EmbeddedRedis
 from models.base.clock import now
 from models.base.crypto import Keys
 from models.base.db import Database, new_id
-from models.base.settings import MailSettings, Settings
+from models.base.settings import Settings
+from models.base.settings.working import MailSettings
 from models.mail.states import EventState
 from models.mail.states import LetterState as S
 from models.mail.tables import EmailEvent

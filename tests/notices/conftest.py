@@ -12,7 +12,7 @@ from models.accounts.states import Role
 from models.accounts.tables import Person
 from models.base.db import Database
 from models.base.settings import Settings
-from models.base.settings_group import WebhookSettings
+from models.base.settings.working import WebhookSettings
 from models.notices.endpoints import Wanted, add_endpoint
 from tasks.testing import run_everything
 from tasks.world import World

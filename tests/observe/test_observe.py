@@ -19,7 +19,7 @@ from infra.local.embedded import free_port
 from models.base import metrics
 from models.base.away import DATABASE_ERRORS
 from models.base.clock import now
-from models.base.settings_group import CollectorSettings
+from models.base.settings.running import CollectorSettings
 from models.jobs import enqueue
 from models.orders.jobs import CheckTruths
 from tasks.dispatcher import hold_and_act

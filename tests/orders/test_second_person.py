@@ -14,7 +14,7 @@ from models.accounts.states import Role
 from models.accounts.tables import AuditEntry, Person
 from models.base.clock import now
 from models.base.errors import Conflict, Forbidden
-from models.base.settings_group import RefundSettings
+from models.base.settings.selling import RefundSettings
 from models.jobs.tables import JobRow
 from models.mail.tables import EmailMessage
 from models.orders.desk.second_person import confirm, decline, refund_or_ask, reject_or_ask, waiting_requests

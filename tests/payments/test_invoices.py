@@ -14,7 +14,7 @@ from models.accounts.tables import Person
 from models.base.clock import now
 from models.base.db import new_id
 from models.base.fonts import printable
-from models.base.settings_group import SellerSettings
+from models.base.settings.selling import SellerSettings
 from models.payments.invoices import (
     BilledTo,
     Paper,

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import text
 
 from models.base.clock import now
-from models.base.settings import StripeSettings
+from models.base.settings.selling import StripeSettings
 from models.payments.inbox import handle_event
 from models.payments.rules import UNKNOWN_FOR
 from models.payments.states import CheckoutState, EventState

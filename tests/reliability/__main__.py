@@ -20,7 +20,7 @@ import orjson
 import structlog
 
 from models.base.clock import now
-from models.base.settings import JobSettings
+from models.base.settings.working import JobSettings
 from tests.reliability.deployment import Load, deployed
 from tests.reliability.fairness import EVEN, fairness
 from tests.reliability.faults import BEGUN_ONCE, FAULTS, MATTERS, SMALL, outcome

@@ -7,7 +7,8 @@ from functools import partial
 from signal import SIGKILL
 from typing import Any
 
-from models.base.settings import LlmSettings, Settings
+from models.base.settings import Settings
+from models.base.settings.working import LlmSettings
 from models.jobs import enqueue
 from models.orders.tables import Site
 from models.orders.writing.commissions import commission

@@ -16,7 +16,7 @@ from pydantic import SecretStr
 from infra.sandbox.client import SandboxClient
 from models.accounts.tables import Person
 from models.base.db import Database
-from models.base.settings import StripeSettings
+from models.base.settings.selling import StripeSettings
 from models.jobs import Job
 from models.payments.checkouts import Expected, begin_session, expect_payment
 from models.payments.inbox import look_up

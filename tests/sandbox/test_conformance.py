@@ -18,7 +18,7 @@ import stripe as library
 from infra.sandbox.client import SandboxClient
 from models.base.clock import now
 from models.base.db import new_id
-from models.base.settings import StripeSettings
+from models.base.settings.selling import StripeSettings
 from models.payments.inbox import HANDLED
 from models.payments.rules import SESSION_LIFE
 from models.payments.stripe import API_VERSION, NoSuchObject, PaymentRefused, Stripe

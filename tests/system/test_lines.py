@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from models.base.settings import LlmSettings, MailSettings, StripeSettings
-from models.base.settings_group import FileSettings
+from models.base.settings.selling import StripeSettings
+from models.base.settings.working import FileSettings, LlmSettings, MailSettings
 from models.jobs.board import WorkerView
 from models.jobs.tables import WorkerRow
 from models.payments.stripe import API_VERSION

@@ -15,7 +15,7 @@ from models.accounts.states import Role
 from models.accounts.tables import Person
 from models.base.db import Database
 from models.base.logs import QUIET
-from models.base.settings import StripeSettings
+from models.base.settings.selling import StripeSettings
 from models.jobs import enqueue
 from models.notices.actions import announce
 from models.notices.endpoints import Wanted, add_endpoint

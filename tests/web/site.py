@@ -19,17 +19,10 @@ from models.accounts.states import Role
 from models.accounts.tables import Person
 from models.base.clock import now
 from models.base.db import Database
-from models.base.settings import (
-    AppSettings,
-    DatabaseSettings,
-    JobSettings,
-    LlmSettings,
-    MailSettings,
-    OrderSettings,
-    RedisSettings,
-    Settings,
-    StripeSettings,
-)
+from models.base.settings import Settings
+from models.base.settings.running import AppSettings, DatabaseSettings, RedisSettings
+from models.base.settings.selling import OrderSettings, StripeSettings
+from models.base.settings.working import JobSettings, LlmSettings, MailSettings
 from web import serve
 from web.app import create_app
 

@@ -12,8 +12,8 @@ from typing import Final
 
 from jinja2.filters import do_filesizeformat as filesize
 
-from models.base.settings import LlmSettings, MailSettings, Settings
-from models.base.settings_group import FileSettings
+from models.base.settings import Settings
+from models.base.settings.working import FileSettings, LlmSettings, MailSettings
 from models.jobs.board import WorkerView
 from models.jobs.board_tables import AlertRow
 from models.jobs.rules import in_words
