@@ -32,6 +32,8 @@ class Contender:
     #: What is installed for it, in an environment of its own. Galley and what it is built on have none.
     packages: tuple[str, ...] = ()
     is_node: bool = False
+    #: Its jobs are kept in Redis, not in PostgreSQL.
+    in_redis: bool = False
     #: Makes its own tables before it is asked.
     keeps_tables: bool = False
     #: Other programs of it that must run for a recovery.
@@ -140,6 +142,7 @@ CONTENDERS = (
         ("worker",),
         packages=("bullmq@6.7.0", "ioredis@6.0.0"),
         is_node=True,
+        in_redis=True,
         jobs=10_000,
     ),
     Contender(
@@ -186,6 +189,7 @@ CONTENDERS = (
             "--log-level",
             "WARNING",
         ),
+        in_redis=True,
     ),
     Contender(
         "Celery",
@@ -206,6 +210,7 @@ CONTENDERS = (
             "--without-mingle",
         ),
         packages=("celery[redis]==5.7.0", "hiredis"),
+        in_redis=True,
         jobs=2000,
     ),
     Contender(

@@ -138,11 +138,23 @@ async def begun(both: Servers, contender: Contender) -> Bench:
     return bench
 
 
+async def synced(bench: Bench) -> float:
+    """How fast one is asked after the other while Redis syncs before each answer, as PostgreSQL does."""
+    redis = Redis.from_url(bench.environment["REDIS_URL"])
+    await redis.config_set("appendfsync", "always")
+    try:
+        return bench.ask("one_by_one", ASKING_SECONDS)
+    finally:
+        await redis.config_set("appendfsync", "everysec")
+        await redis.aclose()
+
+
 async def measure(both: Servers, figures: Figures) -> None:
     """One round of one contender: asked one by one, in bulk, drained; then steadily, of an idle worker."""
     contender = figures.contender
     bench = await begun(both, contender)
     figures.one_by_one.append(bench.ask("one_by_one", ASKING_SECONDS))
+    figures.synced.append(await synced(bench) if contender.in_redis else figures.one_by_one[-1])
     bench = await begun(both, contender)
     figures.in_bulk.append(bench.ask("in_bulk", contender.jobs, contender.batch))
     with bench.running():
