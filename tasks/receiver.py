@@ -1,14 +1,12 @@
 """Taskiq's receiver, taught to claim rows instead of trusting messages.
 
-A bell, a NOTIFY, a free slot or a second of silence all lead to the same thing: claim. What is claimed goes
-through Taskiq's own callback (dependencies, middlewares, timeouts); what comes out is settled against the row
-under its fence.
+What `Claiming` has claimed goes through Taskiq's own callback (dependencies, middlewares, timeouts); what comes out is
+settled against the row under its fence.
 """
 
 import asyncio
 import time
-from collections import Counter
-from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from datetime import timedelta
 from typing import Any, Final
 from uuid import UUID
@@ -19,9 +17,6 @@ from taskiq import TaskiqMessage, TaskiqResult
 from taskiq.acks import AckController
 from taskiq.receiver import Receiver
 
-from models.base.away import is_away
-from models.base.crash_points import crash_point
-from models.base.db import News
 from models.jobs import gates
 from models.jobs.actions import LostLease, set_aside
 from models.jobs.cancelling import BELL, sweep
@@ -30,9 +25,10 @@ from models.jobs.progress import Progress
 from models.jobs.store import SETTINGS_OF_CLAIMS, Claim, Fence, Held, Store
 from tasks.broker import BellBroker
 from tasks.callback import RUNNING, ClaimFormatter, Settling, task_of
+from tasks.claiming import Claiming
 from tasks.reporter import Reporter
 from tasks.runs import RUNNERS, Attempt
-from tasks.settling import LINGER, RETRY_PAUSE, NotOurKind, Settler
+from tasks.settling import NotOurKind, Settler
 from tasks.timeouts import Timeouts
 from tasks.world import World
 
@@ -43,13 +39,6 @@ CANCEL_GRACE: Final = 10.0
 #: What waits for its own earlier run to be over here asks again after so long.
 STILL_RUNNING_WAIT: Final = timedelta(seconds=5)
 STILL_RUNNING: Final = "Its earlier run has not ended yet."
-#: What was claimed together with another one that is suspected is asked again after so long.
-SUSPECT_WAIT: Final = timedelta(seconds=1)
-TAKE_TURNS: Final = (
-    "Its worker has died twice, and so has that of other jobs: a worker runs one of them at a time."
-)
-#: How often a busy worker tells the others that there is more than it can take, in seconds.
-PASSING_ON: Final = 0.05
 
 
 class JobReceiver(Receiver):
@@ -61,25 +50,17 @@ class JobReceiver(Receiver):
         self.worker_id = worker_id
         self.running: dict[UUID, Attempt] = {}
         self._tasks: dict[UUID, asyncio.Task[None]] = {}
-        self._busy: Counter[str] = Counter()
         self._bells = broker
-        self._wake = asyncio.Event()
-        #: Those of our queues that are paused or limited, and those of them that are worth asking now.
-        self._gated: set[str] = set()
-        self._due: set[str] = set()
-        #: Keys of limits that may have room since one of their jobs has ended here.
-        self._freed: set[str] = set()
-        self._look_at = 0.0
-        self._passed_on_at: dict[str, float] = {}
         #: What goes on beside the jobs, each for a while.
         self._beside: set[asyncio.Task[None]] = set()
         self.cancel_grace = CANCEL_GRACE
         self.reporter = Reporter(world, self.running)
         url = world.settings.database.url
-        self._claims = Store(url, worker_id, f"worker {worker_id} claims", SETTINGS_OF_CLAIMS)
-        self._claims.on_connect = self._listen_to_notify
+        claims = Store(url, worker_id, f"worker {worker_id} claims", SETTINGS_OF_CLAIMS)
+        claims.on_connect = self._listen_to_notify
+        self.claiming = Claiming(world, claims, slots, self._begin, self._put_off)
         self._messages = kinds()
-        self.settler = Settler(world, worker_id, self._messages, self._make_room)
+        self.settler = Settler(world, worker_id, self._messages, self.claiming.make_room)
         self.counts = self.settler.counts
         timeouts = Timeouts()
         for message, runner in RUNNERS.items():
@@ -99,9 +80,9 @@ class JobReceiver(Receiver):
         reporting = asyncio.create_task(self.reporter.report())
         finishing = asyncio.create_task(finish_event.wait())
         for end in (finishing, flushing, reporting):
-            end.add_done_callback(lambda _: self._wake.set())
+            end.add_done_callback(lambda _: self.claiming.wake())
         try:
-            await self._claim_until(finishing, flushing, reporting)
+            await self.claiming.until(finishing, flushing, reporting)
             await self._drain()
         finally:
             self.settler.gives_back = True
@@ -111,7 +92,7 @@ class JobReceiver(Receiver):
                 await _end(task)
             ends = await asyncio.gather(flushing, reporting, return_exceptions=True)
             await self.broker.shutdown()
-            await self._claims.close()
+            await self.claiming.store.close()
             await self.settler.store.close()
         # A worker that cannot complete or report any more is none: another takes over what it has left.
         for fault in ends:
@@ -120,7 +101,7 @@ class JobReceiver(Receiver):
 
     async def _hear(self) -> None:
         async for bell in self._bells.listen():
-            self._ring(bell.data.decode())
+            self.claiming.ring(bell.data.decode())
 
     async def _listen_to_notify(self, connection: asyncpg.Connection) -> None:
         await connection.add_listener("jobs", self._notified)
@@ -130,124 +111,7 @@ class JobReceiver(Receiver):
         if payload.startswith(BELL):
             self.cancel(UUID(payload.removeprefix(BELL)))
         else:
-            self._ring(payload)
-
-    def _ring(self, queue: str) -> None:
-        self._due.add(queue)
-        self._wake.set()
-
-    async def _claim_until(self, *ends: asyncio.Task[Any]) -> None:
-        """Claim until one of these tasks is done."""
-        loop = asyncio.get_running_loop()
-        while not any(end.done() for end in ends):
-            self._wake.clear()
-            try:
-                if loop.time() >= self._look_at:
-                    await self._look()
-                await self._claim()
-            except Exception as error:
-                if is_away(error):
-                    log.warning("jobs.no_database", error=f"{type(error).__name__}: {error}")
-                else:
-                    log.exception("jobs.not_claimed")
-                await asyncio.sleep(RETRY_PAUSE)
-                continue
-            # Not even for a moment if there is something to claim: what has just begun would run before it, not meanwhile.
-            if not self._wake.is_set():
-                looking = loop.call_at(self._look_at, self._wake.set)
-                await self._wake.wait()
-                looking.cancel()
-            if len(self.running) * 2 > sum(self.slots.values()):
-                # Busy: let a few more slots come free, so that one round trip fills them all.
-                await asyncio.sleep(LINGER)
-
-    async def _look(self) -> None:
-        """What no bell tells: times that have come, keys that have room, queues that somebody has decided about."""
-        await self._claims.promote()
-        await gates.wake(self._claims)
-        self._gated = await gates.gated(self._claims, self.slots)
-        self._due |= self._gated
-        self._look_at = asyncio.get_running_loop().time() + self.world.settings.jobs.poll_seconds
-
-    def _look_in(self, seconds: float | None) -> None:
-        if seconds is not None:
-            self._look_at = min(self._look_at, asyncio.get_running_loop().time() + seconds)
-
-    async def _claim(self) -> None:
-        """Fill free slots, at most half of a queue's at once: while these jobs begin, the next claim is on its way."""
-        if self._freed:
-            freed, self._freed = self._freed, set()
-            self._due |= await gates.wake(self._claims, freed)
-        due, self._due = self._due & self._gated, set()
-        free = {
-            queue: limit - self._busy[queue]
-            for queue, limit in self.slots.items()
-            if limit > self._busy[queue]
-        }
-        wanted = {queue: min(count, -(-self.slots[queue] // 2)) for queue, count in free.items()}
-        claims: list[Claim] = []
-        if plain := {queue: count for queue, count in wanted.items() if queue not in self._gated}:
-            claims += await self._claims.claim(plain)
-            # Before the next question: if that has no answer, as behind somebody who holds a gate, these are not forgotten.
-            await self._begin_all(claims)
-        if gated := {queue: free[queue] for queue in free.keys() & due}:
-            passed = await gates.claim(self._claims, gated)
-            claims += passed.claims
-            self._look_in(passed.opens_in)
-            await self._begin_all(passed.claims)
-        taken = Counter(claim.queue for claim in claims)
-        if any(free[queue] > count >= wanted[queue] for queue, count in taken.items()):
-            self._wake.set()
-        if full := [queue for queue in taken if taken[queue] == free[queue]]:
-            await self._pass_on(full)
-
-    async def _begin_all(self, claims: Sequence[Claim]) -> None:
-        """Begin what was claimed; what has the key of a limit, if there is room for it."""
-        keyed: list[Claim] = []
-        for claim in await self._one_suspect_of(claims):
-            crash_point("after a claim, before the first job begins")
-            if claim.limit_key is None:
-                self._begin(claim)
-            else:
-                keyed.append(claim)
-        if keyed:
-            passed = await gates.admit(self._claims, keyed)
-            self._look_in(passed.opens_in)
-            for claim in passed.claims:
-                self._begin(claim)
-            if len(passed.claims) < len(keyed):
-                # Slots are free again, for jobs of other keys.
-                self._wake.set()
-
-    async def _one_suspect_of(self, claims: Sequence[Claim]) -> Sequence[Claim]:
-        """All that nothing is suspected of, and one of the others: see `store.suspected`.
-
-        The rest is given back before that one begins, or it would die with it and be blamed for it.
-        """
-        found = list(claims)
-        for claim in [one for one in claims if one.is_suspect][1:]:
-            await self._put_off(self._fence(claim), SUSPECT_WAIT, TAKE_TURNS)
-            found.remove(claim)
-        return found
-
-    def _make_room(self, claim: Claim) -> None:
-        """A job has ended: there may be room in what limits its like."""
-        if claim.limit_key is not None:
-            self._freed.add(claim.limit_key)
-            self._wake.set()
-        if claim.queue in self._gated:
-            self._ring(claim.queue)
-
-    async def _pass_on(self, queues: list[str]) -> None:
-        """Our slots are full and there may be more: ring again, so that an idle worker comes to look.
-
-        While we claim all the time, not each time: whoever is idle needs to hear it once.
-        """
-        clock = asyncio.get_running_loop().time()
-        due = {queue for queue in queues if clock >= self._passed_on_at.get(queue, 0.0) + PASSING_ON}
-        if due and self.world.database.tell is not None:
-            self._passed_on_at |= dict.fromkeys(due, clock)
-            await self.world.database.tell(News(queues=due))
+            self.claiming.ring(payload)
 
     # -------------------------------------------------------------- running
 
@@ -255,27 +119,26 @@ class JobReceiver(Receiver):
         return Fence(claim.id, claim.attempt, self.worker_id, claim.flow_id)
 
     def _begin(self, claim: Claim) -> None:
-        fence = self._fence(claim)
         if claim.id in self.running or claim.id in self.settler.ending:
             # It was cancelled and does not stop, or we were taken for dead. Two attempts are not at work at once here.
             log.warning("job.still_running", job=str(claim.id))
-            self._spawn(self._put_off(fence, STILL_RUNNING_WAIT, STILL_RUNNING))
+            self._spawn(self._put_off(claim, STILL_RUNNING_WAIT, STILL_RUNNING))
             return
         progress = Progress(claim.id, claim.attempt, claim.max_attempts, started_at=claim.started_at)
-        attempt = self.running[claim.id] = Attempt(claim, fence, progress)
-        self._busy[claim.queue] += 1
+        attempt = self.running[claim.id] = Attempt(claim, self._fence(claim), progress)
+        self.claiming.take_slot(claim.queue)
         self._tasks[claim.id] = asyncio.create_task(self._run(attempt))
 
-    async def _put_off(self, fence: Fence, wait: timedelta, why: str) -> None:
+    async def _put_off(self, claim: Claim, wait: timedelta, why: str) -> None:
         """Give back a job that cannot begin here now."""
         try:
             async with self.world.database.transaction() as session:
-                await set_aside(session, fence, wait, why)
+                await set_aside(session, self._fence(claim), wait, why)
         except LostLease:
-            log.debug("job.taken_meanwhile", job=str(fence.job_id))
+            log.debug("job.taken_meanwhile", job=str(claim.id))
         except Exception:
             # Then it is a stray, see `reconcile`.
-            log.exception("job.not_put_off", job=str(fence.job_id))
+            log.exception("job.not_put_off", job=str(claim.id))
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)
@@ -300,9 +163,8 @@ class JobReceiver(Receiver):
             log.exception("job.not_settled")
         finally:
             del self.running[claim.id], self._tasks[claim.id]
-            self._busy[claim.queue] -= 1
+            self.claiming.free_slot(claim.queue)
             self.reporter.last(attempt)
-            self._wake.set()
 
     async def run_task(
         self, target: Callable[..., Any], message: TaskiqMessage, ack_controller: AckController | None = None

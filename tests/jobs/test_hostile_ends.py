@@ -142,7 +142,7 @@ async def test_what_cannot_be_written_is_a_failure_like_any_other(world: World) 
         assert (row.state, row.attempt, BEGAN[act]) == (JobState.DEAD, 2, 2), act
         assert str(row.error).startswith(error)
     assert {(await row_of(database, one)).state for one in others} == {JobState.COMPLETED}
-    assert (len(receiver.running), receiver._busy.total(), receiver.settler.ending) == (0, 0, {})
+    assert (len(receiver.running), receiver.claiming.busy.total(), receiver.settler.ending) == (0, 0, {})
 
 
 async def test_what_has_no_words_is_buried_in_ours(world: World) -> None:
@@ -170,7 +170,7 @@ async def test_whose_end_is_refused_in_any_words_holds_no_slot_and_does_not_circ
                 owned = await receiver.settler.store.owned()
                 assert receiver._strays(owned) == owned.keys() == {(bad, attempt)}
                 await receiver.settler.store.disown(owned)
-                receiver._ring("test")
+                receiver.claiming.ring("test")
             good = await ask(database, Play(act="return"))
 
             async def is_done() -> bool:
@@ -256,20 +256,20 @@ async def test_two_attempts_of_a_job_are_neither_at_work_at_once_in_a_worker_nor
 
         async def is_completed() -> bool:
             await change(database, "update jobs set state = 'waiting' where state = 'scheduled'")
-            receiver._ring("test")
+            receiver.claiming.ring("test")
             return (await row_of(database, job)).state is JobState.COMPLETED
 
         await until(is_running)
         old = receiver.running[job]
         await lose(database, job)
         await until(is_put_off)
-        assert (receiver.running[job], receiver._busy["test"], BEGAN["does not stop"]) == (old, 1, 1)
+        assert (receiver.running[job], receiver.claiming.busy["test"], BEGAN["does not stop"]) == (old, 1, 1)
         LET_GO.set()
         await until(is_completed)
         row = await row_of(database, job)
         assert (row.result, BEGAN["does not stop"]) == ({"by": f"attempt {row.attempt}"}, 2)
         assert row.attempt > old.claim.attempt
-    assert (len(receiver.running), receiver._busy.total()) == (0, 0)
+    assert (len(receiver.running), receiver.claiming.busy.total()) == (0, 0)
 
 
 async def test_what_a_runner_says_is_written_as_far_as_it_can_be(world: World) -> None:

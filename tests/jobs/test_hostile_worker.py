@@ -89,7 +89,7 @@ async def test_a_job_that_is_stopped_before_its_first_step_keeps_no_slot(world: 
     database = world.database
     async with working(world, {"wool": 1}) as receiver:
         job = await ask(database, Play(act="tidy", seconds=60))
-        [claim] = await receiver._claims.claim({"test": 1})
+        [claim] = await receiver.claiming.store.claim({"test": 1})
         async with database.transaction() as session:
             await cancel(session, job)
         receiver._begin(claim)
@@ -102,7 +102,7 @@ async def test_a_job_that_is_stopped_before_its_first_step_keeps_no_slot(world: 
             return not receiver.running
 
         await until(is_free)
-        assert receiver._busy.total() == 0
+        assert receiver.claiming.busy.total() == 0
     assert (await row_of(database, job)).state is JobState.CANCELLED
 
 
