@@ -6,6 +6,7 @@ import asyncio
 import functools
 import shutil
 from collections.abc import AsyncIterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Final, Protocol
 
@@ -34,6 +35,11 @@ class Storage(Protocol):
 
     async def delete(self, key: str) -> None:
         """Forget the file, if it is there."""
+
+    async def sweep(self, below: str, before: datetime) -> None:
+        """Forget what was written below this key before then and is still there: files whose job was stopped, or killed
+        for the last time, between the file and the row that names it.
+        """
 
 
 @functools.lru_cache(maxsize=4)
@@ -64,6 +70,10 @@ class FolderStorage:
         """Remove the file."""
         await asyncio.to_thread((self._folder / key).unlink, missing_ok=True)
 
+    async def sweep(self, below: str, before: datetime) -> None:
+        """Remove old files, also the halves of those that were never renamed."""
+        await asyncio.to_thread(_sweep, self._folder / below, before.timestamp())
+
 
 class BucketStorage:
     """Objects in a bucket of S3, or of what speaks its protocol. The credentials are the process's own (boto3)."""
@@ -86,6 +96,9 @@ class BucketStorage:
     async def delete(self, key: str) -> None:
         """Delete the object; S3 does not mind if there is none."""
         await asyncio.to_thread(lambda: self._client.delete_object(Bucket=self._bucket, Key=key))
+
+    async def sweep(self, below: str, before: datetime) -> None:
+        """Nothing: the bucket's lifecycle rule does it, and nobody here may list the bucket."""
 
     def _found(self, key: str) -> Any:
         try:
@@ -115,6 +128,12 @@ def _copy(file: Path, there: Path) -> None:
     beside = there.with_name(f"{there.name}.part")
     shutil.copyfile(file, beside)
     beside.replace(there)
+
+
+def _sweep(folder: Path, before: float) -> None:
+    for one in folder.rglob("*"):
+        if one.is_file() and one.stat().st_mtime < before:
+            one.unlink(missing_ok=True)
 
 
 async def _pieces(opened: Any) -> AsyncIterator[bytes]:

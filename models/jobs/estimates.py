@@ -18,7 +18,7 @@ _PACE = text(
     f"""
     select count(*) as seen,
            percentile_cont(array[0.5, 0.9]) within group (order by recent.finished_at - recent.started_at) as runs,
-           percentile_cont(array[0.5, 0.9]) within group (order by recent.started_at - recent.run_at) as waits
+           percentile_cont(0.9) within group (order by recent.started_at - recent.run_at) as waited
       from (select kind, state, run_at, started_at, finished_at from jobs
              where queue = :queue and finished_at is not null order by finished_at desc limit {LOOKED_AT}) recent
      where recent.kind = :kind and recent.state = 'completed'
@@ -52,12 +52,11 @@ _SLOTS = text(
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """How jobs of one kind went lately: the median and the slowest tenth of running, and of waiting for a slot."""
+    """How jobs of one kind went lately: the median and the slowest tenth of running, and the slowest of waiting for a slot."""
 
     count: int
     run_usual: timedelta
     run_slow: timedelta
-    wait_usual: timedelta
     wait_slow: timedelta
 
 
@@ -75,7 +74,7 @@ async def pace(session: AsyncSession, kind: str, queue: str) -> Pace | None:
     if not row.seen:
         return None
     # A clock that was set back must not promise the past.
-    spans = [max(one, timedelta()) for one in (*row.runs, *row.waits)]
+    spans = [max(one, timedelta()) for one in (*row.runs, row.waited)]
     return Pace(row.seen, *spans)
 
 

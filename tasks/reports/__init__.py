@@ -1,7 +1,9 @@
 """Makes reports: rows are read some hundred at a time and written to a file beside, which is then stored."""
 
+from datetime import timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Final
 from uuid import UUID
 
 from sqlalchemy import select
@@ -19,6 +21,9 @@ from models.jobs.tables import JobRow
 from models.notices.actions import announce, notify
 from tasks.reports.sheets import sheet
 from tasks.runs import Work, runs
+
+#: A file goes so long after the last day that it can be asked for, as in a bucket (infra/terraform/storage.tf).
+OVERLOOKED: Final = timedelta(days=30)
 
 
 @runs(Report)
@@ -68,10 +73,13 @@ async def _asker(session: AsyncSession, job_id: UUID) -> Person:
 
 @runs(ForgetReports)
 async def forget_reports(job: ForgetReports, work: Work) -> None:  # noqa: ARG001 - the clock asks for nothing in particular
-    """Delete files whose time is over, and then the rows that name them."""
+    """Delete files whose time is over, and then the rows that name them; long after, files that no row names."""
     async with work.transaction() as session:
         over = await expired(session, now())
+    settings = work.world.settings.files
+    storage = storage_of(settings)
     for one in over:
-        await storage_of(work.world.settings.files).delete(one.key)
+        await storage.delete(one.key)
+    await storage.sweep("reports", now() - timedelta(days=settings.keep_days) - OVERLOOKED)
     async with work.finish() as session:
         await forget(session, over)

@@ -2,8 +2,9 @@
 
 import csv
 import io
+import os
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -75,10 +76,19 @@ async def test_an_editor_asks_for_a_report_is_told_and_downloads_it_until_it_is_
     gone = await editor.client.get(path)
     assert (gone.status_code, "not kept any more" in gone.json()["detail"]) == (404, True)
 
+    files = bureau.world.settings.files
+    for name, age in (
+        ("of a job that was stopped", timedelta(days=files.keep_days + 31)),
+        ("fresh", timedelta(days=30)),
+    ):
+        left = files.folder / "reports" / f"{name}.csv"
+        left.write_text("")
+        os.utime(left, times=((now() - age).timestamp(),) * 2)
     async with bureau.world.database.transaction() as session:
         await session.execute(update(Export).values(expires_at=text("now()")))
         await enqueue(session, ForgetReports())
     await bureau.work()
+    assert [one.name for one in (files.folder / "reports").iterdir()] == ["fresh.csv"]
     assert (await editor.client.get(path)).status_code == 404
     async with bureau.world.database.transaction() as session:
         assert (await session.scalars(select(Export))).all() == []

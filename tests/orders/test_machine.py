@@ -151,7 +151,7 @@ async def _look(town: Crowd, story: Sequence[str], waited: timedelta = timedelta
 
 @pytest.mark.slow
 @given(bursts=BURSTS)
-@hypothesis_settings(max_examples=30, **TOLD)
+@hypothesis_settings(max_examples=20, **TOLD)
 async def test_whatever_happens_at_once_the_money_and_the_texts_stay_true(
     town: Crowd, bursts: Sequence[Burst]
 ) -> None:
