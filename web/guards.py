@@ -66,12 +66,12 @@ class PasskeyWanted(Exception):
 
 
 async def _visitor(connection: Connection) -> Visitor:
-    # A guard runs before the request's own transaction exists, so it takes a short one. Without a session
-    # cookie there is nothing to look up and no connection is taken.
+    # A guard runs before the request's own transaction exists. Without a session cookie there is nothing to look up
+    # and no connection is taken.
     if stranger(connection).session_token is None:
         return stranger(connection)
     database: Database = connection.app.state.database
-    async with database.transaction() as session:
+    async with database.glance() as session:
         return await recognise(connection, session)
 
 
@@ -132,16 +132,14 @@ def scope(wanted: Scope) -> Guard:
             await by_session(connection, handler)
             return
         database: Database = connection.app.state.database
-        async with database.transaction() as session:
+        async with database.glance() as session:
             found = await find_token(session, secret, now())
-            missing = wanted if found is not None and wanted not in found.scopes else None
-            lacks_passkey = found is not None and found.lacks_passkey and staff_need_passkeys(connection)
-            if found is None or missing is not None or lacks_passkey:
+        missing = wanted if found is not None and wanted not in found.scopes else None
+        lacks_passkey = found is not None and found.lacks_passkey and staff_need_passkeys(connection)
+        if found is None or missing is not None or lacks_passkey:
+            async with database.transaction() as session:
                 await note_refusal(session, secret, missing=missing, at=now())
-        if found is None or missing is not None:
-            raise TokenWanted(missing)
-        if lacks_passkey:
-            raise PasskeyWanted
+            raise PasskeyWanted if lacks_passkey and missing is None else TokenWanted(missing)
         visitor = replace(
             stranger(connection), person=found.person, token_id=found.token_id, scopes=found.scopes
         )

@@ -208,6 +208,7 @@ class Database:
                 "server_settings": {"application_name": name, "idle_in_transaction_session_timeout": "60000"},
             },
         )
+        self._alone = self.engine.execution_options(isolation_level="AUTOCOMMIT")
         self._sessions = async_sessionmaker(self.engine, expire_on_commit=False)
         self.tell = tell
         self._untold = News()
@@ -223,6 +224,14 @@ class Database:
             yield session
             await session.commit()
         self._spread(session)
+
+    @asynccontextmanager
+    async def glance(self) -> AsyncIterator[AsyncSession]:
+        """Hold a session whose statements each commit by themselves: to look something up with one of them, without the
+        two round trips of a transaction. What is added to it is never written, and news is not told.
+        """
+        async with self._sessions(bind=self._alone) as session:
+            yield session
 
     @asynccontextmanager
     async def statement(self) -> AsyncIterator[Statement]:

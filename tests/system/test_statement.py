@@ -73,3 +73,17 @@ async def test_a_refusal_that_is_swallowed_in_a_transaction_is_told_by_its_commi
             async with session.begin_nested():
                 await fetch(session, "insert into swallowed values (2)")
     assert await _ask(alone, "select array_agg(key) from swallowed") == [2]
+
+
+async def test_each_statement_of_a_glance_commits_and_a_transaction_after_it_is_one_again(
+    alone: Database,
+) -> None:
+    xact = "select pg_current_xact_id()::text"
+    async with alone.glance() as session:
+        one, another = [list(await fetch(session, xact)) for _ in range(2)]
+        with suppress(DBAPIError):
+            await fetch(session, "select 1 / 0")
+        assert list(await fetch(session, "select 1")) == [(1,)]
+    assert one != another
+    async with alone.transaction() as session:
+        assert list(await fetch(session, xact)) == list(await fetch(session, xact))
