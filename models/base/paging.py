@@ -52,7 +52,14 @@ def instant(value: str) -> datetime:
 
 def number(value: object) -> int:
     """A whole number that a column can hold."""
-    if not isinstance(value, int) or abs(value) > _LARGEST:
+    if not isinstance(value, int) or isinstance(value, bool) or abs(value) > _LARGEST:
+        raise ValueError(value)
+    return value
+
+
+def word(value: object) -> str:
+    """Text that a column can hold."""
+    if not isinstance(value, str) or "\0" in value:
         raise ValueError(value)
     return value
 

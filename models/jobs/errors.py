@@ -13,7 +13,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from models.base.errors import Invalid
-from models.base.paging import PAGE_SIZE, Page, decode_cursor, instant, number, page_of
+from models.base.paging import PAGE_SIZE, Page, decode_cursor, instant, number, page_of, word
 from models.jobs.board_tables import ErrorRow
 
 #: Groups are made of so many dead letters, and of so many failed attempts within `LATELY`: the latest, however many
@@ -112,7 +112,7 @@ async def groups(session: AsyncSession, *, cursor: str | None = None) -> Page[Gr
 
     Raises `Invalid` for a cursor that we did not make.
     """
-    place = decode_cursor(cursor, number, instant, str) if cursor is not None else (0, None, "")
+    place = decode_cursor(cursor, number, instant, word) if cursor is not None else (0, None, "")
     asked = dict(zip(("is_open", "last_at", "after"), place, strict=True))
     limits = {"limit": PAGE_SIZE + 1, "most": MOST_GROUPED, "lately": LATELY}
     rows = (await session.execute(_GROUPS, asked | limits)).mappings().all()

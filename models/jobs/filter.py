@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Self
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, SQLColumnExpression, Text, cast, collate, func, or_
+from sqlalchemy import ColumnElement, SQLColumnExpression, Text, cast, collate, or_
 
 from models.base.clock import now
 from models.base.db import first_id
@@ -127,9 +127,7 @@ class Filter:
             (JobRow.asked_by, self.asked_by),
         )
         found: list[ColumnElement[bool]] = [column == value for column, value in wanted if value]
-        found += [
-            func.jsonb_extract_path_text(JobRow.args, *path.split(".")) == value for path, value in self.args
-        ]
+        found += [JobRow.args[path.split(".")].astext == value for path, value in self.args]
         if self.states:
             found.append(JobRow.state.in_(self.states))
         if self.error:

@@ -8,7 +8,7 @@ from typing import Final
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from models.base.paging import PAGE_SIZE, Page, decode_cursor, page_of
+from models.base.paging import PAGE_SIZE, Page, decode_cursor, page_of, word
 from models.jobs.board import MOST_COUNTED, USED
 from models.jobs.gates import rooms_of_keys
 from models.jobs.stepping import limits_that_block
@@ -124,7 +124,7 @@ async def limits(session: AsyncSession, *, cursor: str | None = None) -> Page[Li
 
     Raises `Invalid` for a cursor that we did not make.
     """
-    after = decode_cursor(cursor, str)[0] if cursor is not None else None
+    after = decode_cursor(cursor, word)[0] if cursor is not None else None
     asked = {"most": MOST_COUNTED, "after": after, "size": PAGE_SIZE + 1}
     rows = await session.execute(_LIMITS, asked)
     return page_of([LimitView(**row) for row in rows.mappings()], PAGE_SIZE, lambda one: [one.key])

@@ -23,7 +23,7 @@ from models.base.clock import now
 from models.base.crash_points import crash_point
 from models.base.db import changed
 from models.base.errors import Conflict, Invalid, NotFound
-from models.base.paging import PAGE_SIZE, Page, decode_cursor, page_of
+from models.base.paging import PAGE_SIZE, Page, decode_cursor, page_of, word
 from models.jobs.cron import Cron
 from models.jobs.dead import check_args
 from models.jobs.enqueue import enqueue
@@ -184,7 +184,7 @@ async def page_of_schedules(
     session: AsyncSession, known: Iterable[Schedule], at: datetime, *, cursor: str | None = None
 ) -> Page[ScheduleView]:
     """A page of `all_schedules`. Raises `Invalid` for a cursor that we did not make."""
-    after = decode_cursor(cursor, str)[0] if cursor is not None else ""
+    after = decode_cursor(cursor, word)[0] if cursor is not None else ""
     rest = [one for one in await all_schedules(session, known, at) if one.name > after]
     return page_of(rest[: PAGE_SIZE + 1], PAGE_SIZE, lambda one: [one.name])
 

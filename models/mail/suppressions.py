@@ -9,7 +9,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from models.base.db import changed
-from models.base.paging import PAGE_SIZE, Page, decode_cursor, instant, page_of
+from models.base.paging import PAGE_SIZE, Page, decode_cursor, instant, page_of, word
 from models.mail.rules import address_key
 from models.mail.states import SuppressionReason
 from models.mail.tables import Suppression
@@ -62,7 +62,7 @@ async def suppressions(
     if search:
         query = query.where(Suppression.address.startswith(address_key(search), autoescape=True))
     if cursor:
-        query = query.where(key < tuple_(*decode_cursor(cursor, instant, str)))
+        query = query.where(key < tuple_(*decode_cursor(cursor, instant, word)))
     rows: Sequence[Suppression] = (await session.scalars(query.limit(size + 1))).all()
     return page_of(rows, size, lambda row: [row.created_at, row.address])
 

@@ -1,6 +1,7 @@
 """Who may look at what on the board, and who may do what: every address of it."""
 
 import re
+from base64 import urlsafe_b64decode
 from contextlib import AsyncExitStack
 from datetime import timedelta
 from typing import Any, Final
@@ -13,8 +14,10 @@ from infra.local.visitor import Browser
 from models.accounts.states import Role
 from models.base.clock import now
 from models.base.db import new_id
+from models.base.paging import PAGE_SIZE, encode_cursor
 from models.everything import SCHEDULES
 from models.jobs.board_tables import BulkRow
+from models.jobs.errors import understand
 from models.jobs.flows import enqueue_batch
 from models.jobs.limits import Limit, set_limit, slow_down
 from models.jobs.schedules import create
@@ -72,6 +75,7 @@ async def told(board: Board) -> list[dict[str, str]]:
     shown = {"result": {"site": MARK}, "fingerprint": "f00d", "started_at": at}
     jobs = [
         await board.job(JobState.DEAD, **carried | shown),
+        await board.job(JobState.COMPLETED, subject=f"order/{MARK}", started_at=at, attempt=1),
         await board.job(JobState.ACTIVE, **carried | shown | {"unique_key": f"check-target/{MARK}/2"}),
         await board.job(
             JobState.WAITING,
@@ -93,7 +97,10 @@ async def told(board: Board) -> list[dict[str, str]]:
             await session.execute(insert(LogRow), [{"job_id": one, "attempt": 1, "at": at, "line": MARK}])
             snoozed = {"job_id": one, "attempt": 1, "first_at": at, "at": at, "until": at}
             await session.execute(insert(SnoozeRow), [snoozed | {"why": MARK}])
+        for number in range(PAGE_SIZE + 1):
+            await set_limit(session, f"host/{MARK}-{number:02}", Limit(max_running=1))
         await set_limit(session, f"host/{MARK}", Limit(max_running=1))
+        await understand(session, "f00d", MARK, admin)
         await slow_down(session, f"host/{MARK}", timedelta(minutes=5))
         await session.execute(insert(BulkRow), [bulk | {"created_at": at}])
         flow_id = await enqueue_batch(session, "letters", [TendReviews()])
@@ -112,11 +119,14 @@ async def told(board: Board) -> list[dict[str, str]]:
 
 
 async def told_by(browser: Browser, address: str) -> str:
-    """What is shown there: the page, or the first event of the stream."""
+    """What is shown there, the page or the first event of the stream, and what its cursors say."""
     if not address.endswith("/events"):
-        return (await browser.open(address)).html
-    async with browser.client.stream("GET", address) as response:
-        return await Stream(response).whole() if response.status_code == 200 else ""
+        html = (await browser.open(address)).html
+    else:
+        async with browser.client.stream("GET", address) as response:
+            html = await Stream(response).whole() if response.status_code == 200 else ""
+    cursors = re.findall(r"cursor=([\w-]+)", html)
+    return html + "".join(urlsafe_b64decode(one + "==").decode() for one in cursors)
 
 
 @pytest.mark.slow
@@ -136,6 +146,15 @@ async def test_what_jobs_carry_is_told_to_editors_alone_on_every_page_and_in_eve
         assert f"{BOARD}{path}" in telling[Role.EDITOR]
     for one in ids:
         assert f"{BOARD}/jobs/{one['job_id']}" in telling[Role.EDITOR]
+
+
+async def test_from_which_key_on_limits_are_shown_is_for_editors_to_say(board: Board):
+    async with board.database.transaction() as session:
+        await set_limit(session, f"host/{MARK}", Limit(max_running=1))
+    for role, status in ((Role.ANALYST, 422), (Role.EDITOR, 200)):
+        browser = await board.browser(role)
+        cursor = encode_cursor("host/s")
+        assert (await browser.open(f"{BOARD}/limits?cursor={cursor}")).status == status
 
 
 async def test_the_table_of_what_is_done_names_every_address_that_takes_something(board: Board):

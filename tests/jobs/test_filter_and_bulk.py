@@ -89,6 +89,7 @@ async def test_a_line_of_words_finds_the_jobs_that_it_means(database: Database) 
         "kind:test.sell": {sold},
         "queue:wool subject:order/7 args.apples:2": {peeled[1]},
         "args.by.hand:left state:waiting": {old},
+        f"args.{'a.' * 110}a:1": set(),
         "error:100%": {peeled[0]},
         "fingerprint:f1": {peeled[0]},
         f"asked_by:{ME}": {old},

@@ -145,8 +145,13 @@ async def _shown(
 
 
 async def _seen(settings: Settings, visitor: Visitor, cursor: str, session: AsyncSession) -> dict[str, Any]:
+    sees = sees_payload(visitor, settings)
+    # A place in this list is a key, and to look from one on tells which keys there are.
+    if cursor and not sees:
+        raise Invalid({"cursor": "Further limits are shown to editors."})
     return {
-        "named": str if sees_payload(visitor, settings) else _sort_of,
+        "named": str if sees else _sort_of,
+        "sees_all": sees,
         "full": await held.full_keys(session),
         "most": held.KEYS_SHOWN,
         **listed(await held.limits(session, cursor=cursor or None), LIMITS, cursor or None),

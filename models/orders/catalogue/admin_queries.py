@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import BigInteger, func, literal, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from models.base.paging import PAGE_SIZE, Page, decode_cursor, number, page_of
+from models.base.paging import PAGE_SIZE, Page, decode_cursor, number, page_of, word
 from models.orders.catalogue.queries import matches
 from models.orders.states import ArticleStatus
 from models.orders.tables import Article, Site, Version
@@ -50,7 +50,7 @@ async def sites(session: AsyncSession, cursor: str | None = None) -> Page[SiteRo
         .limit(PAGE_SIZE + 1)
     )
     if cursor is not None:
-        query = query.where(Site.slug > decode_cursor(cursor, str)[0])
+        query = query.where(Site.slug > decode_cursor(cursor, word)[0])
     rows = [SiteRow(*row) for row in await session.execute(query)]
     return page_of(rows, PAGE_SIZE, lambda row: [row.slug])
 

@@ -15,7 +15,7 @@ from models.accounts.audit import audit
 from models.accounts.tables import Person
 from models.base.db import new_id
 from models.base.errors import Invalid, NotFound
-from models.base.paging import PAGE_SIZE, Page, decode_cursor, page_of
+from models.base.paging import PAGE_SIZE, Page, decode_cursor, page_of, word
 from models.base.settings import Settings
 from models.orders.catalogue.rules import normal_domain
 from models.orders.quality.domains import registrable_domain
@@ -86,7 +86,7 @@ async def denied_domains(session: AsyncSession, search: str = "", cursor: str | 
     if host and host.isascii():
         query = query.where(or_(DeniedDomain.domain.in_(_above(host)), _below(host)))
     if cursor is not None:
-        query = query.where(DeniedDomain.domain > decode_cursor(cursor, str)[0])
+        query = query.where(DeniedDomain.domain > decode_cursor(cursor, word)[0])
     rows = [Denied(*row) for row in await session.execute(query)]
     return page_of(rows, PAGE_SIZE, lambda row: [row.domain])
 
