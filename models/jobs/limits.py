@@ -17,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from models.base.errors import Conflict, Invalid
 from models.jobs.gates import LIMIT_OF_KEY
+from models.jobs.paces import counted_on
 from models.jobs.rules import LONGEST_SILENCE
 from models.jobs.tables import LimitRow, QueueRow
 
@@ -138,13 +139,14 @@ async def set_limit(session: AsyncSession, key: str, limit: Limit | None, *, see
 
     Raises `Conflict` if it is not any more what a person has `seen`, as `told` tells it.
     """
-    await session.execute(insert(LimitRow).values(key=key).on_conflict_do_nothing())
-    row = await session.get_one(LimitRow, key, with_for_update=True, populate_existing=True)
-    must_be_as_seen(told(row), seen)
-    if limit is None and key not in DEFAULTS:
-        await session.delete(row)
-    else:
-        (limit or Limit()).write(row)
+    async with counted_on(session, f"limit/{key}"):
+        await session.execute(insert(LimitRow).values(key=key).on_conflict_do_nothing())
+        row = await session.get_one(LimitRow, key, with_for_update=True, populate_existing=True)
+        must_be_as_seen(told(row), seen)
+        if limit is None and key not in DEFAULTS:
+            await session.delete(row)
+        else:
+            (limit or Limit()).write(row)
 
 
 async def set_defaults(session: AsyncSession) -> None:

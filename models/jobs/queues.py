@@ -13,6 +13,7 @@ from models.base.clock import now
 from models.base.db import changed, news_of
 from models.base.errors import Conflict
 from models.jobs.limits import Limit, must_be_as_seen, told
+from models.jobs.paces import counted_on
 from models.jobs.rules import LONGEST_SILENCE, rank
 from models.jobs.tables import QueueRow
 from models.jobs.telling import tell
@@ -73,9 +74,10 @@ async def limit_queue(
 
     Raises `Conflict` if it is not any more what a person has `seen`, as `limits.told` tells it.
     """
-    row = await row_of(session, queue)
-    must_be_as_seen(told(row), seen)
-    (limit or Limit()).write(row)
+    async with counted_on(session, f"queue/{queue}"):
+        row = await row_of(session, queue)
+        must_be_as_seen(told(row), seen)
+        (limit or Limit()).write(row)
     _ring(session, queue)
 
 

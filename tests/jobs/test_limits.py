@@ -171,6 +171,31 @@ async def test_a_rate_lets_its_burst_through_and_then_one_at_a_time(
             await session.execute(text("delete from jobs where id = any(:ids)"), {"ids": jobs})
 
 
+@pytest.mark.parametrize("held", ["test", "host/example.com", "host/*"])
+async def test_a_rate_that_is_changed_begins_with_what_was_let_through(
+    database: Database, store: MakeStore, held: str
+) -> None:
+    key = None if held == "test" else "host/example.com"
+
+    async def allow(rate: Rate | None) -> int:
+        """How many begin at once under this rate."""
+        limit = Limit(rate=rate) if rate else None
+        await (hold(database, held, limit) if key else hold_queue(database, limit))
+        await gates.wake(one)
+        return len(await take(one, 60))
+
+    one = store()
+    await ask(database, 100, key)
+    day = 86_400
+    assert await allow(Rate(20, day, burst=20)) == 20
+    assert await allow(Rate(40, day, burst=40)) == 20  # of the new quota half was used up
+    assert await allow(Rate(1, day, burst=1)) == 0
+    assert await allow(Rate(10, 1, burst=10)) == 9  # of what was used up a whole burst counts, and that was 1
+    await allow(None)
+    await ask(database, 50, key)
+    assert await allow(Rate(5, day, burst=5)) == 5  # what no limit counted is not held against it
+
+
 async def test_who_answers_429_is_left_alone_for_as_long_as_it_said(world: World, store: MakeStore) -> None:
     database = world.database
     async with database.transaction() as session:
