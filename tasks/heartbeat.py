@@ -23,13 +23,19 @@ class Heartbeat:
     """Beats four times per lease until stopped; the first beat, which makes us known, is waited for."""
 
     def __init__(
-        self, settings: Settings, worker_id: UUID, slots: Mapping[str, int], running: Callable[[], int]
+        self,
+        settings: Settings,
+        worker_id: UUID,
+        slots: Mapping[str, int],
+        running: Callable[[], int],
+        lingering: Callable[[], list[UUID]] = list,
     ) -> None:
         self._settings = settings
         self._every = settings.jobs.lease_seconds / 4
         self._worker_id = worker_id
         self._queues = orjson.dumps(dict(slots)).decode()
         self._running = running
+        self._lingering = lingering
         self._stop = threading.Event()
         self._known = threading.Event()
         self.is_draining = False
@@ -56,7 +62,9 @@ class Heartbeat:
                 if not is_known:
                     await store.arrive(socket.gethostname(), os.getpid(), self._queues)
                     self._known.set()
-                is_known = await store.beat(self._running(), memory_bytes(), is_draining=self.is_draining)
+                is_known = await store.beat(
+                    self._running(), memory_bytes(), self._lingering(), is_draining=self.is_draining
+                )
                 if not is_known:
                     # We were asleep for so long that we were forgotten: until we are known again, what we claim is taken back.
                     continue

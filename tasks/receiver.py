@@ -51,6 +51,8 @@ class JobReceiver(Receiver):
         self.running: dict[UUID, Attempt] = {}
         self._tasks: dict[UUID, asyncio.Task[None]] = {}
         self._bells = broker
+        #: Those that were cancelled, have had their time to stop, and go on.
+        self.lingering: set[UUID] = set()
         #: What goes on beside the jobs, each for a while.
         self._beside: set[asyncio.Task[None]] = set()
         self.cancel_grace = CANCEL_GRACE
@@ -163,6 +165,7 @@ class JobReceiver(Receiver):
             log.exception("job.not_settled")
         finally:
             del self.running[claim.id], self._tasks[claim.id]
+            self.lingering.discard(claim.id)
             self.claiming.free_slot(claim.queue)
             self.reporter.last(attempt)
 
@@ -205,11 +208,14 @@ class JobReceiver(Receiver):
     async def _insist(self, attempt: Attempt, task: asyncio.Task[None]) -> None:
         await asyncio.wait([task], timeout=self.cancel_grace)
         if not task.done() and not attempt.is_settling:
+            # Before the row says so: nobody may run it again who would not hear that it goes on here.
+            self.lingering.add(attempt.claim.id)
             try:
                 await self.settler.stop_waiting(attempt)
             except Exception:
                 log.exception("job.not_stopped", job=str(attempt.claim.id))
                 attempt.is_cancelled = False  # asked again when `reconcile` looks
+                self.lingering.discard(attempt.claim.id)
             else:
                 task.cancel()
 

@@ -21,7 +21,7 @@ from models.base.errors import Refusal, Temporary
 from models.base.metrics import JOBS_RUN_SECONDS, JOBS_WAIT_SECONDS
 from models.base.tracing import record
 from models.jobs.actions import Failure, LostLease, bury, crowded_for, fail, snooze
-from models.jobs.cancelling import stopped
+from models.jobs.cancelling import lingers, stopped
 from models.jobs.endings import complete_in_flows
 from models.jobs.limits import slow_down
 from models.jobs.message import Job
@@ -208,7 +208,7 @@ class Settler:
         """End the row of a job whose runner did not stop in time: nothing that it still writes will count."""
         try:
             async with self._world.database.transaction() as session:
-                await stopped(session, attempt.fence)
+                await lingers(session, attempt.fence)
         except LostLease:
             return
         attempt.outcome = "cancelled"

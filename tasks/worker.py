@@ -89,7 +89,9 @@ async def work(settings: Settings, slots: dict[str, int]) -> None:
     async with open_world(settings, connections=connections, name=f"worker {worker_id}") as world:
         broker = BellBroker(settings.redis.url, slots, worker_id)
         receiver = JobReceiver(broker, world, slots, worker_id)
-        heartbeat = Heartbeat(settings, worker_id, slots, lambda: len(receiver.running))
+        heartbeat = Heartbeat(
+            settings, worker_id, slots, lambda: len(receiver.running), lambda: list(receiver.lingering)
+        )
         await asyncio.to_thread(heartbeat.start)
         log.info("worker.ready", queues=slots)
         caring = asyncio.create_task(_care(receiver))

@@ -128,6 +128,14 @@ _TAKE_BACK = text(
     """  # noqa: S608 - our own words
 ).bindparams(bindparam("ids", type_=ARRAY(Uuid())))
 
+#: Whatever a dead worker's jobs went on with has ended with it.
+_ENDED_WITH_IT = text(
+    """
+    update job_workers set lingering = null
+     where lingering <> '{}' and beat_at < clock_timestamp() - cast(:lease as interval)
+    """
+)
+
 _SET_ASIDE = text(
     """
     update jobs
@@ -277,6 +285,7 @@ async def rescue(session: AsyncSession, lease: timedelta, limit: int = 500) -> l
     Living workers lose nothing, however long their jobs take: the worker's beat is looked at, never the job's age. Nor is
     anybody buried for a neighbour: whose worker died at its last attempt has another one, until it was suspected alone.
     """
+    await session.execute(_ENDED_WITH_IT, {"lease": lease})
     lost = (await session.execute(_LOOK_FOR_LOST, {"lease": lease, "limit": limit})).all()
     doomed = [row for row in lost if row.is_doomed]
     # Flows before any of their jobs, in one order: see `endings`.

@@ -78,6 +78,15 @@ _WATCH: Final = text(
                || ' End the worker ' || host || ' (process ' || pid || '), by force if need be: its jobs go to others.'
           from overdue
         union all
+        select 'slow', 'jobs/' || job.id, 'The job ' || job.id || ' of the kind ' || job.kind || ' was cancelled and does not'
+               || ' stop: it keeps a slot of the worker ' || host || ' (process ' || pid || '). End that worker, by force if'
+               || ' need be: its jobs go to others.'
+          from job_workers worker
+         cross join unnest(worker.lingering) as lingering (job_id)
+          join jobs job on job.id = lingering.job_id
+         where worker.beat_at >= clock_timestamp() - cast(:lease as interval)
+           and job.finished_at < clock_timestamp() - cast(:grace as interval)
+        union all
         -- By their last attempts, which have an index by time (for `now()`, which stands still): dead jobs pile up, and
         -- are few among all that finished.
         select 'failures', kind, count(*) || ' jobs of the kind ' || kind || ' died within an hour.'

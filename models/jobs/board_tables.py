@@ -21,7 +21,7 @@ class _Counts:
     #: Attempts that failed and will be repeated.
     failed: Mapped[int] = mapped_column(server_default="0")
     dead: Mapped[int] = mapped_column(server_default="0")
-    #: How many jobs waited and ran so long, by `metrics.BUCKETS`.
+    #: How many jobs waited and ran so long, by `metrics.TIMES`.
     waits: Mapped[list[int]] = mapped_column(ARRAY(BigInteger()))
     runs: Mapped[list[int]] = mapped_column(ARRAY(BigInteger()))
 

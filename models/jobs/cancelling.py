@@ -51,6 +51,10 @@ _STOPPED = text(
     """
 )
 
+_LINGERS = text(
+    "update job_workers set lingering = array_append(lingering, :job_id) where id = :worker_id"
+).bindparams(bindparam("job_id", type_=Uuid()))
+
 _SWEPT = text(
     "select id from jobs where blocked_by = 'cancel' and state in ('scheduled', 'waiting') limit 500"
 )
@@ -106,6 +110,14 @@ async def stopped(session: AsyncSession, fence: Fence) -> None:
     await kinds().get(row.kind, Job).take_back(session, fence.job_id)
     await endings.settle(session, fence.flow_id, [fence.job_id])
     tell(session, fence.job_id, row.subject)
+
+
+async def lingers(session: AsyncSession, fence: Fence) -> None:
+    """A runner that was asked to stop has had its time and goes on: its job is cancelled, and runs nowhere else before it
+    has stopped or its worker has ended. Raises `LostLease`.
+    """
+    await stopped(session, fence)
+    await session.execute(_LINGERS, {"job_id": fence.job_id, "worker_id": fence.worker_id})
 
 
 async def sweep(session: AsyncSession) -> None:

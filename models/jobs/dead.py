@@ -64,12 +64,18 @@ _FAILED_PARENTS: Final = """
 """
 _FAILED_PARENT = text(f"select parent.step {_FAILED_PARENTS % ':job_id'} order by parent.id limit 1")
 
+#: The worker in which a cancelled job goes on.
+_LINGERING = text("select host, pid from job_workers where :job_id = any(lingering) limit 1").bindparams(
+    bindparam("job_id", type_=Uuid())
+)
+
 #: Those that may run again as far as they are asked themselves.
 _ENDED_BADLY = text(
     f"""
     select id, kind, queue, priority, share_key, unique_key from jobs
      where id = any(:ids) and state in ('dead', 'cancelled')
        and not exists (select {_FAILED_PARENTS % "jobs.id"})
+       and not exists (select from job_workers where jobs.id = any(lingering))
      order by id
     """  # noqa: S608 - our own words
 ).bindparams(_IDS)
@@ -113,8 +119,8 @@ async def retry(session: AsyncSession, job_id: UUID) -> None:
     """Let a dead or cancelled job wait for a worker again, with as many attempts as its kind has; what it wrote stays.
 
     What was asked for when it died has been asked for: a runner finds the world as that left it. What its flow gave
-    up because of it waits for it again. Raises `NotFound`, or `Conflict` for a job that has not ended badly, whose
-    work another job has taken over, or that waits for one that failed itself.
+    up because of it waits for it again. Raises `NotFound`, or `Conflict` for a job that has not ended badly, that does
+    not stop, whose work another job has taken over, or that waits for one that failed itself.
     """
     await _again(session, await _job(session, job_id), None)
 
@@ -234,6 +240,11 @@ async def _job(session: AsyncSession, job_id: UUID) -> JobRow:
 async def _again(session: AsyncSession, job: JobRow, args: str | None) -> None:
     if job.state not in {JobState.DEAD, JobState.CANCELLED}:
         raise Conflict(f"Only a job that died or was cancelled can run again; this one is {job.state.value}.")
+    if (worker := (await session.execute(_LINGERING, {"job_id": job.id})).one_or_none()) is not None:
+        raise Conflict(
+            f"This job was cancelled and does not stop: it goes on in the worker {worker.host} (process {worker.pid})."
+            " Wait until it has stopped, or end that worker, by force if need be."
+        )
     await lock(session, job.flow_id)
     step = await session.scalar(_FAILED_PARENT, {"job_id": job.id}) if job.flow_id else None
     if step is not None:

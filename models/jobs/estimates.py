@@ -48,6 +48,13 @@ _SLOTS = text(
      where not is_draining and beat_at > now() - cast(:lease as interval)
     """
 )
+_LINGERING = text(
+    """
+    select count(*) from job_workers worker cross join unnest(worker.lingering) as lingering (job_id)
+      join jobs on jobs.id = lingering.job_id and jobs.queue = :queue
+     where not is_draining and beat_at > now() - cast(:lease as interval)
+    """
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +88,11 @@ async def pace(session: AsyncSession, kind: str, queue: str) -> Pace | None:
 async def slots(session: AsyncSession, queue: str, lease: timedelta) -> int:
     """How many jobs of a queue the living workers run at once; 0 when there is none."""
     return int((await session.execute(_SLOTS, {"queue": queue, "lease": lease})).scalar_one())
+
+
+async def lingering(session: AsyncSession, queue: str, lease: timedelta) -> int:
+    """How many of those slots are kept by jobs that were cancelled and do not stop."""
+    return int((await session.execute(_LINGERING, {"queue": queue, "lease": lease})).scalar_one())
 
 
 async def before(session: AsyncSession, job: JobRow) -> tuple[int, timedelta | None]:

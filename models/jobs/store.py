@@ -112,7 +112,8 @@ insert into job_workers (id, host, pid, queues, beat_at) values ($1, $2, $3, $4:
 """
 
 BEAT: Final = """
-update job_workers set beat_at = clock_timestamp(), running = $2, memory_bytes = $3, is_draining = $4 where id = $1
+update job_workers set beat_at = clock_timestamp(), running = $2, memory_bytes = $3, lingering = $4, is_draining = $5
+ where id = $1
 returning id
 """
 
@@ -287,9 +288,13 @@ class Store:
         """Be known as alive. `queues` is JSON: slots by queue."""
         await self.fetch(ARRIVE, self.worker_id, host, pid, queues)
 
-    async def beat(self, running: int, memory: int | None, *, is_draining: bool) -> bool:
-        """Say that we live. False if our row is gone: somebody took us for dead long ago."""
-        return bool(await self.fetch(BEAT, self.worker_id, running, memory, is_draining))
+    async def beat(
+        self, running: int, memory: int | None, lingering: Sequence[UUID] = (), *, is_draining: bool
+    ) -> bool:
+        """Say that we live, and which cancelled jobs do not stop here. False if our row is gone: somebody took us for dead
+        long ago.
+        """
+        return bool(await self.fetch(BEAT, self.worker_id, running, memory, lingering, is_draining))
 
     async def leave(self) -> None:
         """Say that nothing of ours runs any more."""

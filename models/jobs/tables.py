@@ -4,7 +4,8 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Double, ForeignKey, Identity, Index, SmallInteger, text
+from sqlalchemy import BigInteger, Double, ForeignKey, Identity, Index, SmallInteger, Uuid, text
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 
 from models.base.db import Row, new_id
@@ -277,6 +278,8 @@ class WorkerRow(Row):
     #: What it held when it last beat.
     memory_bytes: Mapped[int | None]
     is_draining: Mapped[bool] = mapped_column(server_default=text("false"))
+    #: Jobs that were cancelled while they ran here and have not stopped: each still has a slot.
+    lingering: Mapped[list[UUID] | None] = mapped_column(ARRAY(Uuid()))
     started_at: Mapped[datetime] = mapped_column(server_default=text("now()"))
     beat_at: Mapped[datetime] = mapped_column(server_default=text("now()"))
 

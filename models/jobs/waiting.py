@@ -8,7 +8,7 @@ from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from models.jobs import gates
-from models.jobs.estimates import COUNTED, before, slots
+from models.jobs.estimates import COUNTED, before, lingering, slots
 from models.jobs.message import kinds
 from models.jobs.queries import snoozes_of
 from models.jobs.rules import in_words
@@ -95,14 +95,16 @@ async def _of_the_queue(session: AsyncSession, job: JobRow, lease: timedelta) ->
     for reason in _limits(room, f"the queue {job.queue}"):
         yield reason
     count = await slots(session, job.queue, lease)
+    lost = await lingering(session, job.queue, lease)
     if count == 0:
         words = f"No living worker serves the queue {job.queue}."
         start = f"python -m tasks.worker --queues {job.queue}"
         remedy = f"Wait a minute where workers are scaled (SCALING_BACKEND), or start one: {start}"
         yield Reason("no-worker", words, remedy)
-    elif room.running >= count and job.state is JobState.WAITING:
+    elif room.running + lost >= count and job.state is JobState.WAITING:
         ahead, work = await before(session, job)
-        words = f"All {count} slots of the queue {job.queue} are taken, and {_counted(ahead)} before it"
+        by = f", {lost} of them by cancelled jobs that do not stop," if lost else ","
+        words = f"All {count} slots of the queue {job.queue} are taken{by} and {_counted(ahead)} before it"
         if work is not None:
             about = "no sooner than" if ahead >= COUNTED else "about"
             words += f"; by what such jobs took lately it begins in {about} {in_words(work / count)}"

@@ -9,7 +9,7 @@ import asyncpg
 
 from models.everything import SCHEDULES
 from models.jobs.message import kinds
-from models.jobs.metrics import BUCKETS
+from models.jobs.metrics import TIMES
 
 #: Of a thousand jobs so many; the rest is done. Those that wait are the latest, but for the running ones.
 WAITING, SCHEDULED, DEAD, CANCELLED = 100, 3, 5, 2
@@ -87,28 +87,28 @@ _ROWS: Final = (
     select minute, queue, 9, 9, 1, 0, spread, spread
       from generate_series(date_trunc('minute', now()) - interval '2 days', now(), interval '1 minute') minute,
            (select distinct queue from week) named,
-           (select array_agg(b % 5::bigint) as spread from generate_series(0, {len(BUCKETS)}) b) histogram
+           (select array_agg(b % 5::bigint) as spread from generate_series(1, {len(TIMES)}) b) histogram
     """,
     f"""
     insert into job_metric_steps (at, queue, asked, completed, failed, dead, waits, runs)
     select at, queue, 90, 90, 10, 0, spread, spread
       from generate_series(date_trunc('hour', now()) - interval '35 days', now(), interval '10 minutes') at,
            (select distinct queue from week) named,
-           (select array_agg(b % 5::bigint) as spread from generate_series(0, {len(BUCKETS)}) b) histogram
+           (select array_agg(b % 5::bigint) as spread from generate_series(1, {len(TIMES)}) b) histogram
     """,
     f"""
     insert into job_kind_minutes (minute, kind, asked, completed, failed, dead, waits, runs)
     select minute, kind, 2, 2, 0, 0, spread, spread
       from generate_series(date_trunc('minute', now()) - interval '2 hours', now(), interval '1 minute') minute,
            (select distinct kind from week) named,
-           (select array_agg(b % 5::bigint) as spread from generate_series(0, {len(BUCKETS)}) b) histogram
+           (select array_agg(b % 5::bigint) as spread from generate_series(1, {len(TIMES)}) b) histogram
     """,
     f"""
     insert into job_kind_hours (at, kind, asked, completed, failed, dead, waits, runs)
     select at, kind, 90, 90, 10, 0, spread, spread
       from generate_series(date_trunc('hour', now()) - interval '8 days', now(), interval '1 hour') at,
            (select distinct kind from week) named,
-           (select array_agg(b % 5::bigint) as spread from generate_series(0, {len(BUCKETS)}) b) histogram
+           (select array_agg(b % 5::bigint) as spread from generate_series(1, {len(TIMES)}) b) histogram
     """,
     f"""
     insert into job_limits (key, max_running) select 'host/host' || n || '.example', 2 from generate_series(1, {LIMITS - 1}) n

@@ -12,7 +12,7 @@ from models.base.clock import now
 from models.base.db import new_id
 from models.jobs import board as glance
 from models.jobs.board_tables import KindHourRow, MetricRow
-from models.jobs.metrics import BUCKETS, Point, Span, history
+from models.jobs.metrics import TIMES, Point, Span, history
 from models.jobs.states import JobState
 from models.jobs.tables import WorkerRow
 from tests.board.conftest import Board
@@ -21,7 +21,7 @@ from web.board.charts import charts
 
 async def test_a_step_in_which_no_job_ended_is_a_gap_and_not_no_time(board: Board):
     minute = now().replace(second=0, microsecond=0) - timedelta(minutes=5)
-    one_second = [int(number == BUCKETS.index(1.0)) for number in range(len(BUCKETS) + 1)]
+    one_second = [int(number == TIMES.index(1.0)) for number in range(len(TIMES))]
     counts = {"minute": minute, "queue": "default", "completed": 1, "waits": one_second, "runs": one_second}
     async with board.database.transaction() as session:
         await session.execute(insert(MetricRow), [counts])
@@ -42,7 +42,7 @@ def test_whole_seconds_are_told_without_decimals():
 
 async def test_each_line_of_a_chart_has_a_key_with_its_latest_number_and_unit(board: Board):
     minute = now().replace(second=0, microsecond=0)
-    one_second = [int(number == BUCKETS.index(1.0)) for number in range(len(BUCKETS) + 1)]
+    one_second = [int(number == TIMES.index(1.0)) for number in range(len(TIMES))]
     counts = {"queue": "default", "completed": 3, "dead": 1, "waits": one_second, "runs": one_second}
     # The page may be opened a minute later.
     rows = [counts | {"minute": one} for one in (minute - timedelta(minutes=1), minute)]
@@ -79,7 +79,7 @@ async def test_charts_are_read_again_when_minutes_were_written_and_not_for_each_
     minute = now().replace(second=0, microsecond=0) - timedelta(minutes=5)
 
     async def write(queue: str, completed: int) -> None:
-        none = [0] * (len(BUCKETS) + 1)
+        none = [0] * len(TIMES)
         row = {"minute": minute, "queue": queue, "completed": completed, "waits": none, "runs": none}
         anew = insert(MetricRow).values(**row)
         async with board.database.transaction() as session:
@@ -107,10 +107,10 @@ async def test_kinds_are_told_by_what_an_address_sorts_by_and_lead_to_their_jobs
     hour = now().replace(minute=0, second=0, microsecond=0)
 
     def counts(kind: str, completed: int, seconds: float) -> dict[str, Any]:
-        times = [completed * (number == BUCKETS.index(seconds)) for number in range(len(BUCKETS) + 1)]
+        times = [completed * (number == TIMES.index(seconds)) for number in range(len(TIMES))]
         return {"at": hour, "kind": kind, "completed": completed, "waits": times, "runs": times}
 
-    rows = [counts("mail.quick", 1200, 1.0), counts("orders.idle", 0, 1.0), counts("orders.slow", 3, 60.0)]
+    rows = [counts("mail.quick", 1200, 1.0), counts("orders.idle", 0, 1.0), counts("orders.slow", 3, 63.0)]
     async with board.database.transaction() as session:
         await session.execute(insert(KindHourRow), rows)
     ana = await board.browser(Role.ANALYST)

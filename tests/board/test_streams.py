@@ -17,7 +17,7 @@ from models.jobs.bulk import begin, stop
 from models.jobs.filter import Filter
 from models.jobs.flows import enqueue_batch, pause_flow
 from models.jobs.limits import Limit, set_limit
-from models.jobs.metrics import BUCKETS
+from models.jobs.metrics import TIMES
 from models.jobs.queues import pause
 from models.jobs.schedules import create
 from models.jobs.states import AlertKind, BulkDeed, JobState
@@ -115,7 +115,7 @@ async def _a_lost_letter(database: Database) -> None:
 
 
 async def _a_job_that_ended(database: Database) -> None:
-    at, times = now().replace(second=0, microsecond=0), [0] * (len(BUCKETS) + 1)
+    at, times = now().replace(second=0, microsecond=0), [0] * len(TIMES)
     counts: dict[str, Any] = {"minute": at, "completed": 1, "waits": times, "runs": times}
     async with database.transaction() as session:
         session.add(KindMinuteRow(kind="orders.of_tomorrow", **counts))

@@ -57,6 +57,13 @@ _SNOOZED: set[UUID] = set()
 _LEAVE = text("insert into effects (job, attempt, worker, words) values (:job, :attempt, :worker, :words)")
 
 
+async def _go_on(seconds: float) -> None:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.sleep(0.01)
+
+
 @runs(Play)
 async def play(job: Play, work: Work) -> dict[str, int] | None:
     match job.act:
@@ -92,6 +99,8 @@ async def play(job: Play, work: Work) -> dict[str, int] | None:
             with contextlib.suppress(asyncio.CancelledError):
                 await asyncio.sleep(job.seconds)
             await asyncio.sleep(job.seconds)
+        case "unstoppable":
+            await _go_on(job.seconds)
         case "fault":
             raise ZeroDivisionError("by zero")
         case "refuse":

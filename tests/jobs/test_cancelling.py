@@ -3,19 +3,24 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from uuid import UUID
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import insert, text
 
 from models.base.clock import now
 from models.base.db import Database, new_id
 from models.base.errors import Conflict, NotFound
 from models.jobs import enqueue
+from models.jobs.actions import rescue
+from models.jobs.alerts import Thresholds, alerts, watch
 from models.jobs.cancelling import cancel
-from models.jobs.states import JobState
+from models.jobs.dead import retry, retry_all
+from models.jobs.states import AlertKind, JobState
 from models.jobs.store import Store
-from models.jobs.tables import AttemptRow
+from models.jobs.tables import AttemptRow, JobRow, WorkerRow
+from models.jobs.waiting import why_waiting
 from tasks.receiver import JobReceiver
 from tasks.testing import working
 from tasks.world import World
@@ -97,6 +102,56 @@ async def test_a_runner_that_does_not_stop_in_time_is_cancelled_without_it(world
         await ended(receiver)
         assert receiver.counts["cancelled"] == 1
     assert (await row_of(world.database, job)).state is JobState.CANCELLED
+
+
+async def test_what_does_not_stop_is_told_and_runs_nowhere_else_meanwhile(world: World) -> None:
+    database, lease = world.database, timedelta(seconds=30)
+    thresholds = Thresholds(waiting=100, oldest=timedelta(hours=1), dead=100, lease=lease)
+    job = await ask(database, "unstoppable", seconds=0.7)
+    async with running(world, job) as receiver:
+        receiver.slots = {"test": 1}
+        store = Store(world.settings.database.url, receiver.worker_id, "beats")
+        await store.arrive("a-host", 7, '{"test": 1}')
+        receiver.cancel_grace = 0.05
+        await stop(database, job)
+        while (await row_of(database, job)).state is not JobState.CANCELLED:
+            await asyncio.sleep(0.01)
+        assert (receiver.lingering, list(receiver.running)) == ({job}, [job])
+        with pytest.raises(Conflict, match=r"does not stop: it goes on in the worker a-host \(process 7\)"):
+            async with database.transaction() as session:
+                await retry(session, job)
+        async with database.transaction() as session:
+            assert await retry_all(session, [job]) == set()
+            other = await enqueue(session, Play(act="return"))
+            assert other is not None
+            [reason] = await why_waiting(session, await session.get_one(JobRow, other), lease)
+            assert "All 1 slots of the queue test are taken, 1 of them by cancelled jobs" in reason.words
+            await session.execute(
+                text("update jobs set finished_at = now() - interval '2 minutes' where id = :id"), {"id": job}
+            )
+            await watch(session, thresholds)
+            [alert] = await alerts(session)
+            assert (alert.kind, alert.subject) == (AlertKind.SLOW, f"jobs/{job}")
+            assert "was cancelled and does not stop" in alert.words
+        await ended(receiver)
+        await store.beat(0, None, list(receiver.lingering), is_draining=False)
+        async with database.transaction() as session:
+            await watch(session, thresholds)
+            assert await alerts(session) == []
+            await retry(session, job)
+        await store.close()
+
+
+async def test_what_went_on_in_a_worker_that_died_may_run_again(database: Database) -> None:
+    job = await ask(database, "return")
+    await stop(database, job)
+    async with database.transaction() as session:
+        worker = {"id": new_id(), "host": "gone", "pid": 7, "queues": {}, "lingering": [job]}
+        await session.execute(insert(WorkerRow).values(**worker, beat_at=now() - timedelta(seconds=9)))
+        with pytest.raises(Conflict, match="does not stop"):
+            await retry(session, job)
+        await rescue(session, timedelta(seconds=8))
+        await retry(session, job)
 
 
 async def test_a_worker_that_did_not_hear_of_it_looks_for_itself(world: World) -> None:

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
 from uuid import UUID
 
+import pytest
 from sqlalchemy import func, insert, select, text, update
 
 from models.accounts.states import Role
@@ -16,7 +17,7 @@ from models.jobs import Job, Wish, enqueue_all
 from models.jobs.actions import rescue
 from models.jobs.alerts import TOLD_FOR, Thresholds, alerts, watch
 from models.jobs.board_tables import AlertRow, KindHourRow, KindMinuteRow, MetricRow, MetricStepRow
-from models.jobs.metrics import BUCKETS, KEPT, Span, history, history_of_kinds, percentile, roll_up
+from models.jobs.metrics import KEPT, TIMES, Span, history, history_of_kinds, percentile, roll_up
 from models.jobs.states import AlertKind, JobState
 from models.jobs.store import Store
 from models.jobs.tables import JobRow, QueueRow, WorkerRow
@@ -76,15 +77,9 @@ async def test_minutes_count_each_job_once_however_often_they_are_written(databa
     assert len(points) == 60
     assert points[-1].at == datetime(2026, 5, 5, 12, 34, tzinfo=UTC)
     assert (points[-1].completed, points[-1].dead, points[-2].dead) == (105, 0, 2)
-    wait_p50, wait_p95, run_p50, run_p95 = (
-        one.total_seconds()
-        for one in (points[-1].wait_p50, points[-1].wait_p95, points[-1].run_p50, points[-1].run_p95)
-        if one
-    )
-    assert 0.01 < wait_p50 <= 0.02
-    assert 2 < wait_p95 <= 5
-    assert 0.5 < run_p50 <= 1
-    assert 10 < run_p95 <= 20
+    last = points[-1]
+    assert (last.wait_p50, last.wait_p95) == (timedelta(seconds=0.016), timedelta(seconds=4))
+    assert (last.run_p50, last.run_p95) == (timedelta(seconds=0.63), timedelta(seconds=16))
     assert points[-3].wait_p50 is None
 
 
@@ -125,10 +120,8 @@ async def test_each_kind_is_told_apart_whatever_its_queue(database: Database) ->
     assert (hour["test.spin"].completed, hour["test.spin"].dead, hour["test.unravel"].completed) == (9, 0, 1)
     assert day["test.spin"] == replace(week["test.spin"], at=day["test.spin"].at)
     assert (day["test.spin"].completed, day["test.spin"].dead) == (10, 3)
-    for found, slowest in ((hour, timedelta(seconds=1)), (day, timedelta(seconds=20))):
-        run_p95 = found["test.spin"].run_p95
-        assert run_p95 is not None
-        assert slowest / 2 < run_p95 <= slowest
+    assert hour["test.spin"].run_p95 == timedelta(seconds=0.63)
+    assert day["test.spin"].run_p95 == timedelta(seconds=16)
 
 
 async def test_what_was_asked_for_is_counted_by_when_it_was(database: Database) -> None:
@@ -140,11 +133,40 @@ async def test_what_was_asked_for_is_counted_by_when_it_was(database: Database) 
         assert sum(one.asked for one in await history(session, Span.HOUR, at=at)) == 3
 
 
-def test_a_percentile_is_read_from_its_bucket() -> None:
-    empty = [0] * (len(BUCKETS) + 1)
-    assert percentile(empty, 0.5) is None
-    assert percentile([4, *empty[1:]], 0.5) == timedelta(milliseconds=0.5)
-    assert percentile([*empty[:-1], 1], 0.95) == timedelta(hours=1)
+async def test_what_a_release_with_other_buckets_wrote_is_written_anew(database: Database) -> None:
+    await finish(database, 3, ago=timedelta(minutes=9), wait=1, run=1)
+    await roll(database)
+    async with database.transaction() as session:
+        for table in (MetricRow, KindMinuteRow):
+            await session.execute(update(table).values(waits=[5] * 21, runs=[5] * 21))
+    await roll(database)
+    async with database.transaction() as session:
+        found = (await history_of_kinds(session, Span.HOUR, at=AT))["test.spin"]
+        assert [one.run_p95 for one in await history(session, Span.HOUR, at=AT) if one.run_p95] == [
+            found.run_p95
+        ]
+    assert (found.completed, found.run_p95) == (3, timedelta(seconds=1))
+
+
+@pytest.mark.parametrize("seconds", [0.0011, 0.0126, 0.02, 0.35, 1.0, 2.06, 9.99, 20.03, 60.0, 583.0, 3599.0])
+async def test_a_time_is_told_with_an_error_of_a_seventh_at_most(database: Database, seconds: float) -> None:
+    await finish(database, 1, ago=timedelta(), wait=seconds, run=seconds)
+    await roll(database)
+    async with database.transaction() as session:
+        [*_, last] = await history(session, Span.HOUR, at=AT)
+    for told in (last.wait_p50, last.wait_p95, last.run_p50, last.run_p95):
+        assert told is not None
+        assert told.total_seconds() == pytest.approx(seconds, rel=1 / 7)
+
+
+def test_a_percentile_is_that_of_the_nearest_rank() -> None:
+    assert percentile([0] * len(TIMES), 0.5) is None
+    found = dict(zip(TIMES, [94, 1, 4, *[0] * (len(TIMES) - 4), 1], strict=True))
+    counts = list(found.values())
+    assert [percentile(counts, part) for part in (0.0, 0.5, 0.95, 0.99)] == [
+        timedelta(milliseconds=one) for one in (1, 1, 1.25, 1.6)
+    ]
+    assert percentile(counts, 1.0) == timedelta(seconds=TIMES[-1])
 
 
 async def look(database: Database) -> dict[AlertKind, str]:
