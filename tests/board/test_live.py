@@ -18,7 +18,7 @@ from models.base.clock import now
 from models.base.db import Database, new_id
 from models.base.settings import Settings
 from models.jobs.board_tables import MetricRow
-from models.jobs.metrics import BUCKETS
+from models.jobs.metrics import TIMES
 from models.jobs.queues import pause
 from models.jobs.states import JobState
 from models.jobs.tables import JobRow
@@ -248,7 +248,7 @@ async def test_what_is_typed_and_read_on_a_queues_page_stays_while_the_rest_move
             await session.execute(insert(MetricRow), [minute()])
             await pause(session, "default")
         await page.get_by_role("button", name="Go on").wait_for()
-        assert "1.95" in (await closed.locator("tbody").text_content() or "")
+        assert "3.15" in (await closed.locator("tbody").text_content() or "")
         assert await read.locator("tbody").inner_text() == before
         assert await page.locator("#rate_count").input_value() == "5"
         assert await page.evaluate("document.activeElement.id") == "rate_count"
@@ -256,7 +256,7 @@ async def test_what_is_typed_and_read_on_a_queues_page_stays_while_the_rest_move
 
 
 def minute() -> dict[str, Any]:
-    """A job that waited two seconds and ran as long, a few minutes ago."""
+    """A job that waited three seconds and ran as long, a few minutes ago."""
     at = now().replace(second=0, microsecond=0) - timedelta(minutes=3)
-    times = [int(number == BUCKETS.index(2.0)) for number in range(len(BUCKETS) + 1)]
+    times = [int(number == TIMES.index(3.15)) for number in range(len(TIMES))]
     return {"minute": at, "queue": "default", "completed": 1, "waits": times, "runs": times}

@@ -18,7 +18,7 @@ from models.jobs.board import MOST_COUNTED
 from models.jobs.bulk import begin, bulk_action, bulk_actions, refuse_everything, retried, stop
 from models.jobs.filter import Filter
 from models.jobs.queries import counted
-from models.jobs.states import BulkDeed
+from models.jobs.states import UNFINISHED, BulkDeed, JobState
 from models.usage.queries import spent_cents
 from web.board.addresses import BULK, JOBS
 from web.board.fresh import follow
@@ -34,11 +34,21 @@ DEEDS: Final = {
     BulkDeed.RETRY: ("Run again", "Those that are dead or cancelled."),
     BulkDeed.CANCEL: ("Cancel", "Those that have not ended. What runs is asked to stop."),
     BulkDeed.PROMOTE: (
-        "Run now",
+        "Begin sooner",
         "Those that are scheduled for later. They wait among the others, and for the end of a pause.",
     ),
     BulkDeed.PRIORITY: ("Give another priority", "Those that have not begun."),
     BulkDeed.DELETE: ("Delete", "Those that have ended. This cannot be undone."),
+}
+
+
+#: In which states a deed does something.
+STATES: Final = {
+    BulkDeed.RETRY: {JobState.DEAD, JobState.CANCELLED},
+    BulkDeed.CANCEL: UNFINISHED,
+    BulkDeed.PROMOTE: {JobState.SCHEDULED},
+    BulkDeed.PRIORITY: {JobState.SCHEDULED, JobState.WAITING},
+    BulkDeed.DELETE: frozenset(JobState) - UNFINISHED,
 }
 
 
@@ -145,7 +155,7 @@ async def _one(bulk_id: UUID, session: AsyncSession) -> dict[str, Any]:
 async def _asking(
     session: AsyncSession, visitor: Visitor, q: str, typed: dict[str, str], problems: Mapping[str, str]
 ) -> Response[None]:
-    line, count, cost = printable(q).strip(), (0, True), Decimal(0)
+    line, count, cost, wanted = printable(q).strip(), (0, True), Decimal(0), None
     try:
         wanted = Filter.read(line)
         refuse_everything(wanted)
@@ -159,9 +169,14 @@ async def _asking(
         status=422 if problems else 200,
         q=line,
         count=count,
-        deeds=[(one.value, *words) for one, words in DEEDS.items()],
+        deeds=[(one.value, *words) for one, words in DEEDS.items() if wanted is None or _can(one, wanted)],
         cost=cost,
         typed=typed,
         problems=problems,
         back=address(JOBS, q=line),
     )
+
+
+def _can(deed: BulkDeed, wanted: Filter) -> bool:
+    """Whether the deed can do something to what is in the states that were asked for."""
+    return not wanted.states or not STATES[deed].isdisjoint(wanted.states)

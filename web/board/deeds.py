@@ -75,7 +75,7 @@ DEEDS: Final = {
         UNFINISHED,
         cancel,
         "job.cancelled",
-        "It is cancelled, or was asked to stop.",
+        "It is asked to stop if it runs, and cancelled otherwise.",
     ),
     "deletion": Deed(
         "Delete",

@@ -12,13 +12,16 @@ from sse_starlette import EventSourceResponse
 
 from models.accounts.audit import audit
 from models.base.errors import Conflict, NotFound
+from models.base.settings import Settings
 from models.jobs.flows import cancel_flow, drawing, pause_flow, resume_flow
 from web.board.addresses import FLOWS, place_of
 from web.board.drawing import draw
 from web.board.fresh import follow
+from web.board.payloads import sees_payload
 from web.guards import analyst, editor
 from web.pages import page, redirect
-from web.params import Templates, Transaction, Who
+from web.params import Config, Templates, Transaction, Who
+from web.visitor import Visitor
 
 #: By the last word of the address: what is done, how it is written down, and what is said.
 DEEDS: Final[dict[str, tuple[Callable[[AsyncSession, UUID], Awaitable[object]], str, str]]] = {
@@ -39,9 +42,11 @@ class Flow(Controller):
     guards = [analyst]  # noqa: RUF012 - Litestar reads it as a class attribute
 
     @get()
-    async def show(self, session: Transaction, visitor: Who, flow_id: FromPath[UUID]) -> Response[None]:
+    async def show(
+        self, session: Transaction, visitor: Who, settings: Config, flow_id: FromPath[UUID]
+    ) -> Response[None]:
         """Its picture, and its jobs as a list."""
-        return page("board/flow.html", visitor=visitor, **await _seen(flow_id, session))
+        return page("board/flow.html", visitor=visitor, **await _seen(settings, visitor, flow_id, session))
 
     @get("/events")
     async def events(
@@ -49,6 +54,7 @@ class Flow(Controller):
         request: Request[Any, Any, Any],
         session: Transaction,
         visitor: Who,
+        settings: Config,
         pages: Templates,
         flow_id: FromPath[UUID],
     ) -> EventSourceResponse:
@@ -59,7 +65,7 @@ class Flow(Controller):
             visitor,
             pages,
             "board/_flow.html",
-            partial(_seen, flow_id),
+            partial(_seen, settings, visitor, flow_id),
             topics=[f"flow/{flow_id}"],
             is_over=lambda seen: seen["picture"].flow.finished_at is not None,
         )
@@ -80,6 +86,10 @@ class Flow(Controller):
         return redirect(f"{FLOWS}/{flow_id}", notice=said)
 
 
-async def _seen(flow_id: UUID, session: AsyncSession) -> dict[str, Any]:
+async def _seen(settings: Settings, visitor: Visitor, flow_id: UUID, session: AsyncSession) -> dict[str, Any]:
     picture = draw(await drawing(session, flow_id))
-    return {"picture": picture, "place": place_of(picture.flow.subject)}
+    return {
+        "picture": picture,
+        "place": place_of(picture.flow.subject),
+        "sees_payload": sees_payload(visitor, settings),
+    }

@@ -38,7 +38,7 @@ DEEDS: Final = {
 BULK_DEEDS: Final = {
     BulkDeed.RETRY: "Run again",
     BulkDeed.CANCEL: "Cancellation asked for",
-    BulkDeed.PROMOTE: "Run now",
+    BulkDeed.PROMOTE: "To begin sooner",
     BulkDeed.PRIORITY: "Given another priority",
 }
 
@@ -100,10 +100,12 @@ def patience(message: type[Job], allowed: int) -> str:
     if message.attempts == 1:
         words = f"One attempt{more}."
     elif isinstance(backoff, Backoff):
-        words = (
-            f"{message.attempts} attempts{more}: the second about {in_words(backoff.first)} after the first has failed,"
-            f" each later one after {backoff.factor:g} times as long, at most {in_words(backoff.limit)}."
-        )
+        words = f"{message.attempts} attempts{more}: the second about {in_words(backoff.first)} after the first has failed"
+        if message.attempts > 2:  # noqa: PLR2004 - a third
+            words += (
+                f", each later one after {backoff.factor:g} times as long, at most {in_words(backoff.limit)}"
+            )
+        words += "."
     else:
         words = f"{message.attempts} attempts{more}: the second {in_words(backoff(1))} after the first has failed."
     return f"{words} Each may take {in_words(message.timeout)}."
@@ -155,7 +157,9 @@ def told(
     if job.started_at is not None and job.attempt not in seen:
         events.append(_event(job.started_at, f"Attempt {job.attempt} began", "accent", "arrow-circle"))
     asked_at, ended_at = job.cancel_asked_at, job.finished_at
-    if asked_at is not None and (ended_at is None or ended_at - asked_at > AT_ONCE):
+    # Whoever pressed the button is told below.
+    is_told = any(one.action == "job.cancelled" for one in deeds)
+    if asked_at is not None and not is_told and (ended_at is None or ended_at - asked_at > AT_ONCE):
         events.append(_event(asked_at, "Asked to stop", "warn", "minus-circle"))
     if ended_at is not None:
         events.append(_event(ended_at, *ENDS[job.state]))

@@ -41,6 +41,9 @@ STATES: Final = {
 #: What no index knows is looked for again after so many seconds: each time may take `PATIENCE`.
 SLOWLY: Final = 10.0
 
+#: How much of its arguments tells a job from its like.
+ARGUMENTS_SHOWN: Final = 100
+
 
 @dataclass(frozen=True, slots=True)
 class _Looked:
@@ -167,6 +170,7 @@ async def _seen(
     wanted, sort = understood(asked, sees_payload=sees), looked.sort_asked
     patience = PATIENCE if looked.cursor else queries.SOON
     found = await queries.jobs(session, wanted, sort=order, cursor=looked.cursor or None, patience=patience)
+    silent = [one.id for one in found.items if not one.error and not one.words]
     return {
         "looked": looked,
         "asked": asked,
@@ -180,6 +184,7 @@ async def _seen(
             name: one.words for name, one in DEEDS.items() if found.items and visitor.has_role(one.role)
         },
         "place": place_of,
+        "args": await queries.arguments_of(session, silent, ARGUMENTS_SHOWN) if sees and silent else {},
         "stretch": queries.STRETCH,
         **listed(found, JOBS, looked.cursor or None, q=asked, sort=sort),
     }

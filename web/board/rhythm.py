@@ -6,17 +6,17 @@ from typing import Final
 
 from models.jobs.schedules import ScheduleView
 
+_NAMES: Final = ("Sundays", "Mondays", "Tuesdays", "Wednesdays", "Thursdays", "Fridays", "Saturdays")
+#: By what stands in the last place of an expression, in small letters; 0 and 7 are both Sunday.
 DAYS: Final = {
     "*": "every day",
     "1-5": "on weekdays",
     "mon-fri": "on weekdays",
-    "0": "on Sundays",
-    "1": "on Mondays",
-    "2": "on Tuesdays",
-    "3": "on Wednesdays",
-    "4": "on Thursdays",
-    "5": "on Fridays",
-    "6": "on Saturdays",
+    "0,6": "at weekends",
+    "sat,sun": "at weekends",
+    "7": "on Sundays",
+    **{str(number): f"on {name}" for number, name in enumerate(_NAMES)},
+    **{name[:3].lower(): f"on {name}" for name in _NAMES},
 }
 _UNITS: Final = (("day", timedelta(days=1)), ("hour", timedelta(hours=1)), ("minute", timedelta(minutes=1)))
 
