@@ -3,6 +3,7 @@
 import csv
 import io
 import os
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -199,7 +200,18 @@ def test_a_workbook_holds_the_cells_as_what_they_are(tmp_path: Path):
     (name,) = (one.get("name") for one in parts["xl/workbook.xml"].iterfind(".//m:sheet", spaces))
     assert name == "Jobs  by kind state and a name "
     head, first, second = parts["xl/worksheets/sheet1.xml"].iterfind(".//m:row", spaces)
-    assert [one.findtext(".//m:t", namespaces=spaces) for one in head] == list(COLUMNS)
+    assert [one.findtext(".//m:t", namespaces=spaces) for one in head] == [
+        "Text",
+        "Number",
+        "Truth",
+        "Nothing",
+        "Moment (UTC)",
+        "Amount",
+    ]
+    whole = parts["xl/worksheets/sheet1.xml"]
+    assert [one.get("ref") for one in whole.iterfind("m:autoFilter", spaces)] == ["A1:F3"]
+    widths = [float(one.get("width", 0)) for one in whole.iterfind(".//m:col", spaces)]
+    assert widths[4] > widths[1] > 8
     kinds = {
         one.get("r"): (
             one.get("t"),
@@ -217,15 +229,57 @@ def test_a_workbook_holds_the_cells_as_what_they_are(tmp_path: Path):
     assert second[0].findtext(".//m:t", namespaces=spaces) == "Zoë"
 
 
+MONEY = ("order", "status", "is_test", "currency", "paid_cents", "jobs", "ordered")
+SOLD = [("G-7", "QUALITY_CHECK", True, "usd", 1_234_500, 1200, datetime(2026, 3, 2, 9, 30, tzinfo=UTC))]
+
+
 def test_a_paper_has_its_columns_above_each_page_and_ends_where_nobody_would_print_it(tmp_path: Path):
     file = tmp_path / "a.pdf"
-    with sheet("pdf", file, "Test", COLUMNS) as add:
-        add(ROWS * 30)
+    with sheet("pdf", file, "Sold", MONEY) as add:
+        add(SOLD * 40)
+        add(SOLD * 20)
     lines = text_of(file.read_bytes()).splitlines()
-    assert lines.count("moment") == 2
-    assert {"=1+1 & <b>", "2026-03-02T09:30:00Z", "12.5", "Galley · page 2"} <= set(lines)
-    with pytest.raises(Invalid), sheet("pdf", file, "Test", COLUMNS) as add:
-        add(ROWS * 5001)
+    titles = ["Order", "Status", "Test", "Currency", "Paid", "Jobs", "Ordered (UTC)"]
+    assert [lines.count(one) for one in titles] == [2] * len(titles)
+    cells = ["G-7", "Quality check", "yes", "USD", "12,345.00", "1,200", "2 Mar 2026, 09:30"]
+    assert [lines.count(one) for one in cells] == [60] * len(cells), "nothing is cut"
+    assert {"page 1 of ", "page 2 of ", "2"} <= set(lines)
+    with pytest.raises(Invalid), sheet("pdf", file, "Sold", MONEY) as add:
+        add(SOLD * 10_001)
+
+
+def test_a_column_that_wants_more_than_there_is_room_for_is_cut_and_no_other(tmp_path: Path):
+    file, long = tmp_path / "a.pdf", "very " * 100
+    with sheet("pdf", file, "Test", ("name", "words", "number")) as add:
+        add([("short", long, 7)])
+    lines = text_of(file.read_bytes()).splitlines()
+    assert {"short", "7"} <= set(lines)
+    assert [one for one in lines if one.startswith("very") and one.endswith("…")]
+
+
+@pytest.mark.parametrize("file_format", ["pdf", "xlsx"])
+def test_a_report_of_nothing_is_a_whole_file(tmp_path: Path, file_format: Any):
+    file = tmp_path / "a"
+    with sheet(file_format, file, "Test", MONEY):
+        pass
+    if file_format == "pdf":
+        assert "There is nothing to report." in text_of(file.read_bytes())
+    else:
+        with ZipFile(file) as package:
+            assert b"Paid" in package.read("xl/worksheets/sheet1.xml")
+
+
+def test_money_in_a_workbook_is_a_number_with_two_decimals(tmp_path: Path):
+    file = tmp_path / "a.xlsx"
+    with sheet("xlsx", file, "Test", MONEY) as add:
+        add(SOLD)
+    with ZipFile(file) as package:
+        cell = re.search(rb'<c r="E2" s="(\d+)"><v>([\d.]+)</v>', package.read("xl/worksheets/sheet1.xml"))
+        assert cell is not None
+        assert float(cell[2]) == 12345.0
+        assert b"#,##0.00" in package.read("xl/styles.xml") or b'numFmtId="4"' in package.read(
+            "xl/styles.xml"
+        )
 
 
 @pytest.fixture(scope="module")
