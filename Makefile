@@ -21,7 +21,7 @@ help: ## Show this list
 up: $(VENV)/.product ## Start the whole product on this machine; Ctrl-C ends it (PORT=8000, GALLEY_DATA=.data)
 	@$(BIN)/python -m infra.local
 
-demo: $(VENV)/.product ## Buy something in the running product, as a customer and an editor would
+demo: $(VENV)/.product ## Buy something in the running product, as a customer and an editor would (PORT=8000)
 	@$(BIN)/python -m infra.local.tour
 
 PYTEST := $(BIN)/python -m pytest -n 2 --dist loadgroup

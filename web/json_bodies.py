@@ -2,9 +2,12 @@
 send instead, all at once.
 """
 
+import json
 import re
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from itertools import islice
+from math import isinf
 from typing import Any, Final, TypeVar
 
 import msgspec
@@ -20,6 +23,8 @@ AnyRequest = Request[Any, Any, Any]
 #: How many fields that there are not are named, so that no answer is much longer than what was sent.
 MOST_UNKNOWN: Final = 20
 WORDS: Final = "The fields are not as they should be."
+_UNREAD: Final = "The body could not be read."
+HALF: Final = "Leave out the half of a surrogate pair (\\ud800 to \\udfff): only both halves are a character."
 #: What the body may be called: JSON, by itself or as the syntax of something.
 _JSON: Final = re.compile(r"application/(?:[\w.!#$&^-]+\+)?json")
 
@@ -34,16 +39,38 @@ async def json_object(request: AnyRequest) -> dict[str, Any]:
     is_plain = request.headers.get("content-encoding", "identity") == "identity"
     if not is_plain or not _JSON.fullmatch(request.content_type[0].lower()):
         raise HTTPException(status_code=415)
-    words = "The body could not be read."
     try:
-        sent = msgspec.json.decode(await request.body())
-    except msgspec.DecodeError as error:
-        raise Invalid({"body": f"Send a JSON object in UTF-8: {error}."}, words) from error
-    except (UnicodeDecodeError, RecursionError) as error:
-        raise Invalid({"body": "Send a JSON object in UTF-8."}, words) from error
+        # The one reader that tells of a name that stands twice. NaN and Infinity are no JSON: `int` refuses them.
+        text = (await request.body()).decode()
+        sent = json.loads(text, object_pairs_hook=_once, parse_constant=int, parse_float=_finite)
+        # JSON can name half of a surrogate pair, which neither a row nor an answer could hold.
+        json.dumps(sent, ensure_ascii=False).encode()
+    except json.JSONDecodeError as error:
+        raise Invalid({"body": f"Send a JSON object in UTF-8: {error}."}, _UNREAD) from error
+    except UnicodeEncodeError as error:
+        raise Invalid({"body": HALF}, _UNREAD) from error
+    except (ValueError, RecursionError) as error:
+        raise Invalid({"body": "Send a JSON object in UTF-8."}, _UNREAD) from error
     if not isinstance(sent, dict):
-        raise Invalid({"body": "Send a JSON object: { … }."}, words)
+        raise Invalid({"body": "Send a JSON object: { … }."}, _UNREAD)
     return sent
+
+
+def _finite(digits: str) -> float:
+    """A number with a fraction. Raises `ValueError` for one that is too large to be kept."""
+    number = float(digits)
+    if isinf(number):
+        raise ValueError(digits)
+    return number
+
+
+def _once(fields: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    """An object, each of whose names stands once. Raises `Invalid`: of two values nobody knows which is meant."""
+    found = dict(fields)
+    if len(found) < len(fields):
+        twice, _ = Counter(name for name, _ in fields).most_common(1)[0]
+        raise Invalid({"body": f"Give each name once: {twice!r:.60} stands twice in one object."}, _UNREAD)
+    return found
 
 
 def query_as(request: AnyRequest, kind: type[T]) -> T:

@@ -285,7 +285,8 @@ async def _tell(tour: Awaitable[None], url: str) -> int:
         return 1
     except httpx2.TransportError:
         print(
-            f"Nothing answers at {url}. Start the product first, in another terminal: make up",
+            f"Nothing answers at {url}. Start the product first, in another terminal: make up."
+            " If it runs on another port: PORT=… make demo",
             file=sys.stderr,
         )
         return 1

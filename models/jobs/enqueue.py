@@ -124,7 +124,19 @@ async def enqueue(
     keys: Keys | None = None,
 ) -> UUID | None:
     """Ask for one job. Returns its id, or None if `unique` is taken by one that is not finished."""
-    wish = Wish(job, unique, run_at, priority, subject, when_dead, asked_by, frees_key, share, limit, keys)
+    wish = Wish(
+        job,
+        unique=unique,
+        run_at=run_at,
+        priority=priority,
+        subject=subject,
+        when_dead=when_dead,
+        asked_by=asked_by,
+        frees_key=frees_key,
+        share=share,
+        limit=limit,
+        keys=keys,
+    )
     ids = await enqueue_all(session, [wish])
     return ids[0] if ids else None
 
@@ -143,9 +155,11 @@ async def enqueue_all(
     at = now()
     where = await turns(session, {(one.job.queue, one.share) for one in wishes if one.share is not None})
     rows = [_row(one, at, where.get((one.job.queue, one.share or ""))) for one in wishes]
-    columns: list[tuple[Any, ...]] = list(zip(*rows, strict=True))
-    alike = tuple(column.count(column[0]) == len(column) for column in columns)
-    sent = [column[0] if is_alike else column for column, is_alike in zip(columns, alike, strict=True)]
+    columns: dict[str, tuple[Any, ...]] = dict(zip(_COLUMNS, zip(*rows, strict=True), strict=True))
+    alike = tuple(column.count(column[0]) == len(column) for column in columns.values())
+    sent = [
+        column[0] if is_alike else column for column, is_alike in zip(columns.values(), alike, strict=True)
+    ]
     correlation = structlog.contextvars.get_contextvars().get("correlation_id")
     row, given = (if_new.insert, if_new.values) if if_new else (None, ())
     is_certain = if_new is None and not any(one.unique for one in wishes)
@@ -153,9 +167,9 @@ async def enqueue_all(
     asked = await fetch(session, statement, *given, correlation, *sent)
     news = news_of(session)
     news.queues.update(
-        queue for queue, state in zip(columns[2], columns[4], strict=True) if state == "waiting"
+        queue for queue, state in zip(columns["queue"], columns["state"], strict=True) if state == "waiting"
     )
-    news.topics.update(subject for subject in columns[10] if subject)
+    news.topics.update(subject for subject in columns["subject"] if subject)
     return [one.id for one in wishes] if is_certain else [job_id for (job_id,) in asked]
 
 

@@ -336,7 +336,7 @@ class GateRow(Row):
 
 
 class LimitHourRow(Row):
-    """What became of the jobs of a limit in an hour; of one for a whole kind (`host/*`) all its keys together."""
+    """What became of the jobs of a limit in an hour; of one for a whole kind (`host/*`) all keys without a limit of their own."""
 
     __tablename__ = "job_limit_hours"
 

@@ -93,6 +93,7 @@ def test_the_demo_without_a_product_says_how_to_start_it():
 
     assert tour.returncode == 1
     assert "Start the product first, in another terminal: make up" in tour.stderr
+    assert "PORT=" in tour.stderr
 
 
 def test_a_second_start_in_the_same_folder_says_who_holds_it(copy: Copy, folder: Path):

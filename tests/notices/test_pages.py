@@ -139,6 +139,12 @@ async def test_each_attempt_is_kept_with_its_answer_and_its_job(exchange: Exchan
     assert first < second
     assert "notices.deliver" in (await admin.open(screen.link("Attempt 1"))).text
 
+    # Sent again, it is another job; the page goes on counting.
+    await admin.submit(screen.form("Send again"))
+    await exchange.work()
+    screen = await admin.open(str(screen.path))
+    assert screen.link("Attempt 3") != screen.link("Attempt 2") == screen.link("Attempt 1")
+
 
 async def test_what_was_sent_is_listed_by_its_state(exchange: Exchange):
     endpoint_id, _ = await exchange.endpoint()

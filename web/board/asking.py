@@ -122,7 +122,12 @@ def _asking(visitor: Visitor, kind: str, typed: dict[str, str], problems: Any) -
         "board/asking.html",
         visitor=visitor,
         status=422 if problems else 200,
-        kinds=list(by_hand()),
+        # What moves money or is the engine's own is not offered; by its address it can be asked for.
+        kinds=[
+            name
+            for name, one in by_hand().items()
+            if name == kind or not (one.holds_money or name.startswith("jobs."))
+        ],
         kind=kind if message is not None else "",
         message=message,
         example=example(message) if message is not None else "",

@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Annotated, Any, Final
+from zoneinfo import ZoneInfo
 
 from litestar import Controller, Request, Response, get, post
 from litestar.params import FromPath, FromQuery
@@ -228,6 +229,7 @@ def _editing(visitor: Visitor, found: ScheduleView, typed: dict[str, str], probl
         visitor=visitor,
         status=422 if problems else 200,
         schedule=found,
+        zone=ZoneInfo(found.zone or "UTC"),
         coming=next_fires(found.cron, found.zone, now(), SHOWN) if found.cron and found.zone else [],
         typed=typed,
         problems=problems,

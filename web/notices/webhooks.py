@@ -188,12 +188,15 @@ class Webhooks(Controller):
         """What was sent, and what was answered."""
         sent, endpoint = await delivery(session, delivery_id)
         jobs = await records_of(session, [about(delivery_id)])
+        attempts = [(record.job, line) for record in jobs[::-1] for line in record.lines]
         return page(
             "notices/delivery.html",
             visitor=visitor,
             sent=sent,
             endpoint=endpoint,
-            jobs=jobs[::-1],
+            attempts=attempts,
+            # Each job counts its own from 1, and the oldest jobs may be forgotten.
+            forgotten=max(sent.attempts - len(attempts), 0),
             is_backing_off=_waiting(jobs) is not None,
         )
 
