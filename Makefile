@@ -24,10 +24,10 @@ up: $(VENV)/.product ## Start the whole product on this machine; Ctrl-C ends it 
 demo: $(VENV)/.product ## Buy something in the running product, as a customer and an editor would (PORT=8000)
 	@$(BIN)/python -m infra.local.tour
 
-PYTEST := $(BIN)/python -m pytest -n 2 --dist loadgroup
+PYTEST := $(BIN)/python -m pytest --dist loadgroup
 
 test: $(VENV)/.dev ## Run the everyday tests: a few minutes
-	@$(PYTEST) -m "not slow"
+	@$(PYTEST) -n 2 -m "not slow"
 
 check: $(VENV)/.dev ## Run every static check, then every test: what CI runs
 	$(BIN)/ruff format --check .
@@ -36,7 +36,8 @@ check: $(VENV)/.dev ## Run every static check, then every test: what CI runs
 	$(BIN)/lint-imports
 	$(BIN)/python web/vendor.py check
 	$(BIN)/python -m infra.dependencies
-	$(PYTEST)
+	# One more than two cores have: what is slow mostly waits, for a lease, a backoff or a browser.
+	$(PYTEST) -n 3
 
 audit: $(VENV)/.dev $(UV) ## Ask for known holes in what is locked; needs the network, and says so without one
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m infra.dependencies audit
