@@ -64,8 +64,7 @@ _FAILED_PARENTS: Final = """
 """
 _FAILED_PARENT = text(f"select parent.step {_FAILED_PARENTS % ':job_id'} order by parent.id limit 1")
 
-#: The worker in which a cancelled job goes on.
-_LINGERING = text("select host, pid from job_workers where :job_id = any(lingering) limit 1").bindparams(
+_LINGERS = text("select exists (select from job_workers where :job_id = any(lingering))").bindparams(
     bindparam("job_id", type_=Uuid())
 )
 
@@ -240,10 +239,10 @@ async def _job(session: AsyncSession, job_id: UUID) -> JobRow:
 async def _again(session: AsyncSession, job: JobRow, args: str | None) -> None:
     if job.state not in {JobState.DEAD, JobState.CANCELLED}:
         raise Conflict(f"Only a job that died or was cancelled can run again; this one is {job.state.value}.")
-    if (worker := (await session.execute(_LINGERING, {"job_id": job.id})).one_or_none()) is not None:
+    if await session.scalar(_LINGERS, {"job_id": job.id}):
         raise Conflict(
-            f"This job was cancelled and does not stop: it goes on in the worker {worker.host} (process {worker.pid})."
-            " Wait until it has stopped, or end that worker, by force if need be."
+            "This job was cancelled while it ran, and does not stop. It can run again once it has stopped, or its worker"
+            " has ended."
         )
     await lock(session, job.flow_id)
     step = await session.scalar(_FAILED_PARENT, {"job_id": job.id}) if job.flow_id else None
