@@ -63,7 +63,7 @@ class Column:
 
 def columns_of(names: Sequence[str], rows: Sequence[Sequence[Cell]]) -> list[Column]:
     """The columns by their names, and by what their first rows hold."""
-    found = []
+    found: list[Column] = []
     for at, name in enumerate(names):
         cells = [row[at] for row in rows if row[at] is not None and not isinstance(row[at], bool)]
         if name.endswith(_CENTS):
@@ -76,5 +76,7 @@ def columns_of(names: Sequence[str], rows: Sequence[Sequence[Cell]]) -> list[Col
         else:
             title, sort = name.removeprefix("is_"), Sort.TEXT
         words = title.replace("_", " ")
-        found.append(Column(words[:1].upper() + words[1:], sort))
+        words = words[:1].upper() + words[1:]
+        # As long as nothing is paid, when it was paid looks like how much.
+        found.append(Column(f"{words} at" if any(one.title == words for one in found) else words, sort))
     return found

@@ -23,7 +23,7 @@ MOST_ROWS: Final = 10_000
 _WIDTH, _HEIGHT = landscape(A4)
 _LEFT, _RIGHT, _TOP, _FOOT = 14 * mm, _WIDTH - 14 * mm, _HEIGHT - 16 * mm, 14 * mm
 _LINE: Final = 5.2 * mm
-_GAP: Final = 4 * mm
+_GAP: Final = 3 * mm
 _SIZE: Final = 8
 _INK, _SOFT, _RULE = HexColor(0x1D1B16), HexColor(0x5F5D57), HexColor(0xCFCBC2)
 #: The number of all pages is known when the last of them is: each page has a place for it, that is filled then.
@@ -128,10 +128,14 @@ class _Sheets:
         self.canvas.setFont(font, _SIZE)
         self.canvas.setFillColor(_SOFT if is_soft else _INK)
         for (column, left, width), words in zip(self.columns, cells, strict=False):
-            shown = words if is_soft else _fitted(_plain(words), font, width - _GAP)
             if column.sort in {Sort.NUMBER, Sort.MONEY}:
-                self.canvas.drawRightString(left + width - _GAP, self.y, shown)
+                # A number that is cut is another number: one that is too long is printed smaller.
+                needed = stringWidth(words, font, _SIZE)
+                self.canvas.setFont(font, _SIZE * min(1.0, (width - _GAP) / max(needed, 1.0)))
+                self.canvas.drawRightString(left + width - _GAP, self.y, words)
+                self.canvas.setFont(font, _SIZE)
             else:
+                shown = words if is_soft else _fitted(_plain(words), font, width - _GAP)
                 self.canvas.drawString(left, self.y, shown)
         self.canvas.setStrokeColor(_RULE)
         self.canvas.line(_LEFT, self.y - 1.6 * mm, _RIGHT, self.y - 1.6 * mm)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from models.exports.data_sets import Cell
-from tasks.reports.cells import Add, Column, Sort, columns_of, words_of
+from tasks.reports.cells import Add, Column, Sort, columns_of
 
 #: What XML 1.0 cannot hold at all.
 _UNWRITABLE: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
@@ -84,5 +84,5 @@ class _Sheet:
             self._sheet.write_datetime(self._written, at, moment, self._formats[Sort.MOMENT])
         else:
             # Never as a formula or a link, whatever the text begins with.
-            words = _UNWRITABLE.sub("", words_of(cell))[:_LONGEST]
+            words = _UNWRITABLE.sub("", self._columns[at].shown(cell))[:_LONGEST]
             self._sheet.write_string(self._written, at, words)

@@ -38,6 +38,7 @@ from models.jobs.states import JobState
 from models.jobs.tables import JobRow
 from models.notices.tables import Notice
 from tasks import reports
+from tasks.reports.cells import columns_of
 from tasks.reports.sheets import sheet
 from tests.jobs_api.programs import Bureau
 from tests.payments.papers import text_of
@@ -252,9 +253,15 @@ def test_a_column_that_wants_more_than_there_is_room_for_is_cut_and_no_other(tmp
     file, long = tmp_path / "a.pdf", "very " * 100
     with sheet("pdf", file, "Test", ("name", "words", "number")) as add:
         add([("short", long, 7)])
+        add([("short", long, 10**40)])  # longer than the first lot's: a number is never cut
     lines = text_of(file.read_bytes()).splitlines()
-    assert {"short", "7"} <= set(lines)
+    assert {"short", "7", f"{10**40:,}"} <= set(lines)
     assert [one for one in lines if one.startswith("very") and one.endswith("…")]
+
+
+def test_no_two_columns_have_one_title():
+    names = ("paid_cents", "refunded_us_cents", "paid")
+    assert [one.title for one in columns_of(names, [(1, 1, None)])] == ["Paid", "Refunded, USD", "Paid at"]
 
 
 @pytest.mark.parametrize("file_format", ["pdf", "xlsx"])
@@ -276,6 +283,7 @@ def test_money_in_a_workbook_is_a_number_with_two_decimals(tmp_path: Path):
     with ZipFile(file) as package:
         cell = re.search(rb'<c r="E2" s="(\d+)"><v>([\d.]+)</v>', package.read("xl/worksheets/sheet1.xml"))
         assert cell is not None
+        assert b"Quality check" in package.read("xl/worksheets/sheet1.xml")
         assert float(cell[2]) == 12345.0
         assert b"#,##0.00" in package.read("xl/styles.xml") or b'numFmtId="4"' in package.read(
             "xl/styles.xml"
