@@ -75,7 +75,7 @@ DEEDS: Final = {
         UNFINISHED,
         cancel,
         "job.cancelled",
-        "It is asked to stop if it runs, and cancelled otherwise.",
+        "It is cancelled.",
     ),
     "deletion": Deed(
         "Delete",

@@ -105,11 +105,11 @@ class OneJob(Controller):
         self, session: Transaction, visitor: Who, job_id: FromPath[UUID]
     ) -> Response[None]:
         """What deleting means, and the button."""
-        await queries.record(session, job_id)
         here = f"{JOBS}/{job_id}"
         return page(
             "board/deleting.html",
             visitor=visitor,
+            job=(await queries.record(session, job_id)).job,
             ids=[job_id],
             url=f"{here}/deletion",
             looked=None,
@@ -128,7 +128,9 @@ class OneJob(Controller):
         except Conflict as refusal:
             return redirect(f"{JOBS}/{job_id}", refusal=refusal.words)
         there = JOBS if deed == "deletion" else f"{JOBS}/{job_id}"
-        return redirect(there, notice=DEEDS[deed].said)
+        job = await session.get(JobRow, job_id)
+        is_asked = deed == "cancellation" and job is not None and job.state is JobState.ACTIVE
+        return redirect(there, notice="It was asked to stop." if is_asked else DEEDS[deed].said)
 
 
 async def _seen(settings: Settings, visitor: Visitor, job_id: UUID, session: AsyncSession) -> dict[str, Any]:
